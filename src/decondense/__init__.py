@@ -1,0 +1,20 @@
+"""Measure embedding condensation in language models, and reproduce the paper that named it.
+
+The public way in is `from decondense import measure`.
+"""
+
+from importlib.metadata import version
+
+__version__ = version("decondense")
+_PUBLIC = {"measure": "measurement", "Condensation": "measurement"}
+__all__ = ["Condensation", "__version__", "measure"]  # noqa: F822
+
+
+def __getattr__(name: str):
+    # Loaded on first use: `import decondense` does not import torch. (The module is `measurement`, since a module
+    # named like the function would replace it in the package as soon as anything imports the module.)
+    from importlib import import_module
+
+    if name in _PUBLIC:
+        return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
