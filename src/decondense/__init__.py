@@ -6,8 +6,8 @@ The public way in is `from decondense import measure`.
 from importlib.metadata import version
 
 __version__ = version("decondense")
-_PUBLIC = {"measure": "measurement", "Condensation": "measurement"}
-__all__ = ["Condensation", "__version__", "measure"]  # noqa: F822
+_PUBLIC = {"measure": "measurement", "Condensation": "condensation"}
+__all__ = ["Condensation", "__version__", "measure"]
 
 
 def __getattr__(name: str):

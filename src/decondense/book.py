@@ -1,0 +1,329 @@
+"""The book: executed notebooks are cleaned, given a provenance line, and built into a site that needs no network."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from re import findall, sub
+from typing import NamedTuple
+
+import nbformat
+import yaml
+from nbformat.v4 import new_markdown_cell, new_notebook
+
+from .errors import unknown
+from .execute import read_stamp
+from .profiles import PROFILES, notebook_id
+from .reproduce import repository_root
+
+PARTS = {  # first notebook number of a part -> its caption
+    0: "Condensation, measured",
+    5: "Shaping and training",
+    14: "Appendix",
+    20: "Audit",
+}
+ABOUT = ("scorecard", "how_the_numbers_are_made", "references")
+VERDICTS = {  # verdict -> CSS class of its badge (book/_static/book.css)
+    "reproduced": "verdict-reproduced",
+    "partly": "verdict-partly",
+    "not reproduced": "verdict-not-reproduced",
+    "not testable here": "verdict-not-testable",
+}
+CLAIM_COLUMNS = ("claim", "source", "published", "here", "tolerance", "verdict")
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.
+UNRESOLVED = ["ref.ref", "ref.numref", "ref.eq", "myst.xref_missing"]
+
+
+class Page(NamedTuple):
+    """A notebook of the repository and what became of it in this run."""
+
+    source: Path  # notebooks/NN_id_title.ipynb
+    executed: Path  # build/<profile>/notebooks/NN_id_title.ipynb, absent when it was not executed
+    stamp: dict  # what the runner noted about a success: seconds, utc, versions; empty otherwise
+
+    @property
+    def name(self) -> str:
+        return self.source.stem
+
+    @property
+    def state(self) -> str:
+        if not self.executed.exists():
+            return "not executed"
+        return "done" if self.stamp else "failed"
+
+
+def build(profile: str) -> Path:
+    """Build the book of `profile` from the notebooks executed under build/<profile>/notebooks.
+
+    Stages everything under build/<profile>/staging, where a page has the path of its source in the repository, and
+    runs jupyter-book there with warnings as errors. The site replaces build/<profile>/book only when it is whole.
+
+    Returns the path of the site's index.html.
+
+    Raises
+        ValueError: unknown profile or verdict; an error output in a notebook that is stamped as done.
+        FileNotFoundError: no repository around the current folder, nothing executed, a record that is missing.
+        RuntimeError: Sphinx gave a warning, or a page would load something from the network (book/_ext/offline.py).
+    """
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+    root = repository_root()
+    here = root / "build" / profile
+    pages = find_pages(root, here)
+    verdicts = read_verdicts(pages, here / "records")
+    staging = here / "staging"
+    shutil.rmtree(staging, ignore_errors=True)
+    _stage(root, staging, profile, pages, scorecard(profile, pages, verdicts))
+    site = _run_jupyter_book(staging)
+    _copy_records(verdicts, (here / "records", root / "book" / "results"), site / "records")
+    shutil.rmtree(here / "book", ignore_errors=True)
+    return Path(shutil.move(site, here / "book")) / "index.html"
+
+
+def find_pages(root: Path, here: Path) -> list[Page]:
+    """Every notebook of the repository in order, with its stamp if it was executed under `here` without an error."""
+    sources = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    executed = [here / "notebooks" / source.name for source in sources]
+    pages = [Page(s, e, read_stamp(e.with_suffix(".json"))) for s, e in zip(sources, executed, strict=True)]
+    if all(page.state == "not executed" for page in pages):
+        raise FileNotFoundError(
+            f"No executed notebook under {here / 'notebooks'}. Run `nox -s reproduce -- --profile {here.name}` first."
+        )
+    return pages
+
+
+# --- one notebook ---------------------------------------------------------------------------------------------------
+
+
+def clean(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """Make an executed notebook fit for the book, in place, and return it.
+
+    Drops widget states and stderr, keeps the last state of progress lines, hides the parameters that papermill
+    injected, and removes the cells tagged `colab`.
+
+    Raises
+        ValueError: a cell holds an error output, though the notebook `name` counts as done.
+    """
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        hidden = {"injected-parameters": "hide-input", "colab": "remove-cell"}
+        cell.metadata["tags"] = [*tags, *(hidden[tag] for tag in tags if tag in hidden)]
+        if cell.cell_type == "code":
+            cell.outputs = [_last_state(output) for output in cell.outputs if _is_wanted(output)]
+    if error := error_line(notebook):
+        raise ValueError(
+            f"{name} is stamped as done but holds an error: {error}. "
+            f"Run `nox -s reproduce -- --only {notebook_id(name)} --fresh`."
+        )
+    return notebook
+
+
+def error_line(notebook: nbformat.NotebookNode) -> str | None:
+    """The first exception among the outputs, as one line; `None` where there is none."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                return f"{output.ename}: {output.evalue}".strip().splitlines()[0]
+    return None
+
+
+def _is_wanted(output: nbformat.NotebookNode) -> bool:
+    return output.get("name") != "stderr" and WIDGET not in output.get("data", {})
+
+
+def _last_state(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A progress bar writes its line again after each carriage return: a terminal shows the last one only."""
+    if output.output_type == "stream":
+        lines = [line.rstrip("\r").rpartition("\r")[2] for line in output.text.split("\n")]
+        output.text = "\n".join(lines)
+    return output
+
+
+def title(notebook: nbformat.NotebookNode, name: str) -> str:
+    """The first heading of the notebook, or its file name."""
+    headings = (findall(r"(?m)^# +(.+)$", c.source) for c in notebook.cells if c.cell_type == "markdown")
+    return next((found[0].strip() for found in headings if found), name)
+
+
+def provenance(page: Page, profile: str) -> str:
+    """One line for the end of a page: profile, when, how long, versions, and the command that makes it again."""
+    versions = ", ".join(f"{name} {version}" for name, version in page.stamp["versions"].items())
+    minute = str(page.stamp["utc"])[:16].replace("T", " ")
+    return (
+        f'<p class="provenance">Executed in the profile <code>{profile}</code>, '
+        f"{minute} UTC, in {page.stamp['seconds']:.1f} s, with {escape(versions)}. "
+        f"Make it again: <code>{remake(page, profile)}</code></p>"
+    )
+
+
+def remake(page: Page, profile: str) -> str:
+    """The command that executes this notebook again."""
+    return f"nox -s reproduce -- --profile {profile} --only {notebook_id(page.name)} --fresh"
+
+
+def _read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.v4.upgrade(nbformat.read(path, as_version=4))  # gives cells the ids that added ones have
+
+
+def finished(page: Page, profile: str) -> nbformat.NotebookNode:
+    """The page as the book shows it: the cleaned notebook, or a short one that says why there is none."""
+    if page.state == "done":
+        notebook = clean(_read(page.executed), page.name)
+        notebook.cells.append(new_markdown_cell(provenance(page, profile)))
+        return notebook
+    heading = f"# {title(_read(page.source), page.name)}\n\n"
+    if page.state == "failed":
+        error = error_line(_read(page.executed)) or "it stopped before its end"
+        what = f":::{{error}}\nThis notebook failed in this run.\n\n```text\n{error}\n```\n:::"
+    else:
+        what = ":::{note}\nThis notebook was not executed in this run.\n:::"
+    text = f"{heading}{what}\n\nExecute it with `{remake(page, profile)}`."
+    # A notebook and not a Markdown page, so that links to it hold and its Colab button opens the real one.
+    return new_notebook(cells=[new_markdown_cell(text)], metadata={"kernelspec": KERNEL})
+
+
+# --- the scorecard --------------------------------------------------------------------------------------------------
+
+
+def read_verdicts(pages: Iterable[Page], records: Path) -> dict[str, dict]:
+    """Verdict files by notebook name, of the notebooks that are done: a file left by an older run does not count."""
+    verdicts = {}
+    for page in pages:
+        path = records / f"verdicts-{notebook_id(page.name)}.json"
+        if page.state == "done" and path.exists():
+            verdicts[page.name] = json.loads(path.read_text())
+            for claim in verdicts[page.name]["claims"]:
+                if claim["verdict"] not in VERDICTS:
+                    raise unknown(f"verdict in {path.name}:", claim["verdict"], VERDICTS)
+    return verdicts
+
+
+def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict]) -> str:
+    """The scorecard page: verdicts counted, one table per notebook, and where each figure and table is made."""
+    claims = [claim for file in verdicts.values() for claim in file["claims"]]
+    counts = Counter(claim["verdict"] for claim in claims)
+    summary = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in VERDICTS)
+    states = Counter(page.state for page in pages)
+    run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
+    lines = [
+        "# Scorecard",
+        f"Every claim that the notebooks of this run tested, in the profile `{profile}`. "
+        "How a verdict is decided is said in [how the numbers are made](how_the_numbers_are_made.md).",
+        f'<p class="summary">{summary} of {len(claims)} claims</p>',
+        f"Notebooks: {run}.",
+        *(f"- [{page.name}](../notebooks/{page.source.name}): {page.state}" for page in pages if page.state != "done"),
+        "## Claim by claim",
+    ]
+    for name, file in verdicts.items():
+        lines += [f"### [](../notebooks/{name}.ipynb)", _claims_table(file["claims"])]
+    lines += ["## Where each figure and table is", _where_table(pages, verdicts)]
+    return "\n\n".join(lines) + "\n"
+
+
+def badge(verdict: str) -> str:
+    """A verdict as a small coloured label with a sign of its own, so that colour is not needed to read it."""
+    return f'<span class="verdict {VERDICTS[verdict]}">{verdict}</span>'
+
+
+def _claims_table(claims: list[dict]) -> str:
+    def cell(claim: dict, column: str) -> str:
+        if column == "verdict":
+            return f'{badge(claim["verdict"])}<div class="why">{escape(claim["why"])}</div>'
+        return escape(str(claim[column]))
+
+    return _table(CLAIM_COLUMNS, ([cell(claim, column) for column in CLAIM_COLUMNS] for claim in claims))
+
+
+def _where_table(pages: list[Page], verdicts: dict[str, dict]) -> str:
+    rows = []
+    for page in pages:
+        file = verdicts.get(page.name, {"claims": []})
+        sources = ", ".join(dict.fromkeys(escape(claim["source"]) for claim in file["claims"]))
+        claims = "<br>".join(escape(claim["claim"]) for claim in file["claims"]) or "no claim tested in this run"
+        notebook = f'<a href="../notebooks/{page.name}.html">{page.name}</a>'
+        links = [f'<a href="../records/{escape(r)}">{escape(r)}</a>' for r in file.get("records", [])]
+        records = f"<details><summary>{len(links)}</summary>{'<br>'.join(links)}</details>" if links else "none"
+        rows.append((claims, sources, notebook, records))
+    return _table(("claims", "figure or table", "notebook", "records"), rows)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    top = "".join(f"<th>{cell}</th>" for cell in head)
+    return f'<div class="scroll"><table class="claims">\n<tr>{top}</tr>\n{body}\n</table></div>'
+
+
+def _copy_records(verdicts: dict[str, dict], folders: Iterable[Path], target: Path) -> None:
+    target.mkdir()
+    for notebook, file in verdicts.items():
+        for name in file.get("records", []):
+            found = next((path for folder in folders for path in folder.rglob(name)), None)
+            if found is None:
+                raise FileNotFoundError(
+                    f"The verdicts of {notebook} name the record {name}, which is gone. "
+                    f"Run `nox -s reproduce -- --only {notebook_id(notebook)} --fresh`."
+                )
+            shutil.copyfile(found, target / name)
+
+
+# --- staging and Sphinx ---------------------------------------------------------------------------------------------
+
+
+def toc(names: Iterable[str]) -> dict:
+    """The table of contents of jupyter-book: the introduction, the notebooks by part, the pages about the book."""
+    parts = {caption: [] for caption in PARTS.values()}
+    for name in names:
+        first = max(number for number in PARTS if number <= int(name[:2]))
+        parts[PARTS[first]].append(f"notebooks/{name}")
+    parts["About"] = [f"book/{page}" for page in ABOUT]
+    chapters = [
+        {"caption": caption, "chapters": [{"file": file} for file in files]}
+        for caption, files in parts.items()
+        if files
+    ]
+    return {"format": "jb-book", "root": "book/intro", "parts": chapters}
+
+
+def _config(root: Path, profile: str, pages: Iterable[Page]) -> dict:
+    """book/_config.yml with what has another home: the repository's address, the profile, what is missing."""
+    config = yaml.safe_load((root / "book" / "_config.yml").read_text())
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    config["repository"]["url"] = project["urls"]["Repository"]
+    footer = f"{project['name']} {project['version']}, profile <code>{profile}</code>."
+    config["html"]["extra_footer"] = f"<p>{footer}</p>"
+    if any(page.state != "done" for page in pages):
+        config["sphinx"]["config"]["suppress_warnings"] = ["myst.domains", *UNRESOLVED]
+    return config
+
+
+def _stage(root: Path, staging: Path, profile: str, pages: list[Page], scorecard: str) -> None:
+    for folder in ("_ext", "_static"):
+        shutil.copytree(root / "book" / folder, staging / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (staging / "notebooks").mkdir()
+    (staging / "book").mkdir()
+    for path in [*(root / "book").glob("*.md"), *(root / "book").glob("*.bib")]:
+        shutil.copyfile(path, staging / "book" / path.name)
+    (staging / "book" / "scorecard.md").write_text(scorecard)
+    for page in pages:
+        nbformat.write(finished(page, profile), staging / "notebooks" / page.source.name)
+    (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)))
+    (staging / "_toc.yml").write_text(yaml.safe_dump(toc(page.name for page in pages), sort_keys=False))
+
+
+def _run_jupyter_book(staging: Path) -> Path:
+    """Run jupyter-book in a process of its own, quiet unless it fails. Returns the folder of the HTML."""
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", str(staging), "-W", "-n", "--keep-going", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = sub(r"\x1b\[[0-9;]*m", "", done.stderr or done.stdout).strip()
+        raise RuntimeError(f"jupyter-book failed on {staging}:\n{said}")
+    return staging / "_build" / "html"

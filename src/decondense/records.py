@@ -1,0 +1,167 @@
+"""Run records: what was asked, what came out, and where it came from. One JSON file each, arrays beside it as `.npz`.
+
+A record is found again by a key, the hash of its configuration and of the code that it depends on. So a run that was
+killed goes on after the last record, and a change of the code makes a new one.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import psutil
+
+from .files import cache_dir, sha256, write_atomically
+
+PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy")
+
+
+class Record(NamedTuple):
+    """A record as read from its file. `arrays` is the path of the `.npz` beside it, or `None`."""
+
+    path: Path
+    content: dict
+    arrays: Path | None
+
+
+def folder() -> Path:
+    """Where records are kept: `DECONDENSE_RECORDS`, or `records` in the cache folder."""
+    return Path(os.environ.get("DECONDENSE_RECORDS", cache_dir() / "records"))
+
+
+def run(
+    experiment: str,
+    config: dict,
+    compute: Callable[[], tuple[dict, bytes | None]],
+    code: Sequence[ModuleType] = (),
+) -> Record:
+    """The record of `experiment` with `config`: read if it is there and whole, else computed and written.
+
+    config
+        What decides the result; must be JSON and hold the `seed`, which is also in the file's name.
+    compute
+        Gives (results, arrays): a JSON dictionary, and the bytes of an `.npz` file or `None`.
+    code
+        Modules whose source decides the result.
+
+    A record that is damaged, or older than the UTC time in `DECONDENSE_FRESH`, is computed again.
+
+    Raises
+        ValueError: no seed in the configuration.
+    """
+    if "seed" not in config:
+        raise ValueError(f"The configuration of {experiment!r} has no 'seed': add one, so that the record names it.")
+    source = sha256("".join(sha256(Path(module.__file__)) for module in code))
+    key = sha256(json.dumps([experiment, config, source], sort_keys=True))[:12]
+    path = folder() / f"{experiment}-seed{config['seed']}-{key}.json"
+    found = read(path)
+    if found is not None and found.content["provenance"]["utc"] >= os.environ.get("DECONDENSE_FRESH", ""):
+        return found
+    start = time.perf_counter()
+    results, arrays = compute()
+    content = {
+        "experiment": experiment,
+        "config": config,
+        "results": results,
+        "provenance": provenance() | {"seconds": round(time.perf_counter() - start, 2), "code_sha256": source},
+    }
+    return write(path, content, arrays)
+
+
+def write(path: Path, content: dict, arrays: bytes | None = None) -> Record:
+    """Write a record atomically: the arrays first, then the JSON that names their SHA-256 and its own."""
+    beside = path.with_suffix(".npz")
+    if arrays is not None:
+        write_atomically(beside, arrays)
+        content = content | {"arrays": {"file": beside.name, "sha256": sha256(arrays)}}
+    content = json.loads(json.dumps(content))  # what a reader will get, so that both paths give the same
+    write_atomically(path, json.dumps(content | {"sha256": _own_hash(content)}, indent=1) + "\n")
+    return Record(path, content, beside if arrays is not None else None)
+
+
+def read(path: Path) -> Record | None:
+    """The record at `path`; `None` if there is none, or, with a warning, if it or its arrays are damaged."""
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text())
+        whole = content.pop("sha256") == _own_hash(content)
+        arrays = path.with_name(content["arrays"]["file"]) if "arrays" in content else None
+        whole = whole and (arrays is None or sha256(arrays) == content["arrays"]["sha256"])
+    except (ValueError, KeyError, TypeError, OSError):
+        whole = False
+    if not whole:
+        warnings.warn(f"The record {path.name} is damaged; it is made again.", stacklevel=2)
+        return None
+    return Record(path, content, arrays)
+
+
+def _own_hash(content: dict) -> str:
+    return sha256(json.dumps(content, sort_keys=True))
+
+
+def provenance() -> dict:
+    """Versions, git commit, hardware, peak memory of this process so far, and the UTC time."""
+    return {
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "hardware": _hardware(),
+        "peak_memory_bytes": _peak_memory(),
+        **_git(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _hardware() -> dict:
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpu": gpu,
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+def _peak_memory() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@cache
+def _git() -> dict:
+    """Commit and dirty flag of the checkout that this package runs from; `None` when it is installed from a wheel."""
+
+    def ask(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        ask("ls-files", "--error-unmatch", __file__)  # not some other repository around a virtual environment
+        return {"git_commit": ask("rev-parse", "HEAD"), "git_dirty": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"git_commit": None, "git_dirty": None}
