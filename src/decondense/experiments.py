@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from io import BytesIO
 from typing import NamedTuple
+
+import numpy as np
+import torch
 
 from . import condensation, corpora, documentation, hooks, measurement, metrics, models, pocket, records
 from .condensation import Condensation
@@ -74,6 +78,83 @@ def measured(
 
     record = records.run(f"condensation-{_file_name(model)}-{weights}-{corpus}", config, compute, CODE)
     return Measured(Condensation.load(record.arrays), record)
+
+
+class Survey(NamedTuple):
+    """What could be measured, family by family in the order of size, and why the rest could not."""
+
+    families: dict[str, list[Measured]]
+    missing: dict[str, str]
+
+    def condensations(self) -> list[Condensation]:
+        """All results in order."""
+        return [m.condensation for members in self.families.values() for m in members]
+
+    def records(self) -> list[records.Record]:
+        """All records in order."""
+        return [m.record for members in self.families.values() for m in members]
+
+
+def survey(names: Sequence[str], corpus: str, **how) -> Survey:
+    """Measure several models (`how` as in `measured`), grouped by family.
+
+    A model that is refused here (no source has it, too little memory, consent not given) is listed under `missing`
+    with the reason; any other error is raised.
+    """
+    found = Survey({}, {})
+    for name in names:
+        family = "pocket" if name in pocket.SIZES else models.resolve(name)[1]["family"]
+        try:
+            found.families.setdefault(family, []).append(measured(name, corpus, **how))
+        except (OSError, MemoryError) as refusal:
+            found.missing[name] = str(refusal)
+    return Survey({family: members for family, members in found.families.items() if members}, found.missing)
+
+
+class Cones(NamedTuple):
+    """Tokens of one text on unit spheres: `points["early"]` and `points["last"]`, each (tokens, 3)."""
+
+    points: dict[str, np.ndarray]
+    record: records.Record
+
+
+def cones(
+    model: str, corpus: str, *, max_length: int = 512, first_seed: int = 0, dtype: str = "float32",
+    sources: Sequence[str] = models.SOURCES, train_tokens: int = pocket.TRAIN_TOKENS, seed: int = 0,
+) -> Cones:  # fmt: skip
+    """`metrics.cone_coordinates` of the tokens of one text at the first block's output ("early") and at the last entry.
+
+    The other arguments are those of `measured`; Fig. 1 of the paper draws such cones from invented points.
+    """
+    sources = tuple(sources)
+    trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
+    config = {
+        "model": model, "dtype": dtype, "corpus": corpus, "first_seed": first_seed, "max_length": max_length,
+        "sources": sources, "seed": seed, **trained,
+    }  # fmt: skip
+
+    def compute() -> tuple[dict, bytes]:
+        loaded = _load(model, dtype=dtype, sources=sources, seed=seed, **trained)
+        text = corpora.sample_texts(_corpus(corpus, sources), 1, first_seed)[0]
+        ids = loaded.tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")["input_ids"]
+        last = hooks.n_entries(loaded.model) - 1
+        shown = {1: "early", last: "last"}
+        reduce = lambda entry, hidden: metrics.cone_coordinates(hidden[0]) if entry in shown else None
+        with torch.inference_mode(), hooks.residual_stream(loaded.model, reduce) as coordinates:
+            hooks.backbone(loaded.model)(ids.to(loaded.model.device))
+        points = {shown[entry]: coordinates[entry].cpu().numpy() for entry in shown}
+        angles = {name: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean()) for name, xyz in points.items()}
+        return {"mean_angle_degrees": angles, "model": loaded.provenance}, _npz(points)
+
+    record = records.run(f"cones-{_file_name(model)}-{corpus}", config, compute, CODE)
+    with np.load(record.arrays) as file:
+        return Cones({name: file[name] for name in ("early", "last")}, record)
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
 
 
 def _summary(result: Condensation, model: dict, corpus: corpora.Corpus) -> dict:

@@ -30,7 +30,8 @@ def blocks(model: nn.Module) -> nn.ModuleList:
     """
     base = backbone(model)
     config = getattr(base, "config", None)
-    if getattr(config, "is_encoder_decoder", False):
+    # The encoder taken out of one has the same configuration, but no decoder.
+    if getattr(config, "is_encoder_decoder", False) and hasattr(base, "decoder"):
         raise ValueError(f"{type(model).__name__} is an encoder-decoder; give its encoder (`model.get_encoder()`).")
     depth = getattr(config, "num_hidden_layers", None)
     found = [m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]

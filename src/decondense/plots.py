@@ -28,11 +28,14 @@ STYLE = {
 def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = None, columns: int = 4) -> Figure:
     """One heat map a model: density of the cosines (128 bins, red, 0 to 10) over depth, with the mean mu as a line.
 
-    Columns of the image are the L + 1 entries, each 1 / (L + 1) wide, as in Fig. 2a of the paper.
+    Columns of the image are the L + 1 entries, each 1 / (L + 1) wide, as in Fig. 2a of the paper. Without any result
+    the figure says so.
 
     Raises
         ValueError: a result without a histogram.
     """
+    if not results:
+        return _nothing()
     for result in results:
         if result.histogram is None:
             raise ValueError(f"{result.name} was measured with histogram=None; measure it with 'pooled' or 'averaged'.")
@@ -178,6 +181,14 @@ def _sphere(axis, xyz: np.ndarray) -> None:
     axis.set(xlim=(-0.75, 0.75), ylim=(-0.75, 0.75), zlim=(-0.75, 0.75))
     axis.view_init(elev=18, azim=-60)
     axis.set_axis_off()
+
+
+def _nothing() -> Figure:
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(4, 0.6))
+        axis.set_axis_off()
+        axis.text(0.5, 0.5, "no such model in this profile", ha="center", va="center")
+    return _closed(figure)
 
 
 def _closed(figure: Figure) -> Figure:

@@ -1,0 +1,100 @@
+"""The rules that judge a claim: from numbers to a verdict and its reason. No verdict is written by hand."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from .condensation import Condensation, Interval
+
+REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable here"
+
+
+class Verdict(NamedTuple):
+    """One of the four verdicts, and in one sentence why."""
+
+    verdict: str
+    why: str
+
+
+FALLS = "the 95 % interval of the largest lies below that of the smallest; `reproduced` if no step rises"
+
+
+def falls_with_size(values: Sequence[float], intervals: Sequence[Interval]) -> Verdict:
+    """Judge "larger model of a family, lower value" on values in the order of size, by the rule `FALLS`.
+
+    reproduced: the interval of the largest lies below that of the smallest, and no step rises. partly: the intervals
+    are apart, but a step rises in between. not reproduced: the intervals overlap, or lie the other way round.
+    not testable here: fewer than two sizes, or a value that is not finite.
+    """
+    if len(values) < 2 or not np.isfinite(values).all() or not np.isfinite(intervals).all():
+        return Verdict(NOT_TESTABLE, "needs at least two sizes with finite values and intervals")
+    rises = int((np.diff(values) > 0).sum())
+    if intervals[-1][1] >= intervals[0][0]:
+        how = "rises" if intervals[-1][0] > intervals[0][1] else "does not fall beyond its uncertainty"
+        return Verdict(NOT_REPRODUCED, f"from the smallest to the largest it {how}")
+    if rises:
+        return Verdict(PARTLY, f"largest below smallest, but {rises} of {len(values) - 1} steps rise")
+    return Verdict(REPRODUCED, "every step falls, and the ends are apart")
+
+
+def within(here: Sequence[float], published: Sequence[float], tolerance: float) -> Verdict:
+    """Judge values of the same models: reproduced if all lie within `tolerance` of the published, partly if half do."""
+    if len(here) == 0:
+        return Verdict(NOT_TESTABLE, "the models cannot be had in this profile")
+    apart = np.abs(np.asarray(here) - np.asarray(published))
+    close = int((apart <= tolerance).sum())
+    why = f"{close} of {len(apart)} within {tolerance:g}; largest difference {apart.max():.3f}"
+    if close == len(apart):
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if 2 * close >= len(apart) else NOT_REPRODUCED, why)
+
+
+def same_order(tables: dict[str, Sequence[float]], threshold: float = 0.5) -> Verdict:
+    """Judge "the trend over models does not depend on the text": Kendall's tau-b of the models' values, text by text.
+
+    `tables` gives for each text the values of the same models. reproduced: the order of the models is the same for
+    every pair of texts (tau-b = 1). partly: the smallest tau-b of a pair is at least `threshold`.
+    """
+    rows = list(tables.values())
+    if len(rows) < 2 or len(rows[0]) < 2:
+        return Verdict(NOT_TESTABLE, "needs two texts and two models")
+    pairs = [kendalltau(a, b).statistic for i, a in enumerate(rows) for b in rows[i + 1 :]]
+    if not np.isfinite(pairs).all():
+        return Verdict(NOT_TESTABLE, "on some text all models have the same value, so they have no order")
+    lowest = min(pairs)
+    why = f"smallest agreement of two texts on the order of {len(rows[0])} models: tau-b {lowest:.2f}"
+    if lowest > 1 - 1e-9:
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if lowest >= threshold else NOT_REPRODUCED, why)
+
+
+def grows_with_depth(results: Sequence[Condensation]) -> Verdict:
+    """Judge "mu grows with depth": the interval of rho above 0 in every model (`reproduced`) or in some (`partly`)."""
+    lows = np.array([r.rho_interval.low for r in results])
+    if len(results) == 0 or not np.isfinite(lows).all():
+        return Verdict(NOT_TESTABLE, "needs a trained model and at least two texts")
+    positive = int((lows > 0).sum())
+    why = f"ρ above 0 beyond its interval in {positive} of {len(results)} models"
+    if positive == len(results):
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if positive else NOT_REPRODUCED, why)
+
+
+def is_positive(value: float, interval: Interval) -> Verdict:
+    """Judge "this difference is above 0": reproduced when its whole interval is; never `partly`."""
+    if not np.isfinite(interval).all():
+        return Verdict(NOT_TESTABLE, "needs at least two texts")
+    if interval[0] > 0:
+        return Verdict(REPRODUCED, "the interval lies above 0")
+    return Verdict(NOT_REPRODUCED, "the interval includes 0" if interval[1] >= 0 else "the interval lies below 0")
+
+
+def all_below(here: Sequence[float], bound: Sequence[float]) -> Verdict:
+    """Judge "each of these is at most its bound": reproduced for all, partly for half of them or more."""
+    below = int((np.asarray(here) <= np.asarray(bound)).sum())
+    why = f"{below} of {len(here)} at or below the bound"
+    if below == len(here):
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if 2 * below >= len(here) else NOT_REPRODUCED, why)

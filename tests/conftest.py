@@ -1,0 +1,108 @@
+"""What tests share: caches of their own, tiny models with random weights, a tiny tokenizer and a tiny corpus."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # read when the libraries are imported
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from decondense import documentation, experiments, pocket
+from decondense.condensation import Condensation
+
+REAL_DATA = os.environ.get("DECONDENSE_DATA")  # the user's own, before any test sees the environment
+LAYERS, WIDTH, VOCABULARY, POSITIONS = 3, 32, 64, 64
+_GPT2 = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": 4, "vocab_size": VOCABULARY, "n_positions": POSITIONS}
+_SHAPE = {"hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 4, "vocab_size": VOCABULARY}
+_LONG = _SHAPE | {"intermediate_size": 48, "max_position_embeddings": POSITIONS}
+_GROUPED = _LONG | {"num_key_value_heads": 2}
+TINY = {  # class and configuration, the model's own name on the left
+    "gpt2": ("GPT2LMHeadModel", "GPT2Config", _GPT2),
+    "qwen3": ("Qwen3ForCausalLM", "Qwen3Config", _GROUPED | {"head_dim": 8}),
+    "llama": ("LlamaForCausalLM", "LlamaConfig", _GROUPED),
+    "bloom": ("BloomForCausalLM", "BloomConfig", _SHAPE),
+    "gpt-neox": ("GPTNeoXForCausalLM", "GPTNeoXConfig", _LONG),
+    "olmo-3": ("Olmo3ForCausalLM", "Olmo3Config", _GROUPED | {"pad_token_id": 0}),
+    "gemma-3": ("Gemma3ForCausalLM", "Gemma3TextConfig", _GROUPED | {"head_dim": 8}),
+    "bert": ("BertModel", "BertConfig", _LONG),
+    "bert-masked": ("BertForMaskedLM", "BertConfig", _LONG),
+}
+
+
+def tiny(name, **changes):
+    """A tiny model of the architecture `name` with seeded random weights, in evaluation mode."""
+    model, config, arguments = TINY[name]
+    torch.manual_seed(0)
+    return getattr(transformers, model)(getattr(transformers, config)(**arguments | changes)).eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2():
+    """Shared by all tests: copy it before you change it."""
+    return tiny("gpt2")
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer():
+    """One token a word: the words w0 to w62, and one for all others."""
+    words = {"[UNK]": 0} | {f"w{i}": i + 1 for i in range(VOCABULARY - 1)}
+    backend = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """Five texts of 40 words that the tiny tokenizer knows."""
+    rng = np.random.default_rng(0)
+    return [" ".join(f"w{i}" for i in rng.integers(0, VOCABULARY - 1, 40)) for _ in range(5)]
+
+
+@pytest.fixture
+def condensation():
+    """A result with a histogram, of 6 texts, 5 entries and 16 bins; mu rises with depth."""
+    rng = np.random.default_rng(0)
+    mu = 0.1 * np.arange(5) + rng.uniform(0, 0.05, (6, 5))
+    density = rng.uniform(0.1, 1, (5, 16))
+    return Condensation(
+        name="toy",
+        mu_per_text=mu,
+        mu_off_diagonal_per_text=mu - 0.05,
+        histogram=density / density.sum(1, keepdims=True) * 8,
+        tokens=np.full(6, 32),
+        zero_vectors=np.zeros(5, dtype=int),
+        nonfinite_vectors=np.arange(5),
+        settings={"max_length": 32, "histogram": "pooled", "bins": 16, "eps": 1e-3, "seed": 0},
+    )
+
+
+@pytest.fixture
+def small_pocket(monkeypatch):
+    """The pocket family at toy size, on a toy corpus: it trains in a second."""
+    rng = np.random.default_rng(0)
+    words = np.array("the mean of a cosine is taken over all pairs in this sequence and no other".split())
+    rows = [" ".join(rng.choice(words, 12)) + ".\n" for _ in range(400)]
+    monkeypatch.setattr(documentation, "paragraphs", lambda: rows)
+    monkeypatch.setattr(pocket, "VOCABULARY", 300)
+    monkeypatch.setattr(pocket, "CONTEXT", 32)
+    monkeypatch.setattr(pocket, "SIZES", {"pocket-small": pocket.Size(2, 2), "pocket-medium": pocket.Size(3, 2)})
+    return rows
+
+
+def _forget():
+    for cached in (pocket.tokenizer, pocket._tokens, experiments._load, experiments._tokenizer, experiments._corpus):
+        cached.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def own_caches(tmp_path_factory, monkeypatch):
+    """No test sees the user's caches, records or data; nothing that a function remembers outlives a test."""
+    monkeypatch.setenv("DECONDENSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    for name in ("DECONDENSE_RECORDS", "DECONDENSE_DATA", "DECONDENSE_FRESH"):
+        monkeypatch.delenv(name, raising=False)
+    _forget()
+    yield
+    _forget()

@@ -1,0 +1,127 @@
+"""`Condensation`: trends, intervals, table, and the file it is saved in."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from scipy import stats
+
+from decondense.condensation import Condensation
+
+
+def with_mu(condensation, mu):
+    tokens = np.full(len(mu), 32)
+    return replace(condensation, mu_per_text=mu, mu_off_diagonal_per_text=mu - 0.05, tokens=tokens)
+
+
+@pytest.fixture
+def noisy(condensation):
+    """A trend with so much noise that its intervals are wide."""
+    return with_mu(condensation, np.random.default_rng(3).uniform(0, 1, (8, 5)) + 0.1 * np.arange(5))
+
+
+def test_means_and_trends_are_those_of_the_texts(noisy):
+    mu = noisy.mu_per_text.mean(0)
+    np.testing.assert_array_equal(noisy.mu, mu)
+    np.testing.assert_array_equal(noisy.mu_off_diagonal, noisy.mu_off_diagonal_per_text.mean(0))
+    assert noisy.layer_fraction.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert noisy.rho == pytest.approx(stats.spearmanr(mu, range(5)).statistic)
+    assert noisy.tau == pytest.approx(stats.kendalltau(mu, range(5)).statistic)
+
+
+def test_intervals_contain_the_value_and_are_ordered(noisy):
+    mean, span = noisy.mean_of_last(2)
+    for value, interval in ((noisy.rho, noisy.rho_interval), (noisy.tau, noisy.tau_interval), (mean, span)):
+        assert interval.low <= value <= interval.high
+        assert interval.low < interval.high
+
+
+def test_interval_of_a_mean_is_about_the_normal_one(noisy):
+    rng = np.random.default_rng(0)
+    many = with_mu(noisy, rng.normal(0.5, 0.1, (400, 5)))
+    mean, interval = many.mean_of_last(1)
+    reach = 1.96 * 0.1 / np.sqrt(400)
+    assert interval.high - mean == pytest.approx(reach, rel=0.2)
+    assert mean - interval.low == pytest.approx(reach, rel=0.2)
+
+
+def test_intervals_are_seeded(noisy):
+    same = replace(noisy)
+    other = replace(noisy, settings=noisy.settings | {"seed": 1})
+    assert noisy.mean_of_last(3) == same.mean_of_last(3)
+    assert noisy.mean_of_last(3)[1] != other.mean_of_last(3)[1]
+
+
+def test_intervals_of_one_text_are_nan(noisy):
+    one = with_mu(noisy, noisy.mu_per_text[:1])
+    assert np.isnan([*one.rho_interval, *one.tau_interval, *one.mean_of_last(2)[1]]).all()
+    assert np.isfinite([one.rho, one.tau, one.mean_of_last(2)[0]]).all()
+
+
+def test_mean_of_last_takes_the_last_entries(noisy):
+    assert noisy.mean_of_last(2)[0] == pytest.approx(noisy.mu[3:].mean())
+    assert noisy.mean_of_last(5)[0] == pytest.approx(noisy.mu.mean())
+
+
+def test_table_has_a_row_an_entry(noisy):
+    frame = noisy.to_frame()
+    assert frame.columns.tolist() == [
+        "layer", "layer_fraction", "mu", "mu_off_diagonal", "std_over_texts", "zero_vectors", "nonfinite_vectors",
+    ]  # fmt: skip
+    assert frame.layer.tolist() == [0, 1, 2, 3, 4]
+    assert frame.nonfinite_vectors.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(frame.std_over_texts, noisy.mu_per_text.std(0, ddof=1))
+    np.testing.assert_array_equal(frame.mu, noisy.mu)
+
+
+def test_table_of_one_text_has_no_spread(noisy):
+    assert with_mu(noisy, noisy.mu_per_text[:1]).to_frame().std_over_texts.isna().all()
+
+
+def test_plot_is_a_figure(noisy):
+    assert isinstance(noisy.plot(), Figure)
+
+
+# --- file -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_histogram", [True, False])
+def test_what_is_saved_is_loaded(condensation, tmp_path, with_histogram):
+    saved = condensation if with_histogram else replace(condensation, histogram=None)
+    loaded = Condensation.load(saved.save(str(tmp_path / "new" / "a.npz")))
+    for field in fields(Condensation):
+        np.testing.assert_equal(getattr(loaded, field.name), getattr(saved, field.name))
+    assert loaded.rho_interval == saved.rho_interval
+
+
+def test_same_result_gives_the_same_bytes(condensation):
+    assert condensation.to_bytes() == replace(condensation).to_bytes()
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.npz"):
+        Condensation.load(tmp_path / "none.npz")
+
+
+def cut(data):
+    return data[: len(data) // 2]
+
+
+def flip(data):
+    middle = len(data) // 3
+    return data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, flip, lambda _: b"", lambda _: b"not an archive"])
+def test_damaged_file_is_refused(condensation, tmp_path, damage):
+    path = condensation.save(tmp_path / "a.npz")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"a\.npz is not a saved Condensation, or it is damaged .*Measure again"):
+        Condensation.load(path)
+
+
+def test_arrays_of_somebody_else_are_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", weights=np.ones(3))
+    with pytest.raises(ValueError, match="not a saved Condensation"):
+        Condensation.load(tmp_path / "other.npz")
