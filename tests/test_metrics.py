@@ -141,7 +141,7 @@ def test_shapes_are_checked_in_these_tests():
 
 
 @given_tokens
-def test_mean_cosine_is_within_its_bounds(z, _rng):
+def test_mean_cosine_is_within_its_bounds(z, rng):
     found = metrics.mean_cosine(z)
     assert -1e-12 <= found.all_pairs <= 1 + 1e-12
     assert -1 / (len(z) - 1) - 1e-12 <= found.off_diagonal <= 1 + 1e-12
@@ -261,6 +261,19 @@ def test_trend_is_bounded_odd_and_sees_only_order(ours, scipys, mu):
     assert float(ours(mu[::-1])) == pytest.approx(-value, abs=1e-12)
     assert float(ours(-mu)) == pytest.approx(-value, abs=1e-12)
     assert float(ours(mu**3 + mu)) == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize(("entries", "expected"), [(1, 7.0), (2, 6.5), (7, 4.0), (None, 6.0)])
+def test_mean_of_last_is_that_of_the_last_entries_or_half(entries, expected):
+    mu = np.arange(1.0, 8.0)  # seven entries: the last half are three
+    assert metrics.mean_of_last(mu, entries) == pytest.approx(expected)
+    np.testing.assert_allclose(metrics.mean_of_last(np.stack([mu, 2 * mu]), entries)[1], 2 * expected)
+
+
+def test_spread_of_a_histogram_is_that_of_its_cosines():
+    cosines = np.random.default_rng(0).uniform(-0.9, 0.5, 20_000)
+    density = np.stack([np.histogram(c, 128, (-1, 1), density=True)[0] for c in (cosines, cosines / 2)])
+    np.testing.assert_allclose(metrics.histogram_std(density), [cosines.std(), cosines.std() / 2], rtol=1e-3)
 
 
 # --- cone -----------------------------------------------------------------------------------------------------------

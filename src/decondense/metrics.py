@@ -117,7 +117,7 @@ def mean_of_last(mu: Float[np.ndarray, "*batch entries"], entries: int | None) -
     The simple alternative to a rank correlation. Source: Fig. S3 of the paper (1 to 5 entries, and the last half).
     """
     mu = np.asarray(mu, dtype=float)
-    return mu[..., -(entries or mu.shape[-1] // 2) :].mean(-1)
+    return np.asarray(mu[..., -(entries or mu.shape[-1] // 2) :].mean(-1))
 
 
 def histogram_std(density: Float[np.ndarray, "entries bins"]) -> Float[np.ndarray, "entries"]:

@@ -1,16 +1,15 @@
 """Models by name: the paper's families as data, loaded from a folder, the hub or a PyPI mirror, or drawn at random."""
 
 import tomllib
-import warnings
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import psutil
 import torch
 
-from . import assets, pocket
+from . import assets, mirrors, pocket
 from .errors import unknown
 
 SOURCES = ("local", "hub", "pypi")  # tried in this order
@@ -107,18 +106,22 @@ def load(
     elif weights == "random":
         model, tokenizer, provenance = _random(name, DTYPES[dtype], seed)
     else:
-        model, tokenizer, provenance = _pretrained(name, DTYPES[dtype], sources, accept_terms, trust_remote_code)
+        consent = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code}
+        model, tokenizer, provenance = _pretrained(name, dtype, sources, **consent)
     provenance = {"model": name, "weights": weights, "dtype": dtype, "device": device} | provenance
     return Loaded(model.to(device).eval(), tokenizer, provenance)
 
 
-def load_tokenizer(name: str, sources: Sequence[str] = SOURCES):
-    """The tokenizer alone of a model (short name, hub id, folder or pocket model); sources as in `load`."""
+def load_tokenizer(
+    name: str, sources: Sequence[str] = SOURCES, *, accept_terms: bool = False, trust_remote_code: bool = False
+):
+    """The tokenizer alone of a model (short name, hub id, folder or pocket model); all else as in `load`."""
     if name in pocket.SIZES:
         return pocket.tokenizer()
     from transformers import AutoTokenizer
 
-    return _first_source(name, sources, lambda where, **how: AutoTokenizer.from_pretrained(where, **how), False)[0]
+    read = partial(AutoTokenizer.from_pretrained, trust_remote_code=trust_remote_code)
+    return _first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
 
 
 def _device(device: str | None) -> str:
@@ -145,27 +148,27 @@ def _random(name: str, dtype: torch.dtype, seed: int) -> tuple:
     return model, None, {"source": "random initialisation", "seed": seed, "revision": None}
 
 
-def _pretrained(name: str, dtype: torch.dtype, sources, accept_terms: bool, trust_remote_code: bool) -> tuple:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _pretrained(name: str, dtype: str, sources, *, accept_terms: bool, trust_remote_code: bool) -> tuple:
+    from transformers import AutoModelForCausalLM
 
     if not Path(name).is_dir():
         short, entry = resolve(name)
         if entry.get("remote_code") and not trust_remote_code:
             raise PermissionError(f"{short} runs code from the hub. Read it, then pass trust_remote_code=True.")
         if "parameters" in entry:
-            refuse_if_too_large(short, entry["parameters"], dtype)
-
-    def read(where, **how):
-        how["trust_remote_code"] = trust_remote_code
-        tokenizer = AutoTokenizer.from_pretrained(where, **how)
-        return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True, **how), tokenizer
-
-    (model, tokenizer), provenance = _first_source(name, sources, read, accept_terms)
+            refuse_if_too_large(short, entry["parameters"], DTYPES[dtype])
+    tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)
+    how = {"dtype": DTYPES[dtype], "use_safetensors": True, "trust_remote_code": trust_remote_code}
+    read = partial(AutoModelForCausalLM.from_pretrained, **how)
+    model, provenance = _first_source(name, sources, dtype, read, accept_terms)
     return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
 
 
-def _first_source(name: str, sources, read, accept_terms: bool) -> tuple:
-    """What `read` gives from the first of `sources` that has the model, and a description of that source."""
+def _first_source(name: str, sources, part: str, read, accept_terms: bool) -> tuple:
+    """What `read` gives from the first of `sources` that has the model, and a description of that source.
+
+    `part` says which part of a mirror is meant (`mirrors.folder`).
+    """
     if Path(name).is_dir():
         return read(name), {"source": "local folder"}
     short, entry = resolve(name)
@@ -173,7 +176,7 @@ def _first_source(name: str, sources, read, accept_terms: bool) -> tuple:
     for source in (s for s in SOURCES if s in sources):
         try:
             if source == "pypi":
-                return _from_mirror(short, entry, read, accept_terms)
+                return _from_mirror(entry, part, read, accept_terms)
             return read(entry["hub"], local_files_only=source == "local"), {"source": f"hub {entry['hub']}"}
         except PermissionError:  # terms to accept: another source is not what was asked for
             raise
@@ -186,14 +189,11 @@ def _first_source(name: str, sources, read, accept_terms: bool) -> tuple:
     )
 
 
-def _from_mirror(short: str, entry: dict, read, accept_terms: bool) -> tuple:
+def _from_mirror(entry: dict, part: str, read, accept_terms: bool) -> tuple:
     if "mirror" not in entry:
         raise FileNotFoundError("no wheel carries it")
-    path = assets.fetch(entry["mirror"], accept_terms=accept_terms)
     asset = assets.table()[entry["mirror"]]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of transformers' GGUF reader, on its own use of numpy
-        loaded = read(str(path.parent), gguf_file=path.name)
+    loaded = read(str(mirrors.folder(entry["mirror"], part, accept_terms=accept_terms)))
     return loaded, {
         "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
         "sha256": asset["sha256"],

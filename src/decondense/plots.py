@@ -170,7 +170,7 @@ def _sphere(axis, xyz: np.ndarray) -> None:
     polar = np.linspace(0, np.pi, 37)
     shell = np.outer(np.sin(polar), np.cos(around)), np.outer(np.sin(polar), np.sin(around))
     height = np.outer(np.cos(polar), np.ones_like(around))
-    axis.plot_surface(*shell, height, color="0.85", alpha=0.25, linewidth=0, zorder=0)
+    axis.plot_surface(*shell, height, color="0.93", shade=False, linewidth=0, zorder=0)
     angle = np.arccos(np.clip(xyz[:, 2], -1, 1)).mean()
     ring = np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.full_like(around, np.cos(angle))
     axis.plot(*ring, color=BLUE, linewidth=1.2, zorder=2)

@@ -43,6 +43,8 @@ def within(here: Sequence[float], published: Sequence[float], tolerance: float) 
     """Judge values of the same models: reproduced if all lie within `tolerance` of the published, partly if half do."""
     if len(here) == 0:
         return Verdict(NOT_TESTABLE, "the models cannot be had in this profile")
+    if not np.isfinite(here).all():
+        return Verdict(NOT_TESTABLE, "a value here is not finite")
     apart = np.abs(np.asarray(here) - np.asarray(published))
     close = int((apart <= tolerance).sum())
     why = f"{close} of {len(apart)} within {tolerance:g}; largest difference {apart.max():.3f}"
@@ -93,6 +95,8 @@ def is_positive(value: float, interval: Interval) -> Verdict:
 
 def all_below(here: Sequence[float], bound: Sequence[float]) -> Verdict:
     """Judge "each of these is at most its bound": reproduced for all, partly for half of them or more."""
+    if len(here) == 0:
+        return Verdict(NOT_TESTABLE, "nothing was measured")
     below = int((np.asarray(here) <= np.asarray(bound)).sum())
     why = f"{below} of {len(here)} at or below the bound"
     if below == len(here):

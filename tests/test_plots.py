@@ -1,0 +1,119 @@
+"""Figures: what they show can be read back from their axes."""
+
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from decondense import plots
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open():
+    yield
+    assert plt.get_fignums() == []
+
+
+@pytest.fixture
+def result(condensation):
+    """The toy result with the paper's 128 bins."""
+    density = np.random.default_rng(0).uniform(0.1, 1, (5, 128))
+    return replace(condensation, histogram=density / density.sum(1, keepdims=True) * 64)
+
+
+def visible(figure):
+    return [axis for axis in figure.axes if axis.get_visible()]
+
+
+def drawn(figure):
+    """Drawing finds errors that building does not."""
+    figure.canvas.draw()
+    assert isinstance(figure, Figure)
+    return figure
+
+
+@pytest.mark.parametrize(("n", "columns"), [(1, 4), (4, 4), (5, 4), (3, 2)])
+def test_heatmaps_have_an_axis_a_model_and_a_colour_bar(result, n, columns):
+    figure = drawn(plots.heatmaps([result] * n, titles=[f"m{i}" for i in range(n)], columns=columns))
+    *maps, bar = visible(figure)
+    assert [axis.get_title() for axis in maps] == [f"m{i}" for i in range(n)]
+    assert bar.get_ylabel() == "probability density"
+
+
+def test_heatmap_is_the_histogram_with_the_papers_limits(result):
+    axis = plots.heatmaps([result]).axes[0]
+    (image,) = axis.images
+    assert image.get_array().shape == (128, 5)
+    np.testing.assert_array_equal(image.get_array(), result.histogram.T)
+    assert image.origin == "lower"
+    assert tuple(image.get_extent()) == (0, 1, -1, 1)
+    assert image.get_clim() == (0, 10)
+    assert image.get_cmap().name == "Reds"
+    assert axis.get_ylim() == (-0.25, 1)
+    assert axis.get_xlim() == (0, 1)
+
+
+def test_mean_stands_in_the_middle_of_its_column(result):
+    (line,) = plots.heatmaps([result]).axes[0].lines
+    np.testing.assert_allclose(line.get_xdata(), [0.1, 0.3, 0.5, 0.7, 0.9])
+    np.testing.assert_array_equal(line.get_ydata(), result.mu)
+
+
+def test_heatmap_without_histogram_is_an_error(result):
+    with pytest.raises(ValueError, match=r"toy was measured with histogram=None; measure it with 'pooled'"):
+        plots.heatmaps([result, replace(result, histogram=None)])
+
+
+def test_no_result_is_said():
+    (axis,) = drawn(plots.heatmaps([])).axes
+    assert axis.texts[0].get_text() == "no such model in this profile"
+
+
+@pytest.mark.parametrize(("families", "columns"), [(1, 4), (5, 4)])
+def test_trends_have_an_axis_a_family_and_both_correlations(result, families, columns):
+    members = [replace(result, name="a"), replace(result, name="b")]
+    figure = drawn(plots.trends({f"f{i}": members for i in range(families)}, columns=columns))
+    axes = visible(figure)
+    assert [axis.get_title() for axis in axes] == [f"f{i}" for i in range(families)]
+    assert [container.get_label() for container in axes[0].containers] == ["Spearman ρ", "Kendall τ"]
+    assert [to_hex(container[0].get_color()) for container in axes[0].containers] == [plots.BLUE, plots.RED]
+    np.testing.assert_allclose(axes[0].containers[0][0].get_ydata(), [result.rho] * 2)
+    assert [label.get_text() for label in axes[0].get_xticklabels()] == ["a", "b"]
+
+
+def test_trend_of_one_text_has_no_error_bars(result):
+    one = replace(result, mu_per_text=result.mu_per_text[:1], tokens=result.tokens[:1],
+                  mu_off_diagonal_per_text=result.mu_off_diagonal_per_text[:1])  # fmt: skip
+    drawn(plots.trends({"f": [one]}))
+
+
+def test_published_trend_is_drawn_beside(result):
+    table = pd.DataFrame({"model": ["GPT2", "GPT2-xl"], "rho": [0.4, -0.6], "tau": [0.3, -0.5]})
+    axis = drawn(plots.trends({"f": [result]}, published={"f": table})).axes[0]
+    pale = [line for line in axis.lines if line.get_alpha() == 0.35]
+    assert [list(line.get_ydata()) for line in pale] == [[0.4, -0.6], [0.3, -0.5]]
+
+
+def test_depth_profiles_have_a_line_a_model(result):
+    (axis,) = drawn(plots.depth_profiles([result, result], titles=["a", "b"])).axes
+    assert [line.get_label() for line in axis.lines] == ["a", "b"]
+    np.testing.assert_array_equal(axis.lines[0].get_ydata(), result.mu)
+    assert axis.get_ylim()[1] == 1
+
+
+def test_lines_have_a_line_a_column():
+    table = pd.DataFrame({"a": [0.1, 0.2], "b": [0.3, 0.4]}, index=["x", "y"])
+    (axis,) = drawn(plots.lines(table, "mean", "model")).axes
+    assert [line.get_label() for line in axis.lines] == ["a", "b"]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("model", "mean")
+
+
+def test_spheres_have_an_axis_each_and_say_the_angle():
+    points = np.array([[np.sin(a), 0, np.cos(a)] for a in np.radians([20, 40])])
+    figure = drawn(plots.spheres({"early": points, "last": points, "third": points}))
+    assert [axis.get_title() for axis in figure.axes] == ["early", "last", "third"]
+    assert "mean angle 30°" in [text.get_text() for text in figure.axes[0].texts]

@@ -1,0 +1,114 @@
+"""The rules that judge a claim: a case for every verdict."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from decondense import verdicts
+from decondense.condensation import Interval
+from decondense.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+
+NAN = float("nan")
+
+
+def spans(*pairs):
+    return [Interval(*pair) for pair in pairs]
+
+
+@pytest.mark.parametrize(
+    ("values", "intervals", "verdict", "why"),
+    [
+        ([0.9, 0.5, 0.1], spans((0.8, 1), (0.4, 0.6), (0, 0.2)), REPRODUCED, "every step falls"),
+        ([0.9, 0.1, 0.3], spans((0.8, 1), (0, 0.2), (0.2, 0.4)), PARTLY, "1 of 2 steps rise"),
+        ([0.5, 0.4], spans((0.3, 0.6), (0.3, 0.5)), NOT_REPRODUCED, "does not fall beyond its uncertainty"),
+        ([0.5, 0.4], spans((0.45, 0.6), (0.3, 0.45)), NOT_REPRODUCED, "does not fall"),  # they touch
+        ([0.1, 0.9], spans((0, 0.2), (0.8, 1)), NOT_REPRODUCED, "it rises"),
+        ([0.1], spans((0, 0.2)), NOT_TESTABLE, "two sizes"),
+        ([], [], NOT_TESTABLE, "two sizes"),
+        ([NAN, 0.1], spans((0, 0.2), (0, 0.2)), NOT_TESTABLE, "finite"),
+        ([0.9, 0.1], spans((NAN, NAN), (0, 0.2)), NOT_TESTABLE, "finite"),
+    ],
+)
+def test_falls_with_size(values, intervals, verdict, why):
+    found = verdicts.falls_with_size(values, intervals)
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("here", "verdict"),
+    [
+        ([0.5, 0.5], REPRODUCED),
+        ([0.625, 0.375], REPRODUCED),  # exactly the tolerance
+        ([0.5, 0.7], PARTLY),
+        ([0.3, 0.7], NOT_REPRODUCED),
+    ],
+)
+def test_within(here, verdict):
+    found = verdicts.within(here, [0.5, 0.5], 0.125)
+    assert found.verdict == verdict
+    assert f"largest difference {max(abs(h - 0.5) for h in here):.3f}" in found.why
+
+
+def test_within_needs_a_value():
+    assert verdicts.within([], [], 0.1).verdict == NOT_TESTABLE
+
+
+@pytest.mark.parametrize(
+    ("tables", "verdict"),
+    [
+        ({"a": [3.0, 2.0, 1.0], "b": [0.3, 0.2, 0.1], "c": [9.0, 5.0, 1.0]}, REPRODUCED),
+        ({"a": [4.0, 3.0, 2.0, 1.0], "b": [4.0, 3.0, 1.0, 2.0]}, PARTLY),  # tau-b 2/3
+        ({"a": [3.0, 2.0, 1.0], "b": [1.0, 2.0, 3.0]}, NOT_REPRODUCED),
+        ({"a": [3.0, 2.0, 1.0], "b": [3.0, 2.0, 1.0], "c": [1.0, 2.0, 3.0]}, NOT_REPRODUCED),  # one pair is enough
+        ({"a": [3.0, 2.0, 1.0]}, NOT_TESTABLE),
+        ({"a": [3.0], "b": [1.0]}, NOT_TESTABLE),
+        ({"a": [3.0, 2.0], "b": [1.0, 1.0]}, NOT_TESTABLE),
+    ],
+)
+def test_same_order(tables, verdict):
+    assert verdicts.same_order(tables).verdict == verdict
+
+
+@pytest.fixture
+def falling(condensation):
+    """The toy result the other way round: mu falls with depth."""
+    return replace(condensation, mu_per_text=condensation.mu_per_text[:, ::-1].copy())
+
+
+@pytest.mark.parametrize(("rising", "fallen", "verdict"), [(2, 0, REPRODUCED), (1, 1, PARTLY), (0, 2, NOT_REPRODUCED)])
+def test_grows_with_depth(condensation, falling, rising, fallen, verdict):
+    found = verdicts.grows_with_depth([condensation] * rising + [falling] * fallen)
+    assert found.verdict == verdict
+    assert f"in {rising} of 2 models" in found.why
+
+
+def test_grows_with_depth_needs_texts(condensation):
+    mu = condensation.mu_per_text[:1]
+    one = replace(condensation, mu_per_text=mu, mu_off_diagonal_per_text=mu, tokens=np.array([32]))
+    assert verdicts.grows_with_depth([one]).verdict == NOT_TESTABLE
+    assert verdicts.grows_with_depth([]).verdict == NOT_TESTABLE
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict", "why"),
+    [
+        ((0.1, 0.3), REPRODUCED, "above 0"),
+        ((-0.1, 0.3), NOT_REPRODUCED, "includes 0"),
+        ((-0.3, -0.1), NOT_REPRODUCED, "below 0"),
+        ((NAN, NAN), NOT_TESTABLE, "two texts"),
+    ],
+)
+def test_is_positive(interval, verdict, why):
+    found = verdicts.is_positive(0.2, Interval(*interval))
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("here", "verdict"),
+    [([1.0, 2.0], REPRODUCED), ([1.0, 3.0], PARTLY), ([2.0, 3.0], NOT_REPRODUCED), ([], NOT_TESTABLE)],
+)
+def test_all_below(here, verdict):
+    assert verdicts.all_below(here, [1.0, 2.0][: len(here)]).verdict == verdict
