@@ -12,7 +12,7 @@ pytest.importorskip("jupyter_book", reason="needs the extra `reproduce`: pip ins
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from decondense import book
+from decondense import book, scorecard
 
 ROOT = Path(__file__).parents[1]
 STAMP = {"seconds": 12.34, "utc": "2026-01-02T03:04:05.000006+00:00", "versions": {"torch": "2.9.1"}}
@@ -62,7 +62,7 @@ def verdicts(name, records=()):
     claims = [
         {"claim": f"rho < {i} & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5", "tolerance": "0.1"}
         | {"verdict": verdict, "why": "because"}
-        for i, verdict in enumerate(book.VERDICTS)
+        for i, verdict in enumerate(scorecard.VERDICTS)
     ]
     return {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)}
 
@@ -175,31 +175,6 @@ def test_build_says_what_to_do_when_nothing_was_executed(repository):
         book.build("laptop")
     with pytest.raises(ValueError, match=r"Unknown profile 'laptpo'\. Did you mean 'laptop'"):
         book.build("laptpo")
-
-
-# --- scorecard ------------------------------------------------------------------------------------------------------
-
-
-def test_scorecard_counts_links_and_escapes(repository):
-    pages = book.find_pages(repository, repository / "build" / "ci")
-    found = book.read_verdicts(pages, repository / "build" / "ci" / "records")
-    assert list(found) == ["00_start_here"], "verdicts that a failed notebook left behind must not count"
-    page = book.scorecard("ci", pages, found)
-    assert "of 4 claims" in page
-    assert "Notebooks: 1 done, 1 failed, 1 not executed." in page
-    assert "### [](../notebooks/00_start_here.ipynb)" in page
-    assert "rho &lt; 0 &amp; | falls" in page
-    assert '<a href="../records/start-seed0-abc.json">' in page
-    for verdict, css in book.VERDICTS.items():
-        assert f'<span class="verdict {css}">{verdict}</span>' in page
-        assert f".{css} " in (ROOT / "book" / "_static" / "book.css").read_text()
-
-
-def test_an_unknown_verdict_is_refused(repository):
-    path = repository / "build" / "ci" / "records" / "verdicts-start.json"
-    path.write_text(path.read_text().replace('"partly"', '"mostly"'))
-    with pytest.raises(ValueError, match=r"verdicts-start\.json: 'mostly'"):
-        book.build("ci")
 
 
 # --- the whole book -------------------------------------------------------------------------------------------------

@@ -1,16 +1,13 @@
 """The book: executed notebooks are cleaned, given a provenance line, and built into a site that needs no network."""
 
-import json
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections import Counter
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from re import findall, sub
-from typing import NamedTuple
 
 import nbformat
 import yaml
@@ -20,6 +17,7 @@ from .errors import unknown
 from .execute import read_stamp
 from .profiles import PROFILES, notebook_id
 from .reproduce import repository_root
+from .scorecard import Page, copy_records, read_committed, read_verdicts, scorecard
 
 PARTS = {  # first notebook number of a part -> its caption
     0: "Condensation, measured",
@@ -28,35 +26,10 @@ PARTS = {  # first notebook number of a part -> its caption
     20: "Audit",
 }
 ABOUT = ("scorecard", "how_the_numbers_are_made", "references")
-VERDICTS = {  # verdict -> CSS class of its badge (book/_static/book.css)
-    "reproduced": "verdict-reproduced",
-    "partly": "verdict-partly",
-    "not reproduced": "verdict-not-reproduced",
-    "not testable here": "verdict-not-testable",
-}
-CLAIM_COLUMNS = ("claim", "source", "published", "here", "tolerance", "verdict")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.
 UNRESOLVED = ["ref.ref", "ref.numref", "ref.eq", "myst.xref_missing"]
-
-
-class Page(NamedTuple):
-    """A notebook of the repository and what became of it in this run."""
-
-    source: Path  # notebooks/NN_id_title.ipynb
-    executed: Path  # build/<profile>/notebooks/NN_id_title.ipynb, absent when it was not executed
-    stamp: dict  # what the runner noted about a success: seconds, utc, versions; empty otherwise
-
-    @property
-    def name(self) -> str:
-        return self.source.stem
-
-    @property
-    def state(self) -> str:
-        if not self.executed.exists():
-            return "not executed"
-        return "done" if self.stamp else "failed"
 
 
 def build(profile: str) -> Path:
@@ -80,9 +53,11 @@ def build(profile: str) -> Path:
     verdicts = read_verdicts(pages, here / "records")
     staging = here / "staging"
     shutil.rmtree(staging, ignore_errors=True)
-    _stage(root, staging, profile, pages, scorecard(profile, pages, verdicts))
+    committed = read_committed(root / "book" / "results")
+    _stage(root, staging, profile, pages, scorecard(profile, pages, verdicts, committed))
     site = _run_jupyter_book(staging)
-    _copy_records(verdicts, (here / "records", root / "book" / "results"), site / "records")
+    copy_records(verdicts, here / "records", site / "records")
+    copy_records(committed, root / "book" / "results", site / "records")
     shutil.rmtree(here / "book", ignore_errors=True)
     return Path(shutil.move(site, here / "book")) / "index.html"
 
@@ -188,90 +163,6 @@ def finished(page: Page, profile: str) -> nbformat.NotebookNode:
     text = f"{heading}{what}\n\nExecute it with `{remake(page, profile)}`."
     # A notebook and not a Markdown page, so that links to it hold and its Colab button opens the real one.
     return new_notebook(cells=[new_markdown_cell(text)], metadata={"kernelspec": KERNEL})
-
-
-# --- the scorecard --------------------------------------------------------------------------------------------------
-
-
-def read_verdicts(pages: Iterable[Page], records: Path) -> dict[str, dict]:
-    """Verdict files by notebook name, of the notebooks that are done: a file left by an older run does not count."""
-    verdicts = {}
-    for page in pages:
-        path = records / f"verdicts-{notebook_id(page.name)}.json"
-        if page.state == "done" and path.exists():
-            verdicts[page.name] = json.loads(path.read_text())
-            for claim in verdicts[page.name]["claims"]:
-                if claim["verdict"] not in VERDICTS:
-                    raise unknown(f"verdict in {path.name}:", claim["verdict"], VERDICTS)
-    return verdicts
-
-
-def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict]) -> str:
-    """The scorecard page: verdicts counted, one table per notebook, and where each figure and table is made."""
-    claims = [claim for file in verdicts.values() for claim in file["claims"]]
-    counts = Counter(claim["verdict"] for claim in claims)
-    summary = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in VERDICTS)
-    states = Counter(page.state for page in pages)
-    run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
-    lines = [
-        "# Scorecard",
-        f"Every claim that the notebooks of this run tested, in the profile `{profile}`. "
-        "How a verdict is decided is said in [how the numbers are made](how_the_numbers_are_made.md).",
-        f'<p class="summary">{summary} of {len(claims)} claims</p>',
-        f"Notebooks: {run}.",
-        *(f"- [{page.name}](../notebooks/{page.source.name}): {page.state}" for page in pages if page.state != "done"),
-        "## Claim by claim",
-    ]
-    for name, file in verdicts.items():
-        lines += [f"### [](../notebooks/{name}.ipynb)", _claims_table(file["claims"])]
-    lines += ["## Where each figure and table is", _where_table(pages, verdicts)]
-    return "\n\n".join(lines) + "\n"
-
-
-def badge(verdict: str) -> str:
-    """A verdict as a small coloured label with a sign of its own, so that colour is not needed to read it."""
-    return f'<span class="verdict {VERDICTS[verdict]}">{verdict}</span>'
-
-
-def _claims_table(claims: list[dict]) -> str:
-    def cell(claim: dict, column: str) -> str:
-        if column == "verdict":
-            return f'{badge(claim["verdict"])}<div class="why">{escape(claim["why"])}</div>'
-        return escape(str(claim[column]))
-
-    return _table(CLAIM_COLUMNS, ([cell(claim, column) for column in CLAIM_COLUMNS] for claim in claims))
-
-
-def _where_table(pages: list[Page], verdicts: dict[str, dict]) -> str:
-    rows = []
-    for page in pages:
-        file = verdicts.get(page.name, {"claims": []})
-        sources = ", ".join(dict.fromkeys(escape(claim["source"]) for claim in file["claims"]))
-        claims = "<br>".join(escape(claim["claim"]) for claim in file["claims"]) or "no claim tested in this run"
-        notebook = f'<a href="../notebooks/{page.name}.html">{page.name}</a>'
-        links = [f'<a href="../records/{escape(r)}">{escape(r)}</a>' for r in file.get("records", [])]
-        records = f"<details><summary>{len(links)}</summary>{'<br>'.join(links)}</details>" if links else "none"
-        rows.append((claims, sources, notebook, records))
-    return _table(("claims", "figure or table", "notebook", "records"), rows)
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    return f'<div class="scroll"><table class="claims">\n<tr>{top}</tr>\n{body}\n</table></div>'
-
-
-def _copy_records(verdicts: dict[str, dict], folders: Iterable[Path], target: Path) -> None:
-    target.mkdir()
-    for notebook, file in verdicts.items():
-        for name in file.get("records", []):
-            found = next((path for folder in folders for path in folder.rglob(name)), None)
-            if found is None:
-                raise FileNotFoundError(
-                    f"The verdicts of {notebook} name the record {name}, which is gone. "
-                    f"Run `nox -s reproduce -- --only {notebook_id(notebook)} --fresh`."
-                )
-            shutil.copyfile(found, target / name)
 
 
 # --- staging and Sphinx ---------------------------------------------------------------------------------------------

@@ -73,6 +73,17 @@ def book(profile: Profile = "laptop") -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+@said_plainly
+def keep(profile: Profile = "laptop") -> None:
+    """Copy the verdicts and records of a run to book/results, to be committed; the book shows them ever after."""
+    from .scorecard import keep as keep_results
+
+    root = runner.repository_root()
+    written = keep_results(root / "build" / profile / "records", root / "book" / "results")
+    Console().print(f"{len(written)} files in {root / 'book' / 'results'}", soft_wrap=True)
+
+
 # --- measure --------------------------------------------------------------------------------------------------------
 
 
