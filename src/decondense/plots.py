@@ -42,7 +42,7 @@ def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = Non
     rows, columns = -(-len(results) // columns), min(columns, len(results))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            rows, columns, figsize=(2.6 * columns + 1.2, 2.5 * rows), squeeze=False, layout="constrained"
+            rows, columns, figsize=(2.05 * columns + 1, 2.1 * rows), squeeze=False, layout="constrained"
         )
         for axis, result, title in zip(axes.flat, results, titles or [r.name for r in results], strict=False):
             image = _heatmap(axis, result)
@@ -70,7 +70,7 @@ def _heatmap(axis, result: Condensation):
     )
     centres = (np.arange(entries) + 0.5) / entries
     axis.plot(centres, result.mu, color=BLUE, linewidth=1, label="mean")
-    axis.set(ylim=(low, high), xlim=(0, 1))
+    axis.set(ylim=(low, high), xlim=(0, 1), xticks=(0, 0.5, 1))
     corner = f"ρ {result.rho:+.2f}   τ {result.tau:+.2f}"
     axis.text(0.03, 0.03, corner, transform=axis.transAxes, color=BLUE, fontsize=8)
     return image
@@ -88,7 +88,7 @@ def trends(
     rows, columns = -(-len(families) // columns), min(columns, len(families))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            rows, columns, figsize=(2.9 * columns, 2.7 * rows), squeeze=False, layout="constrained", sharey=True
+            rows, columns, figsize=(2.6 * columns, 2.5 * rows), squeeze=False, layout="constrained", sharey=True
         )
         for axis, (family, results) in zip(axes.flat, families.items(), strict=False):
             _published_trend(axis, published.get(family))
