@@ -62,7 +62,7 @@ def verdicts(name, records=()):
     claims = [
         {"claim": f"rho < {i} & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5", "tolerance": "0.1"}
         | {"verdict": verdict, "why": "because"}
-        for i, verdict in enumerate(scorecard.VERDICTS)
+        for i, verdict in enumerate(scorecard.BADGES)
     ]
     return {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)}
 

@@ -78,7 +78,7 @@ def calls(monkeypatch):
         calls["model"] = (name, options)
         return SimpleNamespace(model="model", tokenizer=None if options["weights"] == "random" else "tokenizer")
 
-    models = SimpleNamespace(load=load_model, load_tokenizer=lambda name, sources: f"tokenizer of {name}")
+    models = SimpleNamespace(load=load_model, load_tokenizer=lambda name, **_: f"tokenizer of {name}")
     corpora = SimpleNamespace(
         load=lambda name, sources: calls.update(corpus=(name, sources)) or "corpus",
         sample_texts=lambda corpus, n, first_seed: ["text"] * n,
@@ -95,9 +95,11 @@ def test_measure_a_corpus(run, calls):
     result = run("measure", "gpt2", "--texts", 2, "--sources", "local,pypi", "--weights", "random", "--seed", 3)
     assert result.exit_code == 0, result.output
     assert calls["corpus"] == ("documentation", ("local", "pypi"))
-    options = {"weights": "random", "device": None, "sources": ("local", "pypi"), "seed": 3}
+    options = {"weights": "random", "device": None, "dtype": "float32", "sources": ("local", "pypi"), "seed": 3}
+    options["accept_terms"] = False
     assert calls["model"] == ("gpt2", options)
-    assert calls["measured"] == ("model", "tokenizer of gpt2", ["text"] * 2, {"max_length": 512})
+    how = {"max_length": 512, "seed": 3, "name": "gpt2"}
+    assert calls["measured"] == ("model", "tokenizer of gpt2", ["text"] * 2, how)
     assert "0.3333" in result.output
     assert "rho = +0.900   95 % interval +0.800 to +1.000" in result.output
 
@@ -108,7 +110,8 @@ def test_measure_files(run, calls, tmp_path):
     files = ("--text", tmp_path / "a", "--text", tmp_path / "b")
     outputs = ("--save", tmp_path / "x.npz", "--plot", tmp_path / "x.png")
     assert run("measure", "gpt2", *files, *outputs, "--max-length", 64).exit_code == 0
-    assert calls["measured"][1:] == ("tokenizer", ["text a", "text b"], {"max_length": 64})
+    how = {"max_length": 64, "seed": 0, "name": "gpt2"}
+    assert calls["measured"][1:] == ("tokenizer", ["text a", "text b"], how)
     assert (calls["saved"], calls["plotted"]) == (tmp_path / "x.npz", tmp_path / "x.png")
 
 

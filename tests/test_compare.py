@@ -4,11 +4,9 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import unchecked
 
 from decondense import compare, models, paper, verdicts
 from decondense.condensation import Interval
@@ -80,7 +78,7 @@ def test_size_claims_judge_rho_and_tau(condensation):
 def test_value_claims_compare_only_what_the_paper_shows(condensation):
     measured = [replace(condensation, name="gpt2"), replace(condensation, name="smollm2-135m-instruct")]
     rho, tau = compare.value_claims(measured, "Fig2", "wikitext-103", tolerance=0.7)
-    assert (rho.published, rho.here) == ("GPT2 0.39", "gpt2 1.00")
+    assert (rho.published, rho.here) == ("GPT2 0.385 ± 0.002", "gpt2 1.00 [1.00, 1.00]")
     assert rho.verdict == verdicts.REPRODUCED  # 1 - 0.385 is within 0.7
     assert tau.verdict == verdicts.NOT_REPRODUCED  # 1 - 0.257 is not
     none = compare.value_claims(measured[1:], "Fig2", "wikitext-103")
@@ -99,32 +97,46 @@ def test_names_in_the_paper_are_those_of_its_figure():
     assert compare.paper_name("no-such-model") is None
 
 
-def test_published_trend_is_put_under_the_same_rule():
+def test_published_trend_is_put_under_the_rule_with_the_errors_of_reading():
     found = compare.published_trend("Fig2", "GPT2")
-    assert found["rho"].startswith("0.39 → -0.07 → ")
-    values = paper.trend("Fig2", "spearman", "GPT2")
-    intervals = [Interval(v - e, v + e) for v, e in zip(values.value, values.error, strict=True)]
-    assert f"(the same rule: {verdicts.falls_with_size(list(values.value), intervals).verdict})" in found["rho"]
+    assert found["rho"].startswith("GPT2 on wikitext-103: 0.39 → -0.07 → 0.12 → -0.59, each ± 0.004")
+    assert found["rho"].endswith("(by this rule: partly)")  # GPT2-large lies above GPT2-medium
+    falling = compare.published_trend("Fig2", "Bloom")["rho"]
+    assert falling.endswith("(by this rule: reproduced)")  # 1.000 ± 0.004 and 0.995 ± 0.002 touch: no rise
 
 
-def test_depth_claim_shows_the_smallest_of_each_family(condensation):
-    (found,) = compare.depth_claim([condensation], "Fig. 2b")
-    assert "smallest GPT2 0.39" in found.published
+def test_paired_differences_use_the_same_texts(condensation):
+    shifted = replace(condensation, mu_per_text=condensation.mu_per_text + 0.125)
+    end, (step,) = compare.paired_differences([condensation, shifted], lambda mu: mu.mean(1))
+    assert end == step == pytest.approx((0.125, 0.125))  # what the texts share cancels
+
+
+def test_depth_claim_takes_the_smallest_of_each_family(condensation):
+    falling = replace(condensation, name="large", mu_per_text=condensation.mu_per_text[:, ::-1].copy())
+    (found,) = compare.depth_claim({"Toy": [condensation, falling]}, "Fig. 2b")
+    assert "GPT2 0.385 ± 0.002" in found.published
+    assert "large" not in found.here
     assert found.verdict == verdicts.REPRODUCED
-    assert compare.depth_claim([], "Fig. 2b")[0].verdict == verdicts.NOT_TESTABLE
+    assert compare.depth_claim({"Toy": [falling]}, "Fig. 2b")[0].verdict == verdicts.NOT_REPRODUCED
+    assert compare.depth_claim({}, "Fig. 2b")[0].verdict == verdicts.NOT_TESTABLE
 
 
-def test_steps_are_counted_by_their_intervals():
-    def result(low, high):
-        interval = Interval(low, high)
-        return SimpleNamespace(rho=low, tau=low, rho_interval=interval, tau_interval=interval,
-                               mean_of_last=lambda k: (1 - low, Interval(1 - high, 1 - low)))  # fmt: skip
+def test_repeat_claims_judge_the_difference_of_two_sets_of_texts(condensation):
+    falling = replace(condensation, mu_per_text=condensation.mu_per_text[:, ::-1].copy())
+    same = compare.repeat_claims([condensation], [condensation])
+    assert [c.verdict for c in same] == [verdicts.REPRODUCED] * 2
+    other = compare.repeat_claims([condensation], [falling])
+    assert [c.verdict for c in other] == [verdicts.NOT_REPRODUCED] * 2
+    assert [c.verdict for c in compare.repeat_claims([], [])] == [verdicts.NOT_TESTABLE] * 2
 
-    members = [result(0.8, 0.9), result(0.1, 0.2), result(0.15, 0.3), result(0.5, 0.6)]
-    found = unchecked(compare.steps)({"toy": members, "one": members[:1]}, {"last 1": 1})
-    assert found.loc["ρ"].to_dict() == {"falls": 1, "rises": 1, "within the uncertainty": 1}
-    assert found.loc["last 1"].to_dict() == {"falls": 1, "rises": 1, "within the uncertainty": 1}
-    assert list(found.index) == ["ρ", "τ", "last 1"]
+
+def test_steps_are_counted_by_their_paired_intervals(condensation):
+    mu = condensation.mu_per_text
+    falling = replace(condensation, mu_per_text=mu[:, ::-1].copy())
+    members = [condensation, falling, falling, condensation]
+    found = compare.steps({"toy": members, "one": members[:1]}, {"last 1": 1})
+    for metric in ("Spearman ρ", "Kendall τ", "last 1"):
+        assert found.loc[metric].to_dict() == {"falls": 1, "rises": 1, "within the uncertainty": 1}
 
 
 def test_difference_has_a_seeded_interval_around_the_mean():

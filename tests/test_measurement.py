@@ -240,8 +240,14 @@ def test_zero_vectors_are_counted_and_their_cosine_is_zero(tiny_gpt2, tiny_token
         ("one string", {}, r"texts is one string; give a list of strings: \[text\]"),
         (["w1 w2", " \n"], {}, "Text 1 is empty"),
         (["w1"], {}, r"Text 0 has 1 token\(s\).*at least 2"),
-        (["w1 w2"], {"max_length": POSITIONS + 1}, "max_length=65 is over the model's 64 positions"),
-        (["w1 w2"], {"histogram": None, "max_length": 1}, r"Text 0 has 1 token\(s\)"),
+        (
+            ["w1 " * 100],
+            {"max_length": POSITIONS + 1},
+            "A text has 65 tokens, the model 64 positions. Give max_length=64",
+        ),
+        (["w1 w2"], {"histogram": None, "max_length": 1}, "max_length must be at least 2"),
+        (["w1 w2"], {"bins": 0}, "bins at least 1"),
+        (["w1 w2"], {"eps": 0.0}, "eps above 0"),
     ],
 )
 def test_bad_texts_are_refused(tiny_gpt2, tiny_tokenizer, texts, how, message):

@@ -79,9 +79,12 @@ def test_trends_have_an_axis_a_family_and_both_correlations(result, families, co
     figure = drawn(plots.trends({f"f{i}": members for i in range(families)}, columns=columns))
     axes = visible(figure)
     assert [axis.get_title() for axis in axes] == [f"f{i}" for i in range(families)]
-    assert [container.get_label() for container in axes[0].containers] == ["Spearman ρ", "Kendall τ"]
-    assert [to_hex(container[0].get_color()) for container in axes[0].containers] == [plots.BLUE, plots.RED]
-    np.testing.assert_allclose(axes[0].containers[0][0].get_ydata(), [result.rho] * 2)
+    lines = axes[0].lines[:2]
+    assert [line.get_label() for line in lines] == ["Spearman ρ", "Kendall τ"]
+    assert [to_hex(line.get_color()) for line in lines] == [plots.BLUE, plots.RED]
+    np.testing.assert_allclose(lines[0].get_ydata(), [result.rho] * 2)
+    bars = axes[0].collections[0].get_segments()
+    np.testing.assert_allclose([bar[:, 1] for bar in bars], [result.rho_interval] * 2)
     assert [label.get_text() for label in axes[0].get_xticklabels()] == ["a", "b"]
 
 
@@ -89,13 +92,6 @@ def test_trend_of_one_text_has_no_error_bars(result):
     one = replace(result, mu_per_text=result.mu_per_text[:1], tokens=result.tokens[:1],
                   mu_off_diagonal_per_text=result.mu_off_diagonal_per_text[:1])  # fmt: skip
     drawn(plots.trends({"f": [one]}))
-
-
-def test_published_trend_is_drawn_beside(result):
-    table = pd.DataFrame({"model": ["GPT2", "GPT2-xl"], "rho": [0.4, -0.6], "tau": [0.3, -0.5]})
-    axis = drawn(plots.trends({"f": [result]}, published={"f": table})).axes[0]
-    pale = [line for line in axis.lines if line.get_alpha() == 0.35]
-    assert [list(line.get_ydata()) for line in pale] == [[0.4, -0.6], [0.3, -0.5]]
 
 
 def test_depth_profiles_have_a_line_a_model(result):

@@ -3,7 +3,7 @@
 import json
 import os
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
+from pathlib import Path
 
 import pytest
 from conftest import unchecked
@@ -77,9 +77,7 @@ def test_key_changes_with_name_config_and_code(compute, tmp_path):
     def module(source):
         path = tmp_path / "module.py"
         path.write_text(source)
-        made = ModuleType("module")
-        made.__file__ = str(path)
-        return made
+        return path
 
     paths = [
         records.run("toy", CONFIG, compute).path,
@@ -166,7 +164,7 @@ def test_no_record_is_none(tmp_path):
 
 
 def test_provenance_says_where_it_came_from(compute):
-    found = records.run("toy", CONFIG, compute, [records]).content
+    found = records.run("toy", CONFIG, compute, [Path(records.__file__)]).content
     assert (found["experiment"], found["config"]) == ("toy", CONFIG)
     assert found["arrays"]["sha256"] == sha256(b"arrays")
     origin = found["provenance"]

@@ -13,6 +13,7 @@ import decondense
 from decondense import execute, profiles, reproduce
 
 TABLE = {
+    "network": {"offline": ["ci"]},
     "needs": {"shown": ["broken"]},
     "minutes": {"ci": {"good": 1.5}},
     "ci": {"all": {"PROFILE": "ci"}, "good": {"N": 2}, "broken": {}, "shown": {}, "other": {}},

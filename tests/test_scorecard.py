@@ -16,7 +16,7 @@ def verdicts(name, records=(), only=None):
     claims = [
         {"claim": f"rho < {i} & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5", "tolerance": "0.1"}
         | {"verdict": only or verdict, "why": "because"}
-        for i, verdict in enumerate(scorecard.VERDICTS)
+        for i, verdict in enumerate(scorecard.BADGES)
     ]
     return {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)}
 
@@ -33,8 +33,9 @@ def run(tmp_path):
         pages.append(Page(tmp_path / "notebooks" / f"{name}.ipynb", executed, stamp))
     (records / "verdicts-start.json").write_text(json.dumps(verdicts("00_start_here", ["start-seed0-abc.json"])))
     (records / "verdicts-fig3.json").write_text(json.dumps(verdicts("06_fig3_widths", ["gone.json"])))
-    (records / "start-seed0-abc.json").write_text('{"experiment": "start"}')
-    (records / "start-seed0-abc.npz").write_bytes(b"arrays")
+    arrays = {"file": "start-seed0-abc-1.npz", "sha256": "not looked at here"}
+    (records / "start-seed0-abc.json").write_text(json.dumps({"experiment": "start", "arrays": arrays}))
+    (records / "start-seed0-abc-1.npz").write_bytes(b"arrays")
     return pages, records
 
 
@@ -52,7 +53,7 @@ def test_scorecard_counts_links_and_escapes(run):
 
 
 def test_every_verdict_has_a_badge_that_the_style_sheet_knows():
-    for verdict, css in scorecard.VERDICTS.items():
+    for verdict, css in scorecard.BADGES.items():
         assert f'<span class="verdict {css}">{verdict}</span>' in scorecard.badge(verdict)
         assert f".{css} " in CSS.read_text()
 
@@ -69,11 +70,11 @@ def test_kept_results_are_shown_beside_the_run(run, tmp_path):
     (records / "verdicts-fig3.json").unlink()
     committed = tmp_path / "results"
     written = {path.name for path in scorecard.keep(records, committed)}
-    assert written == {"verdicts-start.json", "start-seed0-abc.json", "start-seed0-abc.npz"}
+    assert written == {"verdicts-start.json", "start-seed0-abc.json", "start-seed0-abc-1.npz"}
     page = scorecard.scorecard("ci", pages, {}, scorecard.read_committed(committed))
     assert "of 0 claims" in page
     assert "The committed run" in page
-    assert '<a href="../records/start-seed0-abc.json">' in page
+    assert '<a href="../results/start-seed0-abc.json">' in page
 
 
 def test_keeping_needs_every_record(run, tmp_path):

@@ -17,21 +17,21 @@ def spans(*pairs):
 
 
 @pytest.mark.parametrize(
-    ("values", "intervals", "verdict", "why"),
+    ("end", "steps", "verdict", "why"),
     [
-        ([0.9, 0.5, 0.1], spans((0.8, 1), (0.4, 0.6), (0, 0.2)), REPRODUCED, "every step falls"),
-        ([0.9, 0.1, 0.3], spans((0.8, 1), (0, 0.2), (0.2, 0.4)), PARTLY, "1 of 2 steps rise"),
-        ([0.5, 0.4], spans((0.3, 0.6), (0.3, 0.5)), NOT_REPRODUCED, "does not fall beyond its uncertainty"),
-        ([0.5, 0.4], spans((0.45, 0.6), (0.3, 0.45)), NOT_REPRODUCED, "does not fall"),  # they touch
-        ([0.1, 0.9], spans((0, 0.2), (0.8, 1)), NOT_REPRODUCED, "it rises"),
-        ([0.1], spans((0, 0.2)), NOT_TESTABLE, "two sizes"),
-        ([], [], NOT_TESTABLE, "two sizes"),
-        ([NAN, 0.1], spans((0, 0.2), (0, 0.2)), NOT_TESTABLE, "finite"),
-        ([0.9, 0.1], spans((NAN, NAN), (0, 0.2)), NOT_TESTABLE, "finite"),
+        ((-0.9, -0.7), [(-0.5, -0.3), (-0.5, -0.1)], REPRODUCED, "no step rises"),
+        ((-0.9, -0.7), [(-0.5, -0.3), (-0.1, 0.2)], REPRODUCED, "no step rises"),  # a step that may do either
+        ((-0.9, -0.1), [(-0.9, -0.7), (0.1, 0.3)], PARTLY, "1 of 2 steps rise"),
+        ((-0.2, 0.1), [(-0.2, 0.1)], NOT_REPRODUCED, "no fall beyond the uncertainty"),
+        ((-0.2, 0.0), [(-0.2, 0.0)], NOT_REPRODUCED, "no fall"),  # it touches 0
+        ((0.1, 0.5), [(0.1, 0.5)], NOT_REPRODUCED, "it rises"),
+        ((-0.2, -0.1), [], NOT_TESTABLE, "two sizes"),
+        ((NAN, NAN), [(-0.2, -0.1)], NOT_TESTABLE, "two texts"),
+        ((-0.2, -0.1), [(NAN, NAN)], NOT_TESTABLE, "two texts"),
     ],
 )
-def test_falls_with_size(values, intervals, verdict, why):
-    found = verdicts.falls_with_size(values, intervals)
+def test_falls_with_size(end, steps, verdict, why):
+    found = verdicts.falls_with_size(Interval(*end), spans(*steps))
     assert found.verdict == verdict
     assert why in found.why
 

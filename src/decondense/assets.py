@@ -18,7 +18,7 @@ from .files import cache_dir, sha256
 @cache
 def table() -> dict[str, dict]:
     """The known assets, as in `assets.toml`: file, sha256, licence, parts, and for weights their quantisation."""
-    return tomllib.loads((Path(__file__).parent / "assets.toml").read_text())
+    return tomllib.loads((Path(__file__).parent / "assets.toml").read_text(encoding="utf-8"))
 
 
 def fetch(name: str, *, accept_terms: bool = False) -> Path:
@@ -40,10 +40,10 @@ def fetch(name: str, *, accept_terms: bool = False) -> Path:
     path = cache_dir() / "assets" / name / asset["file"]
     marker = path.with_name(f"{path.name}.{asset['sha256'][:16]}.ok")
     # The marker says that this very file was checked; hashing a gigabyte at every start would be slow.
-    if not (path.exists() and marker.exists() and marker.read_text() == str(path.stat().st_size)):
+    if not (path.exists() and marker.exists() and marker.read_text(encoding="utf-8") == str(path.stat().st_size)):
         path.parent.mkdir(parents=True, exist_ok=True)
         _download(name, asset, path)
-        marker.write_text(str(path.stat().st_size))
+        marker.write_text(str(path.stat().st_size), encoding="utf-8")
     return path
 
 

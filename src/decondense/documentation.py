@@ -7,8 +7,9 @@ pocket models. Its hash changes with the installed versions, so it is part of ev
 import ast
 import importlib.util
 import inspect
-import multiprocessing
 import re
+import subprocess
+import sys
 import sysconfig
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
@@ -61,12 +62,13 @@ def paragraphs() -> list[str]:
     """All distinct paragraphs of the embedded corpus; extracted once on all cores (20 s on two), then cached."""
     files = source_files()
     state = "\n".join(f"{path}:{path.stat().st_size}" for path in files)
-    key = sha256(state + Path(__file__).read_text())[:16]
+    key = sha256(state + Path(__file__).read_text(encoding="utf-8"))[:16]
     path = cache_dir() / "corpora" / f"documentation-{key}.txt"
     if not path.exists():
-        with ProcessPoolExecutor(mp_context=_start_method()) as pool:
-            found = chain.from_iterable(pool.map(prose_of, files, chunksize=32))
-            write_atomically(path, "".join(dict.fromkeys(found)))
+        # In a process of its own: a pool inside a notebook's or a caller's process would fork its threads, or run the
+        # caller's script again.
+        command = [sys.executable, "-m", "decondense.documentation", str(path)]
+        subprocess.run(command, input="\n".join(map(str, files)), text=True, check=True)
     return path.read_text(encoding="utf-8").splitlines(keepends=True)
 
 
@@ -78,6 +80,12 @@ def reference() -> list[str]:
     return list(dict.fromkeys(" ".join(p.split()) + "\n" for p in found if is_prose(p)))
 
 
-def _start_method():
-    # "spawn" would run a caller's script again in every worker when it has no __main__ guard.
-    return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
+def extract(files: list[Path], target: Path) -> None:
+    """Write the distinct paragraphs of prose of all `files` to `target`, on all cores."""
+    with ProcessPoolExecutor() as pool:
+        found = chain.from_iterable(pool.map(prose_of, files, chunksize=32))
+        write_atomically(target, "".join(dict.fromkeys(found)))
+
+
+if __name__ == "__main__":
+    extract([Path(line) for line in sys.stdin.read().splitlines()], Path(sys.argv[1]))

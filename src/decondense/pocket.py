@@ -58,7 +58,7 @@ def load(name: str, train_tokens: int = TRAIN_TOKENS, seed: int = 0) -> tuple:
         model, training = _train(SIZES[name], train_tokens, seed)
         _save(model, {"train_tokens": train_tokens, "seed": seed, **training}, folder)
     provenance = {"source": "trained here on the embedded corpus", "revision": folder.name}
-    provenance |= json.loads((folder / "training.json").read_text())
+    provenance |= json.loads((folder / "training.json").read_text(encoding="utf-8"))
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), tokenizer(), provenance
 
 
@@ -85,7 +85,7 @@ def train_missing(names: Sequence[str], train_tokens: int = TRAIN_TOKENS, seed: 
 
 def _folder(name: str, train_tokens: int, seed: int) -> Path:
     corpus = sha256("".join(documentation.paragraphs()))
-    key = sha256(json.dumps([SIZES[name], train_tokens, seed, corpus, Path(__file__).read_text()]))[:16]
+    key = sha256(json.dumps([SIZES[name], train_tokens, seed, corpus, Path(__file__).read_text(encoding="utf-8")]))[:16]
     return cache_dir() / "pocket" / f"{name}-{key}"
 
 
@@ -180,7 +180,7 @@ def _save(model, training: dict, folder: Path) -> None:
     temporary = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
         model.save_pretrained(temporary, safe_serialization=True)
-        (temporary / "training.json").write_text(json.dumps(training, indent=1))
+        (temporary / "training.json").write_text(json.dumps(training, indent=1), encoding="utf-8")
         temporary.rename(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

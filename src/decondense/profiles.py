@@ -11,7 +11,7 @@ PROFILES = ("ci", "laptop", "gpu", "paper")
 
 @cache
 def _table() -> dict:
-    return tomllib.loads((Path(__file__).parent / "profiles.toml").read_text())
+    return tomllib.loads((Path(__file__).parent / "profiles.toml").read_text(encoding="utf-8"))
 
 
 def notebook_id(path: Path | str) -> str:
@@ -33,6 +33,16 @@ def parameters(profile: str, notebook: str) -> dict[str, object]:
     if notebook not in tables:
         raise unknown("notebook", notebook, [name for name in tables if name != "all"])
     return tables["all"] | tables[notebook]
+
+
+def is_offline(profile: str) -> bool:
+    """Whether a run in this profile must not ask the hub."""
+    return profile in _table()["network"]["offline"]
+
+
+def about(profile: str) -> str:
+    """One or two sentences: what the numbers of a run in this profile are worth."""
+    return _table()["about"][profile]
 
 
 def needs(notebook: str) -> list[str]:

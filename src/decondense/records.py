@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import psutil
@@ -43,7 +42,7 @@ def run(
     experiment: str,
     config: dict,
     compute: Callable[[], tuple[dict, bytes | None]],
-    code: Sequence[ModuleType] = (),
+    code: Sequence[Path] = (),
 ) -> Record:
     """The record of `experiment` with `config`: read if it is there and whole, else computed and written.
 
@@ -52,7 +51,7 @@ def run(
     compute
         Gives (results, arrays): a JSON dictionary, and the bytes of an `.npz` file or `None`.
     code
-        Modules whose source decides the result.
+        Files whose content decides the result: modules, tables.
 
     A record that is damaged, or older than the UTC time in `DECONDENSE_FRESH`, is computed again.
 
@@ -61,7 +60,7 @@ def run(
     """
     if "seed" not in config:
         raise ValueError(f"The configuration of {experiment!r} has no 'seed': add one, so that the record names it.")
-    source = sha256("".join(sha256(Path(module.__file__)) for module in code))
+    source = sha256("".join(sha256(path) for path in code))
     key = sha256(json.dumps([experiment, config, source], sort_keys=True))[:12]
     path = folder() / f"{experiment}-seed{config['seed']}-{key}.json"
     found = read(path)
@@ -80,7 +79,8 @@ def run(
 
 def write(path: Path, content: dict, arrays: bytes | None = None) -> Record:
     """Write a record atomically: the arrays first, then the JSON that names their SHA-256 and its own."""
-    beside = path.with_suffix(".npz")
+    # Named by content: two processes that make the same record at once never mix their files.
+    beside = path.with_name(f"{path.stem}-{sha256(arrays or b'')[:8]}.npz")
     if arrays is not None:
         write_atomically(beside, arrays)
         content = content | {"arrays": {"file": beside.name, "sha256": sha256(arrays)}}
@@ -94,7 +94,7 @@ def read(path: Path) -> Record | None:
     if not path.exists():
         return None
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         whole = content.pop("sha256") == _own_hash(content)
         arrays = path.with_name(content["arrays"]["file"]) if "arrays" in content else None
         whole = whole and (arrays is None or sha256(arrays) == content["arrays"]["sha256"])

@@ -9,14 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import unknown
-from .profiles import notebook_id
+from .profiles import about, notebook_id
+from .verdicts import BADGES
 
-VERDICTS = {  # verdict -> CSS class of its badge (book/_static/book.css)
-    "reproduced": "verdict-reproduced",
-    "partly": "verdict-partly",
-    "not reproduced": "verdict-not-reproduced",
-    "not testable here": "verdict-not-testable",
-}
 CLAIM_COLUMNS = ("claim", "source", "published", "here", "tolerance", "verdict")
 
 
@@ -44,16 +39,16 @@ def read_verdicts(pages: Iterable[Page], records: Path) -> dict[str, dict]:
     for page in pages:
         path = records / f"verdicts-{notebook_id(page.name)}.json"
         if page.state == "done" and path.exists():
-            verdicts[page.name] = json.loads(path.read_text())
+            verdicts[page.name] = json.loads(path.read_text(encoding="utf-8"))
             for claim in verdicts[page.name]["claims"]:
-                if claim["verdict"] not in VERDICTS:
-                    raise unknown(f"verdict in {path.name}:", claim["verdict"], VERDICTS)
+                if claim["verdict"] not in BADGES:
+                    raise unknown(f"verdict in {path.name}:", claim["verdict"], BADGES)
     return verdicts
 
 
 def read_committed(folder: Path) -> dict[str, dict]:
     """Verdict files that the repository keeps (`keep`), by notebook name; empty where there are none."""
-    files = [json.loads(path.read_text()) for path in sorted(folder.glob("verdicts-*.json"))]
+    files = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("verdicts-*.json"))]
     return {file["notebook"]: file for file in sorted(files, key=lambda file: file["notebook"])}
 
 
@@ -68,7 +63,7 @@ def keep(records: Path, committed: Path) -> list[Path]:
     files = sorted(records.glob("verdicts-*.json"))
     if not files:
         raise FileNotFoundError(f"No verdict under {records}. Run `nox -s reproduce` first.")
-    verdicts = {path: json.loads(path.read_text()) for path in files}
+    verdicts = {path: json.loads(path.read_text(encoding="utf-8")) for path in files}
     beside = committed.with_name(f".{committed.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     copy_records({file["notebook"]: file for file in verdicts.values()}, records, beside, arrays=True)
@@ -83,12 +78,12 @@ def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], commit
     """The scorecard page: verdicts counted, one table per notebook, where each figure is made, the committed run."""
     claims = [claim for file in verdicts.values() for claim in file["claims"]]
     counts = Counter(claim["verdict"] for claim in claims)
-    summary = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in VERDICTS)
+    summary = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES)
     states = Counter(page.state for page in pages)
     run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
     lines = [
         "# Scorecard",
-        f"Every claim that the notebooks of this run tested, in the profile `{profile}`. "
+        f"Every claim that the notebooks of this run tested, in the profile `{profile}`. {about(profile)} "
         "How a verdict is decided is said in [how the numbers are made](how_the_numbers_are_made.md).",
         f'<p class="summary">{summary} of {len(claims)} claims</p>',
         f"Notebooks: {run}.",
@@ -110,21 +105,21 @@ def _committed_section(committed: dict[str, dict]) -> list[str]:
         "## The committed run",
         f"What the repository keeps of a full run, in the profile {profiles}, to compare with: the same claims, "
         "with the records behind them. Each record says when, on what machine and with which versions it was made.",
-        '<p class="summary">' + " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in VERDICTS) + "</p>",
+        '<p class="summary">' + " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES) + "</p>",
     ]
     for name, file in committed.items():
-        lines += [f"### {name}", _claims_table(file["claims"]), _records_list(file)]
+        lines += [f"### {name}", _claims_table(file["claims"]), _records_list(file, "results")]
     return lines
 
 
-def _records_list(file: dict) -> str:
-    links = [f'<a href="../records/{escape(r)}">{escape(r)}</a>' for r in file.get("records", [])]
+def _records_list(file: dict, folder: str = "records") -> str:
+    links = [f'<a href="../{folder}/{escape(r)}">{escape(r)}</a>' for r in file.get("records", [])]
     return f"<details><summary>{len(links)} records</summary>{'<br>'.join(links)}</details>" if links else ""
 
 
 def badge(verdict: str) -> str:
     """A verdict as a small coloured label with a sign of its own, so that colour is not needed to read it."""
-    return f'<span class="verdict {VERDICTS[verdict]}">{verdict}</span>'
+    return f'<span class="verdict {BADGES[verdict]}">{verdict}</span>'
 
 
 def _claims_table(claims: list[dict]) -> str:
@@ -169,5 +164,6 @@ def copy_records(verdicts: dict[str, dict], source: Path, target: Path, arrays: 
                     f"Run `nox -s reproduce -- --only {notebook_id(notebook)} --fresh`."
                 )
             shutil.copyfile(found, target / name)
-            if arrays and found.with_suffix(".npz").exists():
-                shutil.copyfile(found.with_suffix(".npz"), target / found.with_suffix(".npz").name)
+            beside = json.loads(found.read_text(encoding="utf-8")).get("arrays")
+            if arrays and beside:
+                shutil.copyfile(source / beside["file"], target / beside["file"])

@@ -9,6 +9,12 @@ from scipy.stats import kendalltau
 from .condensation import Condensation, Interval
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable here"
+BADGES = {  # verdict -> CSS class of its badge (book/_static/book.css)
+    REPRODUCED: "verdict-reproduced",
+    PARTLY: "verdict-partly",
+    NOT_REPRODUCED: "verdict-not-reproduced",
+    NOT_TESTABLE: "verdict-not-testable",
+}
 
 
 class Verdict(NamedTuple):
@@ -18,25 +24,29 @@ class Verdict(NamedTuple):
     why: str
 
 
-FALLS = "the 95 % interval of the largest lies below that of the smallest; `reproduced` if no step rises"
+FALLS = "largest - smallest below 0 with its whole 95 % interval; `reproduced` if no step rises beyond its own"
 
 
-def falls_with_size(values: Sequence[float], intervals: Sequence[Interval]) -> Verdict:
-    """Judge "larger model of a family, lower value" on values in the order of size, by the rule `FALLS`.
+def falls_with_size(end: Interval, steps: Sequence[Interval]) -> Verdict:
+    """Judge "larger model of a family, lower value" on differences between models, by the rule `FALLS`.
 
-    reproduced: the interval of the largest lies below that of the smallest, and no step rises. partly: the intervals
-    are apart, but a step rises in between. not reproduced: the intervals overlap, or lie the other way round.
-    not testable here: fewer than two sizes, or a value that is not finite.
+    end
+        Interval of largest minus smallest.
+    steps
+        Intervals of each model minus the next smaller one.
+
+    reproduced: `end` lies below 0 and no step above 0. partly: `end` lies below 0, a step above it. not reproduced:
+    `end` includes 0 or lies above it. not testable here: fewer than two sizes, or an interval that is not finite.
     """
-    if len(values) < 2 or not np.isfinite(values).all() or not np.isfinite(intervals).all():
-        return Verdict(NOT_TESTABLE, "needs at least two sizes with finite values and intervals")
-    rises = int((np.diff(values) > 0).sum())
-    if intervals[-1][1] >= intervals[0][0]:
-        how = "rises" if intervals[-1][0] > intervals[0][1] else "does not fall beyond its uncertainty"
-        return Verdict(NOT_REPRODUCED, f"from the smallest to the largest it {how}")
+    if len(steps) == 0 or not np.isfinite([end, *steps]).all():
+        return Verdict(NOT_TESTABLE, "needs two sizes and, of each, two texts")
+    rises = sum(step[0] > 0 for step in steps)
+    between = f"largest - smallest in [{end[0]:.3f}, {end[1]:.3f}]"
+    if end[1] >= 0:
+        return Verdict(NOT_REPRODUCED, f"{'it rises' if end[0] > 0 else 'no fall beyond the uncertainty'}: {between}")
     if rises:
-        return Verdict(PARTLY, f"largest below smallest, but {rises} of {len(values) - 1} steps rise")
-    return Verdict(REPRODUCED, "every step falls, and the ends are apart")
+        return Verdict(PARTLY, f"{between}, but {rises} of {len(steps)} steps rise")
+    return Verdict(REPRODUCED, f"{between}, and no step rises")
 
 
 def within(here: Sequence[float], published: Sequence[float], tolerance: float) -> Verdict:
@@ -97,6 +107,8 @@ def all_below(here: Sequence[float], bound: Sequence[float]) -> Verdict:
     """Judge "each of these is at most its bound": reproduced for all, partly for half of them or more."""
     if len(here) == 0:
         return Verdict(NOT_TESTABLE, "nothing was measured")
+    if len(here) and not np.isfinite(here).all():
+        return Verdict(NOT_TESTABLE, "a value here is not finite")
     below = int((np.asarray(here) <= np.asarray(bound)).sum())
     why = f"{below} of {len(here)} at or below the bound"
     if below == len(here):
