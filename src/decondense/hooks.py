@@ -19,7 +19,9 @@ def backbone(model: nn.Module) -> nn.Module:
     """The model without its head, whose output has `last_hidden_state`; unwraps DDP and `torch.compile`."""
     for wrapper in ("module", "_orig_mod"):
         model = getattr(model, wrapper, model)
-    return getattr(model, "base_model", model)
+    base = getattr(model, "base_model", model)
+    # Some releases of transformers name the backbone of some models (Gemma 3) so that `base_model` misses it.
+    return base.model if base is model and isinstance(getattr(model, "model", None), nn.Module) else base
 
 
 def blocks(model: nn.Module) -> nn.ModuleList:
