@@ -213,10 +213,13 @@ def test_failure_without_a_notebook_points_to_the_log(tmp_path, returncode, said
 
 
 def test_set_is_read_as_python(root):
-    def value(text):
-        return reproduce.plan(root, "ci", settings=[f"N={text}"])[0].parameters["N"]
-
-    assert [value(t) for t in ("3", "[1, 'a']", "None", "gpt2", "a=b")] == [3, [1, "a"], None, "gpt2", "a=b"]
+    write_notebook(
+        root / "notebooks/03_other.ipynb", 'PROFILE = ""\nWORD = ""\nLIST = []', "print(PROFILE, WORD, LIST)"
+    )
+    settings = ["N=3", "LIST=[1, 'a']", "WORD=a=b"]
+    good, other = reproduce.plan(root, "ci", ["good", "other"], settings=settings)
+    assert good.parameters["N"] == 3
+    assert other.parameters == {"PROFILE": "ci", "LIST": [1, "a"], "WORD": "a=b"}
 
 
 def test_set_reaches_only_the_notebooks_that_take_it(root):
@@ -268,6 +271,13 @@ def test_magics_are_allowed(root):
 def test_unknown_names(root, profile, only, said):
     with pytest.raises(ValueError, match=said):
         reproduce.plan(root, profile, only)
+
+
+@pytest.mark.parametrize("setting", ["N=ten", "N=[3]", "N=True", "PROFILE=3"])
+def test_a_value_of_another_kind_is_refused(root, setting):
+    name = setting.split("=")[0]
+    with pytest.raises(ValueError, match=rf"{name}=.*00_good_one\.ipynb has {name} = "):
+        reproduce.plan(root, "ci", ["good"], settings=[setting])
 
 
 def test_notebook_without_a_table(root):

@@ -139,6 +139,26 @@ def check_parameters(notebook: Path, parameters: Iterable[str]) -> None:
             )
 
 
+def defaults(notebook: Path) -> dict[str, object]:
+    """The values that the cell tagged `parameters` gives to its names."""
+    tagged = [c["source"] for c in cells(notebook) if "parameters" in c["metadata"].get("tags", [])]
+    lines = [node for source in tagged[:1] for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    return {target.id: ast.literal_eval(line.value) for line in lines for target in line.targets}
+
+
+def check_types(notebook: Path, parameters: dict[str, object]) -> None:
+    """Refuse a value of another type than the notebook's own, such as a word for a number.
+
+    Raises
+        ValueError: names the parameter, its value and the notebook's.
+    """
+    for name, default in defaults(notebook).items():
+        value = parameters.get(name, default)
+        same = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
+        if not same or isinstance(value, bool) != isinstance(default, bool):
+            raise ValueError(f"{name}={value!r}: {notebook.name} has {name} = {default!r}. Give a value of that kind.")
+
+
 # --- what is done ---------------------------------------------------------------------------------------------------
 
 

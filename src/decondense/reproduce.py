@@ -150,6 +150,7 @@ def _override(setting: str, known: list[str]) -> tuple[str, object]:
 def _task(root: Path, profile: str, notebook: Path, overrides: dict) -> Task:
     task = Task(root, profile, notebook, profiles.parameters(profile, profiles.notebook_id(notebook)) | overrides)
     execute.check_parameters(notebook, task.parameters)
+    execute.check_types(notebook, task.parameters)
     task.estimate = execute.read_stamp(task.stamp).get("seconds")
     if task.estimate is None and (minutes := profiles.estimate_minutes(profile, task.id)) is not None:
         task.estimate = minutes * 60.0
