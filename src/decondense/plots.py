@@ -18,7 +18,7 @@ STYLE = {
     "figure.dpi": 110,
     "savefig.bbox": "tight",
     "font.size": 9,
-    "axes.titlesize": 10,
+    "axes.titlesize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
@@ -44,14 +44,14 @@ def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = Non
         figure, axes = plt.subplots(
             rows, columns, figsize=(2.05 * columns + 1, 2.1 * rows), squeeze=False, layout="constrained"
         )
-        for axis, result, title in zip(axes.flat, results, titles or [r.name for r in results], strict=False):
+        for axis, result, title in zip(axes.flat, results, titles or _short_names(results), strict=False):
             image = _heatmap(axis, result)
             axis.set_title(title)
         for axis in axes.flat[len(results) :]:
             axis.set_visible(False)
         figure.supxlabel("layer fraction", fontsize=9)
         figure.supylabel("cosine similarity", fontsize=9)
-        figure.colorbar(image, ax=axes, label="probability density", shrink=0.8, aspect=30)
+        figure.colorbar(image, ax=axes, label="probability density", shrink=0.8, aspect=30, ticks=range(0, 11, 2))
     return _closed(figure)
 
 
@@ -101,7 +101,7 @@ def _trend(axis, results: Sequence[Condensation]) -> None:
         axis.plot(place, [getattr(r, name) for r in results], color=colour, marker="o", markersize=4, label=label)
         low, high = np.array([getattr(r, f"{name}_interval") for r in results]).T
         axis.vlines(place, low, high, color=colour, linewidth=2, alpha=0.5)
-    axis.set_xticks(place, [r.name.removesuffix("-instruct") for r in results], rotation=30, ha="right")
+    axis.set_xticks(place, _short_names(results), rotation=30, ha="right")
     axis.set_xlim(-0.4, len(results) - 0.6)
 
 
@@ -110,7 +110,7 @@ def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
         colours = sns.color_palette("viridis", len(results))
-        for result, title, colour in zip(results, titles or [r.name for r in results], colours, strict=True):
+        for result, title, colour in zip(results, titles or _short_names(results), colours, strict=True):
             axis.plot(result.layer_fraction, result.mu, color=colour, label=title)
             axis.fill_between(result.layer_fraction, *result.mu_interval, color=colour, alpha=0.2)
         axis.set(xlabel="layer fraction", ylabel="mean cosine μ", ylim=(min(0, axis.get_ylim()[0]), 1))
@@ -171,6 +171,10 @@ def _nothing() -> Figure:
         axis.set_axis_off()
         axis.text(0.5, 0.5, "no such model in this profile", ha="center", va="center")
     return _closed(figure)
+
+
+def _short_names(results: Sequence[Condensation]) -> list[str]:
+    return [result.name.removesuffix("-instruct") for result in results]
 
 
 def _closed(figure: Figure) -> Figure:
