@@ -63,6 +63,9 @@ def calls(monkeypatch):
     class Result:
         rho, tau, rho_interval, tau_interval = 0.9, -0.5, (0.8, 1.0), (-0.6, -0.4)
 
+        def __init__(self):
+            self.settings = {}
+
         def to_frame(self):
             return pd.DataFrame({"layer": [0, 1], "mu": [0.25, np.float64(1) / 3]})
 
@@ -76,7 +79,8 @@ def calls(monkeypatch):
         if name == "absent":
             raise FileNotFoundError("absent: not here")
         calls["model"] = (name, options)
-        return SimpleNamespace(model="model", tokenizer=None if options["weights"] == "random" else "tokenizer")
+        tokenizer = None if options["weights"] == "random" else "tokenizer"
+        return SimpleNamespace(model="model", tokenizer=tokenizer, provenance={"source": "a mirror", "licence": "MIT"})
 
     models = SimpleNamespace(load=load_model, load_tokenizer=lambda name, **_: f"tokenizer of {name}")
     corpora = SimpleNamespace(
@@ -101,6 +105,7 @@ def test_measure_a_corpus(run, calls):
     how = {"max_length": 512, "seed": 3, "name": "gpt2"}
     assert calls["measured"] == ("model", "tokenizer of gpt2", ["text"] * 2, how)
     assert "0.3333" in result.output
+    assert "source: a mirror\nlicence: MIT" in result.output
     assert "rho = +0.900   95 % interval +0.800 to +1.000" in result.output
 
 

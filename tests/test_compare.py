@@ -77,12 +77,26 @@ def test_size_claims_judge_rho_and_tau(condensation):
 
 def test_value_claims_compare_only_what_the_paper_shows(condensation):
     measured = [replace(condensation, name="gpt2"), replace(condensation, name="smollm2-135m-instruct")]
-    rho, tau = compare.value_claims(measured, "Fig2", "wikitext-103", tolerance=0.7)
+    rho, tau = compare.value_claims(measured, "wikitext-103", tolerance=0.7)
     assert (rho.published, rho.here) == ("GPT2 0.385 ± 0.002", "gpt2 1.00 [1.00, 1.00]")
     assert rho.verdict == verdicts.REPRODUCED  # 1 - 0.385 is within 0.7
     assert tau.verdict == verdicts.NOT_REPRODUCED  # 1 - 0.257 is not
-    none = compare.value_claims(measured[1:], "Fig2", "wikitext-103")
+    none = compare.value_claims(measured[1:], "wikitext-103")
     assert [(c.here, c.verdict) for c in none] == [("none of them", verdicts.NOT_TESTABLE)] * 2
+
+
+def test_values_on_a_text_that_the_paper_does_not_show_are_not_testable(condensation):
+    found = compare.value_claims([replace(condensation, name="gpt2")], "bible")
+    assert [(c.verdict, c.why) for c in found] == [
+        (verdicts.NOT_TESTABLE, "the paper gives no values for this text")
+    ] * 2
+
+
+def test_a_span_that_reaches_the_embedding_does_not_fit(condensation):
+    entries = len(condensation.mu)
+    assert compare.fits([condensation], entries - 1)
+    assert compare.fits([condensation], None)
+    assert not compare.fits([condensation], entries)
 
 
 def test_names_in_the_paper_are_those_of_its_figure():

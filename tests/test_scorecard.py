@@ -44,7 +44,7 @@ def test_scorecard_counts_links_and_escapes(run):
     found = scorecard.read_verdicts(pages, records)
     assert list(found) == ["00_start_here"], "verdicts that a failed notebook left behind must not count"
     page = scorecard.scorecard("ci", pages, found, {})
-    assert "of 4 claims" in page
+    assert "of 4 claims of the paper" in page
     assert "Notebooks: 1 done, 1 failed, 0 not executed." in page
     assert "### [](../notebooks/00_start_here.ipynb)" in page
     assert "rho &lt; 0 &amp; | falls" in page
@@ -72,7 +72,7 @@ def test_kept_results_are_shown_beside_the_run(run, tmp_path):
     written = {path.name for path in scorecard.keep(records, committed)}
     assert written == {"verdicts-start.json", "start-seed0-abc.json", "start-seed0-abc-1.npz"}
     page = scorecard.scorecard("ci", pages, {}, scorecard.read_committed(committed))
-    assert "of 0 claims" in page
+    assert "of 0 claims of the paper" in page
     assert "The committed run" in page
     assert '<a href="../results/start-seed0-abc.json">' in page
 

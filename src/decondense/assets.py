@@ -36,7 +36,8 @@ def fetch(name: str, *, accept_terms: bool = False) -> Path:
         raise unknown("asset", name, table())
     asset = table()[name]
     if "terms" in asset and not accept_terms:
-        raise PermissionError(f"{name} is under the {asset['terms']}. Read them, then pass accept_terms=True.")
+        cure = "Read them, then pass accept_terms=True (on the command line --accept-terms)."
+        raise PermissionError(f"{name} is under the {asset['terms']}. {cure}")
     path = cache_dir() / "assets" / name / asset["file"]
     marker = path.with_name(f"{path.name}.{asset['sha256'][:16]}.ok")
     # The marker says that this very file was checked; hashing a gigabyte at every start would be slow.

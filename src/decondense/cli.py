@@ -117,6 +117,9 @@ def measure(
     from . import corpora, models
 
     places = tuple(place.strip() for place in sources.split(","))
+    for path in (save, plot):
+        if path and not path.parent.is_dir():
+            raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into. Make it first.")
     if text:
         given = [path.read_text(encoding="utf-8") for path in text]
     else:
@@ -127,13 +130,29 @@ def measure(
     # Random weights come without a tokenizer: the texts are cut as for the pretrained model, or as asked.
     tokens = loaded.tokenizer
     if tokenizer or tokens is None:
-        tokens = models.load_tokenizer(tokenizer or model, sources=places, accept_terms=accept_terms)
+        tokens = _tokenizer(tokenizer or model, places, accept_terms)
     result = decondense.measure(loaded.model, tokens, given, max_length=max_length, seed=seed, name=model)
-    _show(result, f"{model}, {weights} weights, {len(given)} texts")
+    origin = {"model": loaded.provenance, "texts": "files" if text else corpus}
+    result.settings.update(origin)  # so that a saved result says where it is from
+    _show(result, f"{model}, {weights} weights, {len(given)} texts from {origin['texts']}")
+    for name in ("source", "quantisation", "licence"):
+        if loaded.provenance.get(name):
+            Console().print(f"{name}: {loaded.provenance[name]}", highlight=False, soft_wrap=True)
     if save:
         result.save(save)
     if plot:
-        result.plot().savefig(plot, bbox_inches="tight")
+        result.plot().savefig(plot, bbox_inches="tight", dpi=200)
+
+
+def _tokenizer(name: str, places: tuple[str, ...], accept_terms: bool):
+    from . import models
+
+    try:
+        return models.load_tokenizer(name, sources=places, accept_terms=accept_terms)
+    except FileNotFoundError as error:
+        where = ", ".join(places)
+        cure = "Take that of a model that can be had: --tokenizer smollm2-135m-instruct."
+        raise FileNotFoundError(f"No tokenizer for {name} from {where}. {cure}") from error
 
 
 def _show(result, title: str) -> None:
@@ -147,9 +166,8 @@ def _show(result, title: str) -> None:
     console.print(table)
     for name in ("rho", "tau"):
         low, high = getattr(result, f"{name}_interval")
-        console.print(
-            f"{name} = {getattr(result, name):+.3f}   95 % interval {low:+.3f} to {high:+.3f}", highlight=False
-        )
+        interval = "no interval: it needs two texts" if low != low else f"95 % interval {low:+.3f} to {high:+.3f}"
+        console.print(f"{name} = {getattr(result, name):+.3f}   {interval}", highlight=False)
 
 
 # --- doctor ---------------------------------------------------------------------------------------------------------

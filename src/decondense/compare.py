@@ -14,7 +14,7 @@ from . import metrics, models, paper
 from .condensation import RESAMPLES, Condensation, Interval, percentile_interval
 from .files import write_atomically
 from .records import Record, folder
-from .verdicts import BADGES, FALLS, falls_with_size, grows_with_depth, within
+from .verdicts import BADGES, FALLS, NOT_TESTABLE, Verdict, falls_with_size, grows_with_depth, within
 
 PAPER_FAMILIES = ("GPT2", "Qwen2.5", "Bloom", "Qwen3")  # of Fig. 2b
 
@@ -61,10 +61,10 @@ def paired_differences(
     return percentile_interval(values[-1] - values[0], texts), steps
 
 
-def value_claims(results: Sequence[Condensation], figure: str, dataset: str, tolerance: float = 0.1) -> list[Claim]:
-    """Two claims, rho and tau: models that the paper shows have its values here, on the same data set."""
+def value_claims(results: Sequence[Condensation], dataset: str, tolerance: float = 0.1) -> list[Claim]:
+    """Two claims, rho and tau: the models of Fig. 2b have its values here, on the same data set."""
     points = paper.table("figure_points")
-    points = points[(points.figure == figure) & (points.dataset == dataset)]
+    points = points[(points.figure == "Fig2") & (points.dataset == dataset)]
     claims = []
     for name, (symbol, metric, _) in METRICS.items():
         rows = points[points.metric == metric].set_index("model")
@@ -73,9 +73,11 @@ def value_claims(results: Sequence[Condensation], figure: str, dataset: str, tol
         here = "; ".join(f"{r.name} {number(getattr(r, name), getattr(r, f'{name}_interval'))}" for r in shared)
         there = "; ".join(f"{row.name} {number(row.value, error=row.error)}" for row in published)
         verdict = within([getattr(r, name) for r in shared], [row.value for row in published], tolerance)
+        if rows.empty:
+            verdict = Verdict(NOT_TESTABLE, "the paper gives no values for this text")
         claim = f"values of {symbol} on {dataset}"
         there = there or f"{len(rows)} models on this text"
-        claims.append(Claim(claim, figure, there, here or "none of them", f"{tolerance:g}", *verdict))
+        claims.append(Claim(claim, "Fig. 2b", there, here or "none of them", f"{tolerance:g}", *verdict))
     return claims
 
 
@@ -124,16 +126,23 @@ def repeat_claims(first: Sequence[Condensation], second: Sequence[Condensation],
 def steps(families: dict[str, Sequence[Condensation]], spans: dict[str, int | None]) -> pd.DataFrame:
     """How many steps from one size to the next fall, rise, or stay within the uncertainty: rho, tau, simple means.
 
-    `spans` gives the simple metrics as in `metrics.mean_of_last`. One row a metric, summed over the families.
+    `spans` gives the simple metrics as in `metrics.mean_of_last`. One row a metric, summed over the families; a family
+    whose smallest model has no more entries than a span is left out there (`fits`).
     """
     statistics = {symbol: statistic for symbol, _, statistic in METRICS.values()}
     statistics |= {label: partial(metrics.mean_of_last, entries=entries) for label, entries in spans.items()}
     rows = {}
     for label, statistic in statistics.items():
-        found = [step for members in families.values() for step in paired_differences(members, statistic)[1]]
+        shown = [members for members in families.values() if fits(members, spans.get(label))]
+        found = [step for members in shown for step in paired_differences(members, statistic)[1]]
         falls, rises = sum(high < 0 for _, high in found), sum(low > 0 for low, _ in found)
         rows[label] = {"falls": falls, "rises": rises, "within the uncertainty": len(found) - falls - rises}
     return pd.DataFrame(rows).T
+
+
+def fits(results: Sequence[Condensation], entries: int | None) -> bool:
+    """Whether the last `entries` entries leave out the embedding output in every model; always for `None` (half)."""
+    return entries is None or all(entries < len(r.mu) for r in results)
 
 
 def difference(per_text: Sequence[float] | np.ndarray, seed: int = 0) -> tuple[float, Interval]:

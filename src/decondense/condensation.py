@@ -181,5 +181,5 @@ class Condensation:
             raise
         except Exception as error:  # a damaged zip raises anything from KeyError to zlib.error
             raise ValueError(
-                f"{path} is not a saved Condensation, or it is damaged ({error}). Measure again."
+                f"{path} is not a saved Condensation, or it is damaged ({type(error).__name__}). Measure again."
             ) from error

@@ -113,8 +113,12 @@ def _evaluating(model: torch.nn.Module):
 
 def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
     """The token ids of each text, cut to `max_length`, after every check that can be made before the forward pass."""
+    if not hasattr(backbone(model), "config"):
+        raise ValueError(f"model is a {type(model).__name__}; give a Hugging Face model (decondense.models.load).")
     if isinstance(texts, str):
         raise ValueError("texts is one string; give a list of strings: [text].")
+    if tokenizer is not None and not callable(tokenizer):
+        raise ValueError(f"tokenizer is {tokenizer!r}; give the tokenizer itself, or None with texts as token ids.")
     if len(texts) == 0:
         raise ValueError("No text given. Give at least one, or take some with decondense.corpora.sample_texts.")
     rows = backbone(model).get_input_embeddings().num_embeddings
@@ -152,6 +156,8 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
         raise ValueError(f"Text {number} is empty. Leave it out.")
     if tokenizer is None and isinstance(text, str):
         raise ValueError("tokenizer is None, so texts must be sequences of token ids, not strings.")
+    if not isinstance(text, str | Sequence | torch.Tensor | np.ndarray):
+        raise ValueError(f"Text {number} is {text!r}; give a string, or a sequence of token ids.")
     if isinstance(text, str):
         text = tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
     ids = torch.as_tensor(text, dtype=torch.long)[:max_length]

@@ -119,15 +119,14 @@ def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None
 
 
 def lines(table: pd.DataFrame, ylabel: str, xlabel: str = "") -> Figure:
-    """One line a column of `table` over its index: for small comparisons such as Fig. S3's."""
+    """One series of points a column of `table` over its index: for small comparisons such as Fig. S3's."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(6.2, 3.2), layout="constrained")
         for column, colour in zip(table, sns.color_palette("viridis", len(table.columns)), strict=True):
-            axis.plot(
-                [str(i) for i in table.index], table[column], marker="o", markersize=4, color=colour, label=column
-            )
+            axis.plot(range(len(table)), table[column], "o", markersize=5, color=colour, label=column)
         axis.set(xlabel=xlabel, ylabel=ylabel)
-        axis.tick_params(axis="x", rotation=20)
+        names = [str(name).removesuffix("-instruct") for name in table.index]
+        axis.set_xticks(range(len(table)), names, rotation=30, ha="right")
         axis.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
     return _closed(figure)
 

@@ -12,6 +12,7 @@ from .errors import unknown
 from .profiles import about, notebook_id
 from .verdicts import BADGES
 
+OWN = "this book"  # source of a claim that is not the paper's
 CLAIM_COLUMNS = ("claim", "source", "published", "here", "tolerance", "verdict")
 
 
@@ -76,7 +77,8 @@ def keep(records: Path, committed: Path) -> list[Path]:
 
 def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], committed: dict[str, dict]) -> str:
     """The scorecard page: verdicts counted, one table per notebook, where each figure is made, the committed run."""
-    claims = [claim for file in verdicts.values() for claim in file["claims"]]
+    every = [claim for file in verdicts.values() for claim in file["claims"]]
+    claims = [claim for claim in every if claim["source"] != OWN]
     counts = Counter(claim["verdict"] for claim in claims)
     summary = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES)
     states = Counter(page.state for page in pages)
@@ -85,7 +87,8 @@ def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], commit
         "# Scorecard",
         f"Every claim that the notebooks of this run tested, in the profile `{profile}`. {about(profile)} "
         "How a verdict is decided is said in [how the numbers are made](how_the_numbers_are_made.md).",
-        f'<p class="summary">{summary} of {len(claims)} claims</p>',
+        f'<p class="summary">{summary} of {len(claims)} claims of the paper</p>',
+        f"Not counted: {len(every) - len(claims)} checks of this book's own.",
         f"Notebooks: {run}.",
         *(f"- [{page.name}](../notebooks/{page.source.name}): {page.state}" for page in pages if page.state != "done"),
         "## Claim by claim",
@@ -100,7 +103,8 @@ def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], commit
 
 def _committed_section(committed: dict[str, dict]) -> list[str]:
     profiles = ", ".join(f"`{p}`" for p in sorted({file["profile"] for file in committed.values()}))
-    counts = Counter(claim["verdict"] for file in committed.values() for claim in file["claims"])
+    claims = [claim for file in committed.values() for claim in file["claims"] if claim["source"] != OWN]
+    counts = Counter(claim["verdict"] for claim in claims)
     lines = [
         "## The committed run",
         f"What the repository keeps of a full run, in the profile {profiles}, to compare with: the same claims, "

@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
     why: str
 
 
-FALLS = "largest - smallest below 0 with its whole 95 % interval; `reproduced` if no step rises beyond its own"
+FALLS = "95 % interval of largest - smallest below 0; no step's interval above 0 (else: partly)"
 
 
 def falls_with_size(end: Interval, steps: Sequence[Interval]) -> Verdict:
@@ -45,8 +45,8 @@ def falls_with_size(end: Interval, steps: Sequence[Interval]) -> Verdict:
     if end[1] >= 0:
         return Verdict(NOT_REPRODUCED, f"{'it rises' if end[0] > 0 else 'no fall beyond the uncertainty'}: {between}")
     if rises:
-        return Verdict(PARTLY, f"{between}, but {rises} of {len(steps)} steps rise")
-    return Verdict(REPRODUCED, f"{between}, and no step rises")
+        return Verdict(PARTLY, f"{between}, but {rises} of {len(steps)} steps rise beyond their uncertainty")
+    return Verdict(REPRODUCED, f"{between}, and no step rises beyond its uncertainty")
 
 
 def within(here: Sequence[float], published: Sequence[float], tolerance: float) -> Verdict:
