@@ -280,3 +280,17 @@ def test_ids_out_of_range_are_refused_by_name(tiny_gpt2, wrong):
 def test_text_without_a_tokenizer_is_refused(tiny_gpt2):
     with pytest.raises(ValueError, match="tokenizer is None, so texts must be sequences of token ids"):
         measure(tiny_gpt2, None, ["w1 w2"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": torch.nn.Linear(2, 2)}, "model is a Linear; give a Hugging Face model"),
+        ({"tokenizer": "gpt2"}, "tokenizer is 'gpt2'; give the tokenizer itself"),
+        ({"texts": [None]}, "Text 0 is None; give a string"),
+    ],
+)
+def test_things_of_another_kind_are_refused(tiny_gpt2, tiny_tokenizer, change, message):
+    given = {"model": tiny_gpt2, "tokenizer": tiny_tokenizer, "texts": ["w1 w2"]} | change
+    with pytest.raises(ValueError, match=message):
+        unchecked(measurement.measure)(**given, progress=False)
