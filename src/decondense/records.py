@@ -38,11 +38,20 @@ def folder() -> Path:
     return Path(os.environ.get("DECONDENSE_RECORDS", cache_dir() / "records"))
 
 
+def committed_folder() -> Path:
+    """Where the records that the repository keeps are: `book/results`, which an installed package carries along."""
+    inside = Path(__file__).parent / "results"
+    return inside if inside.exists() else Path(__file__).parents[2] / "book" / "results"
+
+
 def run(
     experiment: str,
     config: dict,
     compute: Callable[[], tuple[dict, bytes | None]],
     code: Sequence[Path] = (),
+    *,
+    surroundings: dict | None = None,
+    committed: bool = False,
 ) -> Record:
     """The record of `experiment` with `config`: read if it is there and whole, else computed and written.
 
@@ -52,19 +61,20 @@ def run(
         Gives (results, arrays): a JSON dictionary, and the bytes of an `.npz` file or `None`.
     code
         Files whose content decides the result: modules, tables.
+    surroundings
+        What else decides it on this machine (versions, device): part of the key, not of the configuration.
+    committed
+        Take a record that the repository keeps for this very configuration, whatever code and machine made it,
+        before computing. For experiments that take long; `is_committed` tells.
 
     A record that is damaged, or older than the UTC time in `DECONDENSE_FRESH`, is computed again.
 
     Raises
         ValueError: no seed in the configuration.
     """
-    if "seed" not in config:
-        raise ValueError(f"The configuration of {experiment!r} has no 'seed': add one, so that the record names it.")
-    source = sha256("".join(sha256(path) for path in code))
-    key = sha256(json.dumps([experiment, config, source], sort_keys=True))[:12]
-    path = folder() / f"{experiment}-seed{config['seed']}-{key}.json"
-    found = read(path)
-    if found is not None and found.content["provenance"]["utc"] >= os.environ.get("DECONDENSE_FRESH", ""):
+    how = {"surroundings": surroundings, "committed": committed}
+    found = find(experiment, config, code, **how)
+    if found is not None:
         return found
     start = time.perf_counter()
     results, arrays = compute()
@@ -72,9 +82,54 @@ def run(
         "experiment": experiment,
         "config": config,
         "results": results,
-        "provenance": provenance() | {"seconds": round(time.perf_counter() - start, 2), "code_sha256": source},
+        "provenance": provenance() | {"seconds": round(time.perf_counter() - start, 2), "code_sha256": _source(code)},
     }
-    return write(path, content, arrays)
+    return write(_path(experiment, config, code, surroundings), content, arrays)
+
+
+def find(
+    experiment: str,
+    config: dict,
+    code: Sequence[Path] = (),
+    *,
+    surroundings: dict | None = None,
+    committed: bool = False,
+) -> Record | None:
+    """The record that `run` would read, or `None` where it would compute. Arguments and errors as there."""
+    if "seed" not in config:
+        raise ValueError(f"The configuration of {experiment!r} has no 'seed': add one, so that the record names it.")
+    found = read(_path(experiment, config, code, surroundings))
+    if found is None and committed:
+        found = _from_committed(f"{experiment}-seed{config['seed']}", json.loads(json.dumps(config)))
+    old = found is not None and found.content["provenance"]["utc"] < os.environ.get("DECONDENSE_FRESH", "")
+    return None if old else found
+
+
+def _path(experiment: str, config: dict, code: Sequence[Path], surroundings: dict | None) -> Path:
+    parts = [experiment, config, _source(code), *([surroundings] if surroundings else [])]
+    key = sha256(json.dumps(parts, sort_keys=True))[:12]
+    return folder() / f"{experiment}-seed{config['seed']}-{key}.json"
+
+
+def _source(code: Sequence[Path]) -> str:
+    return sha256("".join(sha256(path) for path in code))
+
+
+def _from_committed(prefix: str, config: dict) -> Record | None:
+    """The committed record of this configuration, copied to where this run keeps its records."""
+    for path in sorted(committed_folder().glob(f"{prefix}-*.json")):
+        record = read(path)
+        if record is None or record.content["config"] != config:
+            continue
+        for file in filter(None, (record.arrays, path)):  # the arrays first, as in `write`
+            write_atomically(folder() / file.name, file.read_bytes())
+        return read(folder() / path.name)
+    return None
+
+
+def is_committed(record: Record) -> bool:
+    """Whether this record is one that the repository keeps, and was not made in this run."""
+    return (committed_folder() / record.path.name).exists()
 
 
 def write(path: Path, content: dict, arrays: bytes | None = None) -> Record:

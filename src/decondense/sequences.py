@@ -1,0 +1,64 @@
+"""What every loss does with a batch of sequences: mask, random positions, the average over the sequences."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def prepare(z: Tensor, mask: Tensor | None, subsample: int | None, generator) -> tuple[Tensor, Tensor | None]:
+    """z in float32 at least, hidden tokens set to zero (whatever they held), positions drawn; and a boolean mask.
+
+    Raises
+        ValueError: see the module `losses`.
+    """
+    if z.ndim != 3 or not z.is_floating_point():
+        raise ValueError(f"z must be (batch, tokens, features) of floats, got {tuple(z.shape)} of {z.dtype}.")
+    if subsample is not None and subsample < 2:
+        raise ValueError(f"subsample must be at least 2, got {subsample}.")
+    if z.shape[1] < 2:
+        raise ValueError(f"z has {z.shape[1]} token(s); pairs need at least 2. Give longer sequences.")
+    z = z if z.dtype == torch.float64 else z.float()
+    if mask is not None:
+        if mask.shape != z.shape[:2]:
+            raise ValueError(f"mask must be {tuple(z.shape[:2])} as the tokens of z, got {tuple(mask.shape)}.")
+        mask = mask.to(device=z.device, dtype=torch.bool)
+        mask = mask & (mask.sum(1, keepdim=True) > 1)  # one token has no pair
+        if not mask.any():
+            raise ValueError("The mask leaves no sequence two tokens. Give at least one text of two tokens.")
+        z = z.where(mask[..., None], 0)
+    return _drawn(z, mask, subsample, generator) if subsample and subsample < z.shape[1] else (z, mask)
+
+
+def _drawn(z: Tensor, mask: Tensor | None, count: int, generator) -> tuple[Tensor, Tensor | None]:
+    device = z.device if generator is None else generator.device
+    score = torch.rand(z.shape[:2], generator=generator, device=device).to(z.device)
+    positions = (score if mask is None else score.where(mask, -1)).topk(count, dim=1).indices
+    return z.gather(1, positions[..., None].expand(-1, -1, z.shape[-1])), (
+        None if mask is None else mask.gather(1, positions)
+    )
+
+
+def directions(z: Float[Tensor, "batch tokens features"], eps: float) -> Float[Tensor, "batch tokens features"]:
+    """z / (norm + eps). A zero vector stays zero, with a finite gradient."""
+    return z / (torch.linalg.vector_norm(z, dim=-1, keepdim=True) + eps)
+
+
+def masked(x: Tensor, mask: Tensor | None) -> Tensor:
+    """x with zeros for the tokens that take no part."""
+    return x if mask is None else x.where(mask.view(*mask.shape, *[1] * (x.ndim - 2)), 0)
+
+
+def counts(z: Tensor, mask: Tensor | None) -> Float[Tensor, "batch"]:
+    """How many tokens of each sequence take part."""
+    return z.new_full(z.shape[:1], z.shape[1]) if mask is None else mask.sum(1).to(z.dtype).clamp_min(1)
+
+
+def mean_over_sequences(value: Callable, total: Tensor, z: Tensor, mask: Tensor | None) -> Float[Tensor, ""]:
+    """Mean of value(total, N) over the sequences with two tokens or more."""
+    n = counts(z, mask)
+    if mask is None:
+        return value(total, n).mean()
+    whole = n > 1
+    return value(total[whole], n[whole]).mean()

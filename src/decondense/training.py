@@ -1,0 +1,152 @@
+"""One training run: from a configuration to the loss curve, the geometry on the way, and the benchmarks at the end."""
+
+import warnings
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from transformers import TrainerCallback
+
+from . import corpora, evaluate, measurement, models, packing, trainers
+from .files import write_atomically
+
+FORGET_AFTER = 1000 / 1526  # of the steps: the paper's one reset in a run of 1,526 steps
+LONG = 200  # steps; a longer run saves its state on the way
+
+
+def train(config: dict, folder: Path) -> tuple[dict, bytes]:
+    """Train as the configuration says (`midtraining.configuration`): the results, and the arrays as an `.npz` file.
+
+    Arrays: `mu` (checkpoints, texts, entries), `histogram` (checkpoints, entries, bins), and `item_*`, the columns of
+    `evaluate.Evaluation.items`. What is seen on the way is kept in `folder`, from which a run that was killed goes on.
+
+    Raises
+        What `models.load`, `corpora.load`, `evaluate.evaluate` and `trainers.DispersionTrainer` raise.
+    """
+    how = {"sources": tuple(config["sources"]), "seed": 0}
+    how |= {"train_tokens": config["train_tokens"]} if "train_tokens" in config else {}
+    loaded = models.load(config["model"], **how)
+    corpus = corpora.load(config["corpus"], config["sources"])
+    stream = packing.stream(corpus, loaded.tokenizer)
+    watch = _Watch(config, loaded.model, stream.held_out, folder)
+    curve = _fit(config, loaded, stream.train, watch, folder)
+    results = {
+        "curve": curve,
+        "validation_loss": watch.losses(),
+        "checkpoints": watch.steps,
+        "tokens": len(curve) * config["batch_size"] * config["accumulation"] * config["length"],
+        "model": loaded.provenance,
+        "corpus": {"name": corpus.name, "source": corpus.source, "sha256": corpus.sha256},
+        "tasks": {},
+    }
+    arrays = watch.arrays()
+    if config["tasks"]:
+        evaluation = _evaluate(config, loaded)
+        results["tasks"] = evaluation.tasks
+        columns = {f"item_{name}": evaluation.items[name].to_numpy() for name in evaluation.items}
+        arrays |= {name: a.astype(str) if a.dtype.kind not in "fiub" else a for name, a in columns.items()}
+    buffer = BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return results, buffer.getvalue()
+
+
+def _fit(config: dict, loaded: models.Loaded, train_ids: np.ndarray, watch: "_Watch", folder: Path) -> list[dict]:
+    """Train; what was logged at each step."""
+    steps = config["steps"]
+    if steps == 0:
+        watch.look(0)
+        return []
+    callbacks = [watch]
+    if config["forgetting"]:
+        callbacks.append(trainers.ActiveForgetting(max(1, round(FORGET_AFTER * steps))))
+    arguments = trainers.paper_arguments(
+        folder, steps, per_device_train_batch_size=config["batch_size"], logging_steps=1, seed=config["seed"],
+        gradient_accumulation_steps=config["accumulation"], learning_rate=config["learning_rate"],
+        neftune_noise_alpha=config["noise_alpha"], save_strategy="steps" if steps > LONG else "no", save_total_limit=1,
+        save_steps=max(1, steps // 10), disable_tqdm=True, use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )  # fmt: skip
+    given = {name: config[name] for name in ("loss", "weight", "layers", "temperature", "subsample")}
+    trainer = trainers.DispersionTrainer(
+        model=loaded.model, args=arguments, train_dataset=packing.Windows(train_ids, config["length"]),
+        callbacks=callbacks, **({"loss": None} if config["loss"] is None else given),
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Active forgetting")  # said in the notebooks
+        trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")))
+    names = ("step", "loss", "loss_language", "loss_regulariser", "learning_rate", "grad_norm")
+    return [{name: row.get(name) for name in names} for row in trainer.state.log_history if "loss" in row]
+
+
+def _autocast(model: torch.nn.Module):
+    return torch.autocast(model.device.type, dtype=torch.bfloat16)
+
+
+def _evaluate(config: dict, loaded: models.Loaded) -> evaluate.Evaluation:
+    """The benchmarks, those with the same limit together."""
+    parts, tasks = [], config["tasks"]
+    how = {"few_shot": config["few_shot"], "sources": config["sources"], "dtype": "bfloat16", "progress": False}
+    for limit in dict.fromkeys(tasks.values()):
+        names = [name for name in tasks if tasks[name] == limit]
+        parts.append(evaluate.evaluate(loaded.model, loaded.tokenizer, names, limit=limit, **how))
+    about = {name: about for part in parts for name, about in part.tasks.items()}
+    return evaluate.Evaluation(pd.concat([part.items for part in parts], ignore_index=True), about)
+
+
+class _Watch(TrainerCallback):
+    """Measures geometry and validation loss during training; each look is a file, so that a resumed run keeps it."""
+
+    def __init__(self, config: dict, model: torch.nn.Module, held_out: np.ndarray, folder: Path):
+        self.model, self.folder, self.stop_after = model, folder, config["stop_after"]
+        self.texts = packing.spread(held_out, config["texts"], config["text_length"])
+        self.validation = torch.tensor(packing.spread(held_out, config["held_out"], config["length"]))
+        wanted = np.linspace(0, config["steps"], config["checkpoints"] + 1).round().astype(int)
+        last = self.stop_after or config["steps"]
+        self.steps = sorted({int(step) for step in wanted if step <= last} | {0, last})
+
+    def look(self, step: int) -> None:
+        path = self._path(step)
+        if path.exists():
+            return
+        with _autocast(self.model):
+            seen = measurement.measure(
+                self.model, None, self.texts, max_length=len(self.texts[0]), name=f"step {step}", progress=False
+            )
+            loss = self._validation_loss() if step in (0, self.steps[-1]) else np.nan
+        buffer = BytesIO()
+        np.savez(buffer, mu=seen.mu_per_text, histogram=seen.histogram.astype(np.float32), loss=loss)
+        write_atomically(path, buffer.getvalue())
+
+    @torch.inference_mode()
+    def _validation_loss(self) -> float:
+        self.model.eval()
+        batches = self.validation.to(self.model.device).split(8)
+        found = [self.model(input_ids=ids, labels=ids).loss.item() * len(ids) for ids in batches]
+        return sum(found) / len(self.validation)
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if state.global_step == 0:
+            self.look(0)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step in self.steps:
+            self.look(state.global_step)
+        if self.stop_after and state.global_step >= self.stop_after:
+            control.should_training_stop = True
+
+    def losses(self) -> list[float]:
+        """Validation loss before the first and after the last step (the same look where there was no step)."""
+        return [float(self._read(step)["loss"]) for step in (self.steps[0], self.steps[-1])]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        looks = [self._read(step) for step in self.steps]
+        return {name: np.stack([look[name] for look in looks]) for name in ("mu", "histogram")}
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"look-{step:07d}.npz"
+
+    def _read(self, step: int) -> dict[str, np.ndarray]:
+        with np.load(self._path(step)) as file:
+            return {name: file[name] for name in file.files}
