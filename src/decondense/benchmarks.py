@@ -102,14 +102,21 @@ def _written(name: str, splits: dict[str, list[dict]], source: str, kind: str) -
     convert = ROWS[entry["row"]]
     tasks: dict[str, dict[str, list[str]]] = {}
     for split, rows in splits.items():
-        for row in map(convert, rows):
+        for found in rows:
+            try:
+                row = convert(found)
+            except KeyError as error:
+                raise ValueError(f"{name} ({split}): a row has no {error}.") from error
             task = f"mmlu_{row['subject']}" if name == "mmlu" else name
             tasks.setdefault(task, {}).setdefault(split, []).append(json.dumps(row, ensure_ascii=False) + "\n")
-    texts = {task: {split: "".join(lines) for split, lines in found.items()} for task, found in sorted(tasks.items())}
+    texts = {task: {split: "".join(lines) for split, lines in of_one.items()} for task, of_one in sorted(tasks.items())}
     digest = sha256(json.dumps(texts))
     folder = cache_dir() / "benchmarks" / f"{name}-{digest[:16]}"
     overrides = {task: _override(entry, folder / task, files) for task, files in texts.items()}
-    return Data(overrides, source, digest, entry.get("note", {}).get(kind, ""))
+    notes = [entry["note"][kind]] if kind in entry.get("note", {}) else []
+    if "fewshot_split" in entry:
+        notes.append(f"Few-shot examples come from {entry['fewshot_split']}; the hub has train.")
+    return Data(overrides, source, digest, " ".join(notes))
 
 
 def _override(entry: dict, folder: Path, texts: dict[str, str]) -> dict:

@@ -162,6 +162,11 @@ def numbers(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.3f}" for value in values)
 
 
+def signed(differences: pd.Series) -> str:
+    """Differences by name as the tables show them: `dispersion +0.66; l2_repel +0.47`."""
+    return "; ".join(f"{name} {value:+.2f}" for name, value in differences.items())
+
+
 def number(value: float, interval: Interval | None = None, error: float | None = None) -> str:
     """A number as the tables show it: `0.39 [0.31, 0.44]` with an interval, `0.385 ± 0.002` with an error."""
     if interval is not None and np.isfinite(interval).all():

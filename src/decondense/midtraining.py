@@ -1,27 +1,15 @@
-"""One training run of the book: a model by name, a condition, and the record of loss, geometry and benchmarks.
-
-`python -m decondense.midtraining` is a process that makes one such run for each configuration on its standard input.
-"""
+"""The mid-training runs of the book: a model, a condition, a seed, and the record of loss, geometry and benchmarks."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections import deque
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import numpy as np
+import pandas as pd
 import torch
-from jaxtyping import Float
-from tqdm import tqdm
 
 from . import (
     benchmarks,
@@ -40,8 +28,10 @@ from . import (
     sequences,
     trainers,
     training,
+    workers,
 )
 from .files import cache_dir, sha256
+from .run import Run
 
 _MODULES = (
     benchmarks, corpora, evaluate, hooks, losses, measurement, metrics, models, packing, pairwise, pocket, pocket_tasks,
@@ -60,7 +50,7 @@ CONDITIONS: dict[str, dict] = {
     "orthogonalization": {"loss": "orthogonalization"},
     "dispersion": {"loss": "dispersion"},
 }
-BYTES_PER_PARAMETER = 30  # weights, gradients, Adam's two moments, copies in bfloat16, and activations
+CHECK_MU, CHECK_LOSS = 0.01, 0.02  # tolerances of a check run: mean cosine, and loss in nats
 
 
 def setup(
@@ -107,54 +97,6 @@ def setup(
     return config | trained | {"tasks": dict(tasks or {}), "sources": list(sources)}
 
 
-@dataclass(frozen=True)
-class Run:
-    """One finished run. Entry l = 0..L as in `decondense.hooks`, checkpoint 0 before the first step."""
-
-    label: str
-    seed: int
-    record: records.Record
-
-    @property
-    def results(self) -> dict:
-        return self.record.content["results"]
-
-    @cached_property
-    def _arrays(self) -> dict[str, np.ndarray]:
-        with np.load(self.record.arrays) as file:
-            return {name: file[name] for name in file.files}
-
-    @property
-    def mu(self) -> Float[np.ndarray, "checkpoints entries"]:
-        """Mean cosine (diagonal included), mean over the texts."""
-        return self._arrays["mu"].mean(1)
-
-    @property
-    def histogram(self) -> Float[np.ndarray, "checkpoints entries bins"]:
-        """Densities of the cosines over [-1, 1], all texts pooled."""
-        return self._arrays["histogram"]
-
-    @property
-    def late_half(self) -> float:
-        """Mean cosine over the entries L // 2 + 1 .. L after the last step."""
-        chosen = trainers.entries("late_half", self.mu.shape[1] - 1)
-        return float(self.mu[-1, chosen].mean())
-
-    @property
-    def validation_loss(self) -> float:
-        """Mean cross-entropy on the held-out windows after the last step, in nats a token."""
-        return self.results["validation_loss"][-1]
-
-    @property
-    def evaluation(self) -> evaluate.Evaluation:
-        """The benchmarks after the last step, item by item."""
-        names = [name for name in self._arrays if name.startswith("item_")]
-        import pandas as pd
-
-        items = pd.DataFrame({name.removeprefix("item_"): self._arrays[name] for name in names})
-        return evaluate.Evaluation(items, self.results["tasks"])
-
-
 def runs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int], committed: bool = True) -> list[Run]:
     """One run for each label and seed, in that order: read where there is a record, else trained, several at a time.
 
@@ -172,11 +114,75 @@ def runs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int], commit
     jobs = [(label, configuration(shared | change, seed)) for label, change in changes.items() for seed in seeds]
     # The model before training does not depend on the seed of the data.
     jobs = [(label, config) for label, config in jobs if config["steps"] or config["seed"] == seeds[0]]
-    missing = [config for _, config in jobs if _find(config, committed) is None]
+    missing = {json.dumps(config): config for _, config in jobs if _find(config, committed) is None}
     if missing:
-        _prepare(missing[0])
-        _run_in_processes(missing)
+        _prepare(shared)
+        workers.train_all(list(missing.values()), _parameters(shared["model"]))
     return [Run(label, config["seed"], _find(config, committed)) for label, config in jobs]
+
+
+def origin(runs: Sequence[Run]) -> pd.DataFrame:
+    """Where runs come from: one row for each machine and commit that made some, and whether they are committed."""
+    rows = []
+    for run in runs:
+        made = run.record.content["provenance"]
+        machine = made["hardware"]["gpu"] or f"{made['hardware']['cores']} cores, {made['hardware']['system']}"
+        kept = "committed record" if records.is_committed(run.record) else "this run"
+        rows.append((kept, made["utc"][:10], (made["git_commit"] or "")[:7], machine, made["packages"]["torch"]))
+    columns = ["from", "made on", "commit", "machine", "torch"]
+    return pd.DataFrame(rows, columns=columns).value_counts().rename("runs").reset_index()
+
+
+def check_run(run: Run, steps: int) -> pd.DataFrame:
+    """The first steps of a run made again now, beside its record: is the record what this code gives?
+
+    One row a quantity: the geometry before the first step (largest difference over the entries), and the two losses of
+    each step; with the tolerance and whether they agree. The tolerance leaves room for another processor's bfloat16.
+    """
+    config = run.record.content["config"] | {"stop_after": steps, "checkpoints": 1, "tasks": {}}
+    if _find(config, committed=False) is None:
+        _prepare(config)
+        workers.train_all([config], _parameters(config["model"]))
+    now = Run(run.label, run.seed, _find(config, committed=False))
+    rows = [("mu before training", 0.0, float(np.abs(now.mu[0] - run.mu[0]).max()), CHECK_MU)]
+    for there, here in zip(run.results["curve"], now.results["curve"], strict=False):
+        for name in ("loss_language", "loss_regulariser"):
+            rows.append((f"{name}, step {there['step']}", there[name], here[name], CHECK_LOSS))
+    table = pd.DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
+    return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)
+
+
+def plan(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> pd.Series:
+    """What `runs` with the same arguments would do, before it starts: runs, those to train, their tokens and hours.
+
+    The hours are 6 x parameters x tokens at 40 % of the bfloat16 matrix rate of this machine, measured now.
+    """
+    configs = [configuration(shared | change, seed) for change in changes.values() for seed in seeds]
+    unique = list({json.dumps(c): c for c in configs if c["steps"] or c["seed"] == seeds[0]}.values())
+    missing = [config for config in unique if _find(config, committed=True) is None]
+    tokens = sum(c["steps"] * c["batch_size"] * c["accumulation"] * c["length"] for c in missing)
+    operations = 6 * tokens * _parameters(shared["model"])
+    hours = operations / (0.4 * _matrix_rate()) / 3600 if missing else 0.0
+    return pd.Series({"runs": len(unique), "to train": len(missing), "tokens": tokens, "hours, about": round(hours, 2)})
+
+
+def _parameters(model: str) -> int:
+    if model in pocket.SIZES:
+        size = pocket.SIZES[model]
+        return (16 * size.heads) * (12 * size.layers * 16 * size.heads + pocket.VOCABULARY + pocket.CONTEXT)
+    return models.table().get(model, {}).get("parameters", 1_000_000_000)
+
+
+def _matrix_rate(n: int = 1024, rounds: int = 5) -> float:
+    """Floating-point operations a second in a bfloat16 matrix product on all cores, or the GPU."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    a = torch.randn(n, n, dtype=torch.bfloat16, device=device)
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        (a @ a)[0, 0].item()  # waits for the GPU
+        seconds.append(time.perf_counter() - start)
+    return 2 * n**3 / min(seconds)
 
 
 def configuration(asked: dict, seed: int) -> dict:
@@ -215,59 +221,12 @@ def _surroundings() -> dict:
     return {"versions": versions, "device": "cuda" if torch.cuda.is_available() else "cpu"}
 
 
-# --- several runs ---------------------------------------------------------------------------------------------------
-
-
 def _prepare(config: dict) -> None:
     """What all processes need and only one should make: the pocket model, the corpus and its token stream."""
     if config["model"] in pocket.SIZES:
         pocket.train_missing([config["model"]], config["train_tokens"])
     corpus = corpora.load(config["corpus"], config["sources"])
     packing.stream(corpus, models.load_tokenizer(config["model"], config["sources"]))
-
-
-def _run_in_processes(configs: Sequence[dict]) -> None:
-    """Train in processes of one thread each: as fast together as one with many, and the same sums on any machine."""
-    waiting, workers = deque(configs), min(_workers(configs), len(configs))
-    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(configs), desc="train", unit="run") as bar:
-        try:
-            for done in [pool.submit(_work, waiting, bar) for _ in range(workers)]:
-                done.result()
-        finally:
-            waiting.clear()  # after an error or Ctrl-C the others stop with the run that they are at
-
-
-def _work(waiting: deque, bar: tqdm) -> None:
-    """Give one process run after run: importing everything takes longer than training a pocket model."""
-    threads = {} if torch.cuda.is_available() else {"OMP_NUM_THREADS": "1"}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": os.environ | threads}
-    with TemporaryFile("w+") as said:
-        command = [sys.executable, "-m", "decondense.midtraining"]
-        with subprocess.Popen(command, stderr=said, **pipes) as child:
-            while waiting:
-                config = waiting.popleft()
-                with suppress(BrokenPipeError):
-                    child.stdin.write(json.dumps(config) + "\n")
-                    child.stdin.flush()
-                if not child.stdout.readline():
-                    said.seek(0)
-                    last = (said.read().strip().splitlines() or ["it said nothing, maybe for want of memory"])[-1]
-                    raise RuntimeError(f"The run {_name(config)}, seed {config['seed']}, failed: {last}")
-                bar.update()
-
-
-def _workers(configs: Sequence[dict]) -> int:
-    """How many runs fit beside each other: one a core, as memory allows; one on a GPU."""
-    import psutil
-
-    if torch.cuda.is_available():
-        return 1
-    sizes = [models.table().get(config["model"], {}).get("parameters", 10_000_000) for config in configs]
-    fit = int(psutil.virtual_memory().available / (BYTES_PER_PARAMETER * max(sizes)))
-    return max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, fit))
-
-
-# --- one run --------------------------------------------------------------------------------------------------------
 
 
 def train(config: dict) -> records.Record:
@@ -277,15 +236,3 @@ def train(config: dict) -> records.Record:
     record = records.run(_name(config), config, compute, CODE, surroundings=_surroundings())
     shutil.rmtree(folder, ignore_errors=True)
     return record
-
-
-def main() -> None:
-    """The child process: one run for each line of standard input, one line of answer for each run."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # the Trainer prints
-    for line in sys.stdin:
-        train(json.loads(line))
-        print("done", file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -122,6 +122,8 @@ class DispersionTrainer(Trainer):
             raise ValueError("Several GPUs in one process are not supported. Start with `accelerate launch`.")
         options = {} if temperature is None else {"temperature": temperature}
         self.loss = None if loss is None else losses.get(loss, **options)
+        if self.loss is not None:
+            self.loss(torch.zeros(1, 2, 1), subsample=subsample)  # a bad option fails here, not at the first step
         self.weight, self.subsample = weight, subsample
         self.entries = entries(layers, len(hooks.blocks(self.model)))
         self._logged, self._position = torch.zeros(3), (-1, 0)

@@ -114,3 +114,53 @@ def all_below(here: Sequence[float], bound: Sequence[float]) -> Verdict:
     if below == len(here):
         return Verdict(REPRODUCED, why)
     return Verdict(PARTLY if 2 * below >= len(here) else NOT_REPRODUCED, why)
+
+
+def is_best(differences: Sequence[Interval], means: Sequence[float]) -> Verdict:
+    """Judge "this one has the highest value": its differences to the others, with their intervals.
+
+    reproduced: every interval lies above 0. partly: every mean difference is above 0, but not every interval. not
+    reproduced: another one is as high or higher.
+    """
+    if len(means) == 0 or not np.isfinite(means).all() or not np.isfinite(differences).all():
+        return Verdict(NOT_TESTABLE, "needs another condition, and items or seeds to resample")
+    ahead, clear = int((np.asarray(means) > 0).sum()), int(sum(low > 0 for low, _ in differences))
+    why = f"ahead of {ahead} of {len(means)} others, beyond the uncertainty of {clear}"
+    if clear == len(means):
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if ahead == len(means) else NOT_REPRODUCED, why)
+
+
+def is_zero(value: float, interval: Interval, tolerance: float) -> Verdict:
+    """Judge "this does not change": reproduced when the whole interval of the change lies within the tolerance."""
+    if not np.isfinite(interval).all():
+        return Verdict(NOT_TESTABLE, "needs at least two seeds")
+    why = f"change in [{interval[0]:.4f}, {interval[1]:.4f}]"
+    if max(abs(interval[0]), abs(interval[1])) <= tolerance:
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if abs(value) <= tolerance else NOT_REPRODUCED, why)
+
+
+def falls_with_dose(differences: Sequence[Interval]) -> Verdict:
+    """Judge "the more of it, the lower": intervals of the differences to no dose, in the order of the dose.
+
+    reproduced: every interval lies below 0. partly: that of the largest dose does. not reproduced: it does not.
+    """
+    if len(differences) == 0 or not np.isfinite(differences).all():
+        return Verdict(NOT_TESTABLE, "needs a dose and at least two seeds")
+    below = [high < 0 for _, high in differences]
+    why = f"below no dose beyond the uncertainty for {sum(below)} of {len(below)} doses"
+    if all(below):
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if below[-1] else NOT_REPRODUCED, why)
+
+
+def all_above(here: Sequence[float], bound: float = 0.0) -> Verdict:
+    """Judge "each of these is above": strictly. reproduced for all, partly for half of them or more."""
+    if len(here) == 0 or not np.isfinite(here).all():
+        return Verdict(NOT_TESTABLE, "nothing was measured, or a value is not finite")
+    above = int((np.asarray(here) > bound).sum())
+    why = f"{above} of {len(here)} above {bound:g}"
+    if above == len(here):
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if 2 * above >= len(here) else NOT_REPRODUCED, why)

@@ -1,0 +1,45 @@
+"""A slider over figures that works in a notebook and in the book, without a server and without the network."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from io import BytesIO
+from uuid import uuid4
+
+from matplotlib.figure import Figure
+
+
+def slider(frames: Sequence[Figure], labels: Sequence[str], about: str, start: int = 0):
+    """The frames one at a time, chosen with a slider; with no JavaScript the frame number `start` is shown.
+
+    about
+        What the picture shows, for those who cannot see it.
+
+    Raises
+        ValueError: no frame, or another number of labels.
+    """
+    from IPython.display import HTML
+
+    if not frames or len(frames) != len(labels):
+        raise ValueError(f"{len(frames)} frames and {len(labels)} labels: give one label for each frame.")
+    name = f"frames-{uuid4().hex[:8]}"
+    images = "".join(
+        f'<img src="data:image/png;base64,{_png(frame)}" alt="{escape(about)}, {escape(label)}" '
+        f'data-label="{escape(label)}" style="max-width:100%;{"" if number == start else "display:none"}">'
+        for number, (frame, label) in enumerate(zip(frames, labels, strict=True))
+    )
+    choose = (
+        f"const f=document.getElementById('{name}');const i=f.querySelectorAll('img');"
+        "i.forEach((e,k)=>{e.style.display=k==this.value?'':'none'});"
+        "f.querySelector('output').textContent=i[this.value].dataset.label"
+    )
+    return HTML(
+        f'<div id="{name}">{images}<div><label>step <input type="range" min="0" max="{len(frames) - 1}" '
+        f'value="{start}" oninput="{choose}"></label> <output>{escape(labels[start])}</output></div></div>'
+    )
+
+
+def _png(figure: Figure) -> str:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=80, bbox_inches="tight")
+    return base64.b64encode(buffer.getvalue()).decode()
