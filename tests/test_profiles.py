@@ -60,12 +60,14 @@ def test_needs_and_minutes_are_of_known_notebooks():
 
 def test_own_table_goes_over_that_of_all(monkeypatch):
     table = {
-        "ci": {"all": {"A": 1, "B": 1}, "fig2": {"B": 2}},
+        "ci": {"all": {"A": 1, "B": 1}, "fig2": {"B": 2}, "audit": {}},
+        "without": {"audit": ["B"]},
         "needs": {"fig3": ["fig2"]},
         "minutes": {"ci": {"fig2": 0.5}},
     }
     monkeypatch.setattr(profiles, "_table", lambda: table)
     assert profiles.parameters("ci", "fig2") == {"A": 1, "B": 2}
+    assert profiles.parameters("ci", "audit") == {"A": 1}
     assert profiles.needs("fig3") == ["fig2"]
     assert profiles.needs("fig2") == []
     assert profiles.estimate_minutes("ci", "fig2") == 0.5

@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -13,6 +13,7 @@ from statsmodels.stats.multitest import multipletests
 
 from decondense import stats
 
+SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
 SAMPLE = st.lists(st.integers(-999, 999), min_size=3, max_size=6, unique=True)
 
 
@@ -41,6 +42,7 @@ def test_unknown_rule_for_ties():
         stats.ranks([1, 2], "averag")
 
 
+@SETTINGS
 @given(SAMPLE, SAMPLE, st.sampled_from(stats.KINDS))
 def test_t_test_is_scipys_on_the_samples(a, b, kind):
     found = stats.t_test(*summary(a), *summary(b), kind)
@@ -48,6 +50,7 @@ def test_t_test_is_scipys_on_the_samples(a, b, kind):
     assert (found.p, found.t, found.df) == pytest.approx((expected.pvalue, expected.statistic, expected.df))
 
 
+@SETTINGS
 @given(SAMPLE, st.integers(-999, 999))
 def test_one_sample_t_test_is_scipys(a, value):
     found, expected = stats.t_test_one_sample(*summary(a), value), scipy_stats.ttest_1samp(a, value)
@@ -84,6 +87,7 @@ def test_unknown_t_test():
         stats.t_test(1, 1, 3, 0, 1, 3, "Welch")
 
 
+@SETTINGS
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_its_definition(p_values):
     found, m, running = stats.holm(p_values), len(p_values), 0.0
@@ -221,12 +225,20 @@ def test_power_is_the_share_of_simulated_mcnemar_tests_that_reject():
     assert stats.power(difference, 100, 10, flips) == pytest.approx((np.abs(z) > 1.96).mean(), abs=0.01)
 
 
+def test_power_knows_that_a_difference_takes_spread_away():
+    items, d, flips = 50, 0.2, 0.25
+    null, true = np.sqrt(flips / items), np.sqrt((flips - d**2) / items)
+    expected = scipy_stats.norm.sf(1.959964 * null, d, true) + scipy_stats.norm.cdf(-1.959964 * null, d, true)
+    assert stats.power(d, 25, 2, flips) == pytest.approx(expected, abs=1e-6)
+
+
 def test_power_without_a_difference_is_alpha():
     assert stats.power(0.0, 500, 10, 0.1) == pytest.approx(0.05)
     assert stats.power(0.0, 500, 10, 0.1, alpha=0.01) == pytest.approx(0.01)
     assert stats.power(0.1, 500, 10, 0.1) == pytest.approx(1)  # every flip goes the same way
 
 
+@SETTINGS
 @given(st.integers(50, 1000), st.floats(0.02, 0.5), st.floats(0.1, 0.95))
 def test_detectable_is_where_the_power_is_reached(n_items, flips, power):
     found = stats.detectable(n_items, 10, flips, power)
@@ -257,6 +269,7 @@ def by_brute_force(values):
     return np.mean([pairs(order) >= pairs(values) for order in orders])
 
 
+@SETTINGS
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6))
 def test_permutation_p_is_that_of_all_orderings(values):
     assert stats.monotone_permutation_p(values) == pytest.approx(by_brute_force(values))

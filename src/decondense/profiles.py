@@ -22,7 +22,8 @@ def notebook_id(path: Path | str) -> str:
 def parameters(profile: str, notebook: str) -> dict[str, object]:
     """The parameters of one notebook in one profile, as `{NAME: value}`.
 
-    What a profile says of every notebook (its `all` table) comes first, the notebook's own table over it.
+    What a profile says of every notebook (its `all` table, less what the notebook is `without`) comes first, the
+    notebook's own table over it.
 
     Raises
         ValueError: unknown profile, or a notebook that the profile does not know.
@@ -32,7 +33,8 @@ def parameters(profile: str, notebook: str) -> dict[str, object]:
     tables = _table()[profile]
     if notebook not in tables:
         raise unknown("notebook", notebook, [name for name in tables if name != "all"])
-    return tables["all"] | tables[notebook]
+    without = _table().get("without", {}).get(notebook, [])
+    return {name: value for name, value in tables["all"].items() if name not in without} | tables[notebook]
 
 
 def is_offline(profile: str) -> bool:
