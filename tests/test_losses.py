@@ -380,6 +380,23 @@ def test_the_lowest_temperature_is_finite(name, edge):
     assert loss(z).item() == pytest.approx(loss(z.double()).item(), rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.parametrize("name", ANGULAR)
+def test_tokens_so_long_that_cosines_are_exactly_one(name):
+    z = 3e8 * SETS["antipodes"].repeat(1, 2, 1)
+    assert sequences.directions(z, losses.EPS).square().sum(-1).max() >= 1
+    assert losses.get(name)(z).isfinite()
+    assert gradient(losses.get(name), z).isfinite().all()
+
+
+@EVERY
+@pytest.mark.parametrize("shape", [(1, 400, 8), (1, 8, 400)], ids=str)
+def test_nothing_of_n_by_n_or_d_by_d_is_kept(name, shape):
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+        losses.get(name)(tokens(*shape).requires_grad_())
+    assert max(kept) == 400 * 8
+
+
 @EVERY
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_half_precision_is_reduced_in_float32(name, dtype):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-DRAWS = re.compile(r"\bplots\.\w+\(|\.plot\(")
+DRAWS = re.compile(r"\b\w*plots\.\w+\(|\.plot\(")
 
 
 def code(notebook):

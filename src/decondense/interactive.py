@@ -6,7 +6,17 @@ from html import escape
 from io import BytesIO
 from uuid import uuid4
 
+import numpy as np
 from matplotlib.figure import Figure
+
+from . import field_plots
+
+
+def flows(moments: dict[str, np.ndarray], every: int = 5):
+    """A slider over the steps of flows (`fields.flow`), every so many steps; shows the last one first."""
+    steps = range(0, len(next(iter(moments.values()))), every)
+    frames = [field_plots.places(moments, step) for step in steps]
+    return slider(frames, [f"step {s}" for s in steps], "tokens on spheres", start=len(frames) - 1)
 
 
 def slider(frames: Sequence[Figure], labels: Sequence[str], about: str, start: int = 0):
@@ -34,8 +44,9 @@ def slider(frames: Sequence[Figure], labels: Sequence[str], about: str, start: i
         "f.querySelector('output').textContent=i[this.value].dataset.label"
     )
     return HTML(
-        f'<div id="{name}">{images}<div><label>step <input type="range" min="0" max="{len(frames) - 1}" '
-        f'value="{start}" oninput="{choose}"></label> <output>{escape(labels[start])}</output></div></div>'
+        f'<div id="{name}">{images}<div><label><input type="range" min="0" max="{len(frames) - 1}" '
+        f'value="{start}" aria-label="{escape(about)}" '
+        f'oninput="{choose}"></label> <output>{escape(labels[start])}</output></div></div>'
     )
 
 

@@ -195,7 +195,7 @@ def wang_he_hinge(
 ) -> Scalar:  # fmt: skip
     """mean_{i, j} max(0, margin - ||z_i - z_j||^2)^2, the diagonal included. Range (0, margin^2].
 
-    Source: Wang & He 2025, hinge form; tokens in place of examples.
+    Source: Wang & He 2025, hinge form; tokens in place of examples. Table 1 of the paper prints it with D = -cos.
     """
     _check_options(margin=margin)
     z, mask = prepare(z, mask, subsample, generator)
@@ -214,7 +214,8 @@ def wang_he_covariance(
 ) -> Scalar:
     """Sum of the squared off-diagonal entries of the d x d covariance matrix of the features. Range [0, inf).
 
-    Source: Wang & He 2025, covariance form; tokens in place of examples. Divided by N, as there is no other scale.
+    Source: Wang & He 2025, covariance form; tokens in place of examples. Table 1 of the paper prints it of features
+    divided by their standard deviation, with the diagonal: that is `decorrelation` up to scale and a constant.
     """
     z, mask = prepare(z, mask, subsample, generator)
     n = counts(z, mask)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from tempfile import TemporaryFile
 
@@ -32,7 +32,7 @@ def train_all(configs: Sequence[dict], parameters: int) -> None:
     workers = min(_workers(parameters), len(configs))
     with ThreadPoolExecutor(workers) as pool, tqdm(total=len(configs), desc="train", unit="run") as bar:
         try:
-            for done in [pool.submit(_work, waiting, children, bar) for _ in range(workers)]:
+            for done in as_completed([pool.submit(_work, waiting, children, bar) for _ in range(workers)]):
                 done.result()
         except BaseException:  # an error, or Ctrl-C: the runs that are not done are lost, nobody waits for them
             waiting.clear()

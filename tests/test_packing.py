@@ -1,0 +1,134 @@
+"""A corpus as a stream of token ids: whole, in order, made once, and cut into windows that do not overlap."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import processors
+from transformers import PreTrainedTokenizerFast
+
+from decondense import corpora, packing
+from decondense.files import sha256
+
+
+@pytest.fixture
+def corpus(texts):
+    """Forty-three rows of one to ten words, some of them empty."""
+    words = " ".join(texts).split()
+    lengths = np.random.default_rng(0).integers(0, 11, 43)
+    rows = [" ".join(words[i : i + n]) for i, n in enumerate(lengths)]
+    assert "" in rows
+    return made(rows)
+
+
+def made(rows, name="toy"):
+    return corpora.Corpus(name, rows, "made here", sha256("\x1e".join(rows)))
+
+
+def forbid(monkeypatch):
+    monkeypatch.setattr(packing, "_encode", lambda *_: pytest.fail("tokenized again"))
+
+
+def files():
+    return sorted((packing.cache_dir() / "streams").iterdir())
+
+
+def test_the_two_parts_are_the_corpus_in_order(corpus, tiny_tokenizer):
+    train, held_out = packing.stream(corpus, tiny_tokenizer)
+    ids = [i for row in corpus.rows if row for i in tiny_tokenizer(row)["input_ids"]]
+    assert np.concatenate([train, held_out]).tolist() == ids
+    assert len(held_out) == len(ids) - int(0.95 * len(ids))
+    assert 0.05 * len(ids) <= len(held_out) <= 0.05 * len(ids) + 1
+
+
+def test_rows_are_joined_over_the_parts_that_are_tokenized(corpus, tiny_tokenizer, monkeypatch):
+    expected = np.concatenate(packing.stream(corpus, tiny_tokenizer))
+    monkeypatch.setattr(packing, "_ROWS", 4)
+    (path,) = files()
+    path.unlink()
+    np.testing.assert_array_equal(np.concatenate(packing.stream(corpus, tiny_tokenizer)), expected)
+
+
+def test_there_are_no_special_tokens(corpus, tiny_tokenizer):
+    marked = PreTrainedTokenizerFast(tokenizer_object=tiny_tokenizer.backend_tokenizer, unk_token="[UNK]")
+    first, last = marked.convert_tokens_to_ids(["w0", "w1"])
+    marked.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="w0 $A w1", special_tokens=[("w0", first), ("w1", last)]
+    )
+    assert marked("w5")["input_ids"] == [first, marked.convert_tokens_to_ids("w5"), last]
+    found = np.concatenate(packing.stream(corpus, marked))
+    assert len(found) == sum(len(row.split()) for row in corpus.rows)
+
+
+def test_stream_is_mapped_from_one_whole_file(corpus, tiny_tokenizer):
+    for part in packing.stream(corpus, tiny_tokenizer):
+        assert isinstance(part, np.memmap)
+        assert part.dtype == np.int32
+        assert not part.flags.writeable
+    (path,) = files()
+    assert path.name.startswith("toy-")
+
+
+def test_second_time_the_file_is_read(corpus, tiny_tokenizer, monkeypatch):
+    first = packing.stream(corpus, tiny_tokenizer)
+    forbid(monkeypatch)
+    for one, other in zip(first, packing.stream(corpus, tiny_tokenizer), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_other_rows_or_another_vocabulary_are_another_file(corpus, tiny_tokenizer):
+    packing.stream(corpus, tiny_tokenizer)
+    packing.stream(made(corpus.rows[1:]), tiny_tokenizer)
+    larger = PreTrainedTokenizerFast(tokenizer_object=tiny_tokenizer.backend_tokenizer, unk_token="[UNK]")
+    larger.add_tokens(["w63"])
+    packing.stream(corpus, larger)
+    assert len(files()) == 3
+
+
+@given(length=st.integers(2, 9), count=st.integers(0, 40))
+def test_windows_are_the_stream_cut_without_overlap(length, count):
+    ids = np.random.default_rng(0).integers(0, 60, length + count, dtype=np.int32)
+    windows = packing.Windows(ids, length)
+    rows = [windows[i] for i in range(len(windows))]
+    joined = torch.cat([row["input_ids"] for row in rows])
+    assert {len(row["input_ids"]) for row in rows} == {length}
+    assert joined.dtype == torch.int64
+    assert 0 <= len(ids) - len(joined) < length
+    np.testing.assert_array_equal(joined.numpy(), ids[: len(joined)])
+    for row in rows:
+        assert set(row) == {"input_ids", "labels"}
+        assert torch.equal(row["labels"], row["input_ids"])
+
+
+def test_labels_are_a_copy_and_the_stream_stays(corpus, tiny_tokenizer):
+    train, _ = packing.stream(corpus, tiny_tokenizer)
+    row, before = packing.Windows(train, 8)[0], train[:8].tolist()
+    row["labels"][:] = -100
+    assert row["input_ids"].tolist() == train[:8].tolist() == before
+
+
+@pytest.mark.parametrize(("tokens", "length"), [(7, 8), (0, 2), (8, 1)])
+def test_no_whole_window_is_an_error(tokens, length):
+    with pytest.raises(ValueError, match=rf"The stream has {tokens} tokens, a window {length}"):
+        packing.Windows(np.zeros(tokens, dtype=np.int32), length)
+
+
+@given(count=st.integers(1, 12), length=st.integers(1, 9), rest=st.integers(0, 50))
+def test_spread_windows_do_not_overlap_and_reach_both_ends(count, length, rest):
+    ids = np.arange(count * length + rest, dtype=np.int32)
+    windows = packing.spread(ids, count, length)
+    starts = np.array([window[0] for window in windows])
+    assert windows == [list(range(start, start + length)) for start in starts]
+    assert len(windows) == count
+    assert starts[0] == 0
+    assert (np.diff(starts) >= length).all()
+    if count > 1:
+        assert windows[-1][-1] == ids[-1]
+        assert np.ptp(np.diff(starts)) <= 1
+
+
+def test_spread_needs_that_many_windows():
+    assert packing.spread(np.arange(12, dtype=np.int32), 3, 4) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    with pytest.raises(ValueError, match="The stream has 11 tokens, 3 windows of 4 are asked"):
+        packing.spread(np.arange(11, dtype=np.int32), 3, 4)
