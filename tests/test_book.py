@@ -143,7 +143,7 @@ def test_toc_puts_the_notebooks_into_parts_and_leaves_out_empty_ones():
         "Shaping and training": ["notebooks/05_fig6_x"],
         "Appendix": ["notebooks/19_figS3_x"],
         "Audit": ["notebooks/23_audit_x"],
-        "About": ["book/scorecard", "book/how_the_numbers_are_made", "book/references"],
+        "About": ["book/scorecard", "book/findings", "book/how_the_numbers_are_made", "book/references"],
     }
     assert "Audit" not in str(book.toc(["00_start_here"]))
 

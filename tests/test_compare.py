@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from decondense import compare, models, paper, verdicts
@@ -35,6 +36,13 @@ def test_number(arguments, text):
 
 def test_numbers():
     assert compare.numbers([0.3853, -0.59]) == "0.385, -0.590"
+
+
+def test_signed():
+    assert compare.signed(pd.Series({"dispersion": 0.656, "l2_repel": -0.004, "none": 12.0})) == (
+        "dispersion +0.66; l2_repel -0.00; none +12.00"
+    )
+    assert compare.signed(pd.Series(dtype=float)) == ""
 
 
 def test_saved_file_holds_claims_and_sorted_records(monkeypatch, tmp_path):

@@ -431,6 +431,12 @@ def test_float32_is_close_to_float64_where_tokens_are_condensed(name):
     assert value(name, z) == pytest.approx(value(name, z.double()), rel=2e-4, abs=1e-6)
 
 
+@pytest.mark.parametrize(("name", "bound"), [("wang_he_l2", math.log(1 / 4)), ("wang_he_hinge", 1 / 4)])
+def test_rounding_makes_no_distance_negative(name, bound):
+    z = tokens(1, 4, 64, scale=100.0).float().repeat(1, 2, 1)  # four tokens, each twice
+    assert value(name, z) <= bound + 1e-6
+
+
 # --- mask -----------------------------------------------------------------------------------------------------------
 
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 0, 1, 1, 0], [1, 1, 0, 0, 0, 0, 0, 0]])

@@ -188,3 +188,127 @@ def test_no_git_gives_no_commit(monkeypatch):
 
     monkeypatch.setattr(records.subprocess, "run", no_git)
     assert unchecked(records._git)() == {"git_commit": None, "git_dirty": None}
+
+
+# --- found without computing ----------------------------------------------------------------------------------------
+
+
+def test_find_reads_what_run_made_and_never_computes(compute, folder):
+    assert records.find("toy", CONFIG) is None
+    assert not folder.exists()
+    made = records.run("toy", CONFIG, compute)
+    assert records.find("toy", CONFIG) == made
+    assert records.find("toy", CONFIG | {"model": "b"}) is None
+    assert records.find("toy", CONFIG, [Path(records.__file__)]) is None
+    with pytest.raises(ValueError, match="configuration of 'toy' has no 'seed'"):
+        records.find("toy", {})
+
+
+def test_find_passes_over_what_run_would_make_again(compute, monkeypatch):
+    made = records.run("toy", CONFIG, compute)
+    with monkeypatch.context() as patch:
+        patch.setenv("DECONDENSE_FRESH", "9999")
+        assert records.find("toy", CONFIG) is None
+    change_arrays(made)
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert records.find("toy", CONFIG) is None
+
+
+def test_surroundings_are_in_the_key_and_not_in_the_configuration(compute):
+    plain = records.run("toy", CONFIG, compute)
+    one = records.run("toy", CONFIG, compute, surroundings={"torch": "2.6", "device": "cpu"})
+    other = records.run("toy", CONFIG, compute, surroundings={"torch": "2.7", "device": "cpu"})
+    assert len({plain.path, one.path, other.path}) == compute.times == 3
+    assert plain.content["config"] == one.content["config"] == CONFIG
+    assert records.find("toy", CONFIG, surroundings={"device": "cpu", "torch": "2.6"}) == one
+    assert records.find("toy", CONFIG, surroundings={}) == records.find("toy", CONFIG) == plain
+
+
+# --- records that the repository keeps ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def committed(tmp_path, monkeypatch):
+    """A record made by other code on another machine, in the folder of the repository."""
+    where = tmp_path / "committed"
+    monkeypatch.setattr(records, "committed_folder", lambda: where)
+    with monkeypatch.context() as patch:
+        patch.setenv("DECONDENSE_RECORDS", str(where))
+        how = {"surroundings": {"device": "abacus"}}
+        return records.run("toy", CONFIG | {"sizes": (1, 2)}, Computed(), [Path(__file__)], **how)
+
+
+WANTED = CONFIG | {"sizes": (1, 2)}  # a tuple, which JSON gives back as a list
+
+
+def test_committed_record_is_taken_and_copied(committed, compute, folder):
+    found = records.run("toy", WANTED, compute, committed=True)
+    assert compute.times == 0
+    assert found.content == committed.content
+    assert found.path == folder / committed.path.name
+    assert found.arrays.read_bytes() == committed.arrays.read_bytes()
+    assert found.arrays.parent == folder
+    assert records.find("toy", WANTED, committed=True) == found
+    assert records.is_committed(found)
+
+
+def test_committed_record_is_only_taken_where_it_is_asked_for(committed, compute, folder):
+    assert records.find("toy", WANTED) is None
+    made = records.run("toy", WANTED, compute)
+    assert compute.times == 1
+    assert not records.is_committed(made)
+    assert records.find("toy", WANTED, committed=True) == made  # one's own comes first
+
+
+@pytest.mark.parametrize("change", [{"seed": 30}, {"model": "b"}, {"sizes": [1, 3]}, {"more": 1}])
+def test_committed_record_of_another_configuration_is_left(committed, change, folder):
+    assert records.find("toy", WANTED | change, committed=True) is None
+    assert not folder.exists()
+
+
+def test_committed_record_of_another_experiment_is_left(committed):
+    assert records.find("to", WANTED, committed=True) is None
+    assert records.find("toy-two", WANTED, committed=True) is None
+
+
+def test_fresh_leaves_committed_records(committed, compute, monkeypatch):
+    monkeypatch.setenv("DECONDENSE_FRESH", "9999")
+    made = records.run("toy", WANTED, compute, committed=True)
+    assert compute.times == 1
+    assert not records.is_committed(made)
+
+
+def test_damaged_committed_record_is_passed_over(committed, folder):
+    whole = committed.path.with_name("toy-seed3-zzz.json")
+    whole.write_bytes(committed.path.read_bytes())
+    cut(committed)
+    with pytest.warns(UserWarning, match=f"{committed.path.name} is damaged"):
+        found = records.find("toy", WANTED, committed=True)
+    assert found.path == folder / whole.name
+
+
+def test_committed_record_without_arrays(committed, compute, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("DECONDENSE_RECORDS", str(records.committed_folder()))
+        kept = records.run("bare", CONFIG, Computed(arrays=None), surroundings={"device": "abacus"})
+    found = records.run("bare", CONFIG, compute, committed=True)
+    assert (found.content, found.arrays) == (kept.content, None)
+
+
+def test_a_record_made_again_is_not_the_committed_one(committed, monkeypatch):
+    """Same configuration, code and machine: it has the same name."""
+    how = {"surroundings": {"device": "abacus"}, "committed": True}
+    other = Computed(results={"mu": [0.25, 1.0]})
+    monkeypatch.setenv("DECONDENSE_FRESH", "9999")
+    made = records.run("toy", WANTED, other, [Path(__file__)], **how)
+    assert made.path.name == committed.path.name
+    assert not records.is_committed(made)
+    assert records.is_committed(committed)
+
+
+def test_committed_folder_is_that_of_the_book_or_of_the_package(monkeypatch, tmp_path):
+    root = Path(__file__).parents[1]
+    assert records.committed_folder() == root / "book" / "results"
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "records.py"))
+    (tmp_path / "results").mkdir()
+    assert records.committed_folder() == tmp_path / "results"

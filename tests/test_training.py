@@ -182,15 +182,22 @@ def test_a_killed_run_goes_on_and_gives_the_same_bits(tmp_path, monkeypatch, cha
     whole = train(tmp_path / "whole", **changes)
     monkeypatch.setattr(training, "LONG", 1)
     for step in (2, 4):  # twice
-        with monkeypatch.context() as patch, pytest.raises(Killed):
+        with monkeypatch.context() as patch:
             kill_after(patch, step)
-            train(tmp_path / "killed", **changes)
+            with pytest.raises(Killed):
+                train(tmp_path / "killed", **changes)
         assert [path.name for path in (tmp_path / "killed").glob("checkpoint-*")] == [f"checkpoint-{step - 1}"]
     seen = []
     monkeypatch.setattr(training._Watch, "on_step_begin", lambda *_, **__: seen.append(1), raising=False)
     monkeypatch.setattr(training._Watch, "on_train_begin", lambda *_, **__: None)  # the first look is not needed again
     assert_same(train(tmp_path / "killed", **changes), whole)
     assert len(seen) == 2  # steps 4 and 5
+
+
+def test_a_run_that_begins_anew_trusts_nothing_it_finds(tmp_path):
+    whole = train(tmp_path / "whole", **DISPERSION)
+    train(tmp_path / "used", seed=2)
+    assert_same(train(tmp_path / "used", **DISPERSION), whole)
 
 
 def test_a_short_run_saves_no_state(tmp_path):
@@ -255,5 +262,5 @@ def test_layers_of_the_regulariser_are_passed_on(tmp_path):
 
 
 def test_unknown_loss_is_an_error_before_the_first_step(tmp_path):
-    with pytest.raises(ValueError, match="Unknown loss 'dispersal'. Did you mean 'dispersion'"):
+    with pytest.raises(ValueError, match=r"Unknown loss 'dispersal'\. Did you mean 'dispersion'"):
         train(tmp_path, loss="dispersal")

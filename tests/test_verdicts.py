@@ -112,3 +112,78 @@ def test_is_positive(interval, verdict, why):
 )
 def test_all_below(here, verdict):
     assert verdicts.all_below(here, [1.0, 2.0][: len(here)]).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("differences", "means", "verdict", "why"),
+    [
+        ([(0.1, 0.3), (0.2, 0.5)], [0.2, 0.3], REPRODUCED, "ahead of 2 of 2 others, beyond the uncertainty of 2"),
+        ([(0.1, 0.3), (-0.1, 0.5)], [0.2, 0.3], PARTLY, "ahead of 2 of 2 others, beyond the uncertainty of 1"),
+        ([(0.0, 0.3)], [0.2], PARTLY, "uncertainty of 0"),  # it touches 0
+        ([(0.1, 0.3), (-0.5, 0.1)], [0.2, -0.2], NOT_REPRODUCED, "ahead of 1 of 2 others"),
+        ([(-0.1, 0.1)], [0.0], NOT_REPRODUCED, "ahead of 0 of 1"),  # another is as high
+        ([], [], NOT_TESTABLE, "needs another condition"),
+        ([(NAN, NAN)], [0.3], NOT_TESTABLE, "needs another condition"),
+        ([(0.1, 0.3)], [NAN], NOT_TESTABLE, "needs another condition"),
+    ],
+)
+def test_is_best(differences, means, verdict, why):
+    found = verdicts.is_best(spans(*differences), means)
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "verdict"),
+    [
+        (0.0, (-0.125, 0.125), REPRODUCED),  # exactly the tolerance
+        (0.1, (0.05, 0.12), REPRODUCED),  # it is not 0, but small
+        (0.0, (-0.01, 0.13), PARTLY),
+        (0.125, (-0.5, 0.8), PARTLY),
+        (0.2, (0.1, 0.3), NOT_REPRODUCED),
+        (-0.2, (-0.3, 0.1), NOT_REPRODUCED),
+        (0.0, (NAN, NAN), NOT_TESTABLE),
+    ],
+)
+def test_is_zero(value, interval, verdict):
+    assert verdicts.is_zero(value, Interval(*interval), 0.125).verdict == verdict
+
+
+def test_is_zero_says_the_change():
+    assert verdicts.is_zero(0.1, Interval(-0.01, 0.25), 0.125).why == "change in [-0.0100, 0.2500]"
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict", "count"),
+    [
+        ([(-0.2, -0.1), (-0.5, -0.3)], REPRODUCED, "2 of 2"),
+        ([(-0.2, 0.1), (-0.5, -0.3)], PARTLY, "1 of 2"),
+        ([(-0.2, -0.1), (-0.5, 0.0)], NOT_REPRODUCED, "1 of 2"),  # the largest dose decides; it touches 0
+        ([(0.1, 0.2), (0.3, 0.5)], NOT_REPRODUCED, "0 of 2"),
+        ([], NOT_TESTABLE, "needs a dose"),
+        ([(-0.2, -0.1), (NAN, NAN)], NOT_TESTABLE, "two seeds"),
+    ],
+)
+def test_falls_with_dose(differences, verdict, count):
+    found = verdicts.falls_with_dose(spans(*differences))
+    assert found.verdict == verdict
+    assert count in found.why
+
+
+@pytest.mark.parametrize(
+    ("here", "verdict"),
+    [
+        ([1.5, 2.0], REPRODUCED),
+        ([1.5, 1.0], PARTLY),  # 1 is not above 1
+        ([0.5, 1.0, 2.0], NOT_REPRODUCED),
+        ([], NOT_TESTABLE),
+        ([2.0, NAN], NOT_TESTABLE),
+    ],
+)
+def test_all_above(here, verdict):
+    assert verdicts.all_above(here, 1.0).verdict == verdict
+
+
+def test_all_above_is_above_zero_and_says_how_many():
+    assert verdicts.all_above([0.1, 0.0]) == verdicts.Verdict(PARTLY, "1 of 2 above 0")
+    assert verdicts.all_above([0.1, 0.2]).why == "2 of 2 above 0"

@@ -18,16 +18,15 @@ from decondense import midtraining, records, workers
 
 STAND_IN = """
 import json, os, sys, time
-print("a warning on the way", file=sys.stderr)
 for line in sys.stdin:
     config = json.loads(line)
+    print(config.get("warns", ""), file=sys.stderr)
     with open(os.environ["STARTED"], "a") as file:
         print(os.getpid(), config["seed"], os.environ["OMP_NUM_THREADS"], file=file)
     time.sleep(config.get("seconds", 0))
     if "error" in config:
         raise ValueError(config["error"])
     if config.get("dies"):
-        os.close(2)
         os._exit(9)
     print("done", flush=True)
 """
@@ -88,7 +87,7 @@ def test_there_are_no_more_children_than_runs(started, monkeypatch):
 
 def test_a_failure_says_which_run_and_why(started, monkeypatch):
     at_most(1, monkeypatch)
-    failing = [config(3), config(4, error="no such corpus"), config(5)]
+    failing = [config(3), config(4, error="no such corpus", warns="a warning on the way"), config(5)]
     with pytest.raises(
         RuntimeError, match=r"^A training run failed \(toy, loss dispersion, seed 4\): ValueError: no such corpus$"
     ):
@@ -99,7 +98,7 @@ def test_a_failure_says_which_run_and_why(started, monkeypatch):
 
 def test_a_child_that_vanishes_is_a_failure(started, monkeypatch):
     at_most(1, monkeypatch)
-    with pytest.raises(RuntimeError, match="seed 0"):
+    with pytest.raises(RuntimeError, match=r"seed 0\): it said nothing, maybe for want of memory"):
         workers.train_all([config(0, dies=True)], 100)
 
 

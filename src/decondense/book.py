@@ -25,7 +25,7 @@ PARTS = {  # first notebook number of a part -> its caption
     14: "Appendix",
     20: "Audit",
 }
-ABOUT = ("scorecard", "how_the_numbers_are_made", "references")
+ABOUT = ("scorecard", "findings", "how_the_numbers_are_made", "references")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.

@@ -30,7 +30,7 @@ from . import (
     training,
     workers,
 )
-from .files import cache_dir, sha256
+from .files import cache_dir
 from .run import Run
 
 _MODULES = (
@@ -232,8 +232,10 @@ def _prepare(config: dict) -> None:
 
 def train(config: dict) -> records.Record:
     """Train one run now, and write its record; a run that was killed goes on after its last saved checkpoint."""
-    folder = cache_dir() / "midtraining" / f"{_name(config)}-{sha256(json.dumps(config, sort_keys=True))[:16]}"
+    surroundings = _surroundings()
+    # Named by the key, so that what an older version of the code saved is never gone on with.
+    folder = cache_dir() / "midtraining" / records.path_of(_name(config), config, CODE, surroundings).stem
     compute = lambda: training.train(config, folder)
-    record = records.run(_name(config), config, compute, CODE, surroundings=_surroundings())
+    record = records.run(_name(config), config, compute, CODE, surroundings=surroundings)
     shutil.rmtree(folder, ignore_errors=True)
     return record

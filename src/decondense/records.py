@@ -84,7 +84,7 @@ def run(
         "results": results,
         "provenance": provenance() | {"seconds": round(time.perf_counter() - start, 2), "code_sha256": _source(code)},
     }
-    return write(_path(experiment, config, code, surroundings), content, arrays)
+    return write(path_of(experiment, config, code, surroundings), content, arrays)
 
 
 def find(
@@ -98,14 +98,15 @@ def find(
     """The record that `run` would read, or `None` where it would compute. Arguments and errors as there."""
     if "seed" not in config:
         raise ValueError(f"The configuration of {experiment!r} has no 'seed': add one, so that the record names it.")
-    found = read(_path(experiment, config, code, surroundings))
+    found = read(path_of(experiment, config, code, surroundings))
     if found is None and committed:
         found = _from_committed(f"{experiment}-seed{config['seed']}", json.loads(json.dumps(config)))
     old = found is not None and found.content["provenance"]["utc"] < os.environ.get("DECONDENSE_FRESH", "")
     return None if old else found
 
 
-def _path(experiment: str, config: dict, code: Sequence[Path], surroundings: dict | None) -> Path:
+def path_of(experiment: str, config: dict, code: Sequence[Path], surroundings: dict | None = None) -> Path:
+    """Where `run` with these arguments keeps its record; the name holds the seed and the key."""
     parts = [experiment, config, _source(code), *([surroundings] if surroundings else [])]
     key = sha256(json.dumps(parts, sort_keys=True))[:12]
     return folder() / f"{experiment}-seed{config['seed']}-{key}.json"
@@ -128,8 +129,9 @@ def _from_committed(prefix: str, config: dict) -> Record | None:
 
 
 def is_committed(record: Record) -> bool:
-    """Whether this record is one that the repository keeps, and was not made in this run."""
-    return (committed_folder() / record.path.name).exists()
+    """Whether this record is one that the repository keeps, and was not made, or made again, in this run."""
+    kept = read(committed_folder() / record.path.name)
+    return kept is not None and kept.content == record.content
 
 
 def write(path: Path, content: dict, arrays: bytes | None = None) -> Record:

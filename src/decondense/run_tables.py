@@ -60,7 +60,7 @@ def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -
     return over_seeds(difference)
 
 
-def over_seeds(values: Sequence[float]) -> Paired:
+def over_seeds(values: Sequence[float] | np.ndarray) -> Paired:
     """Mean of one number a seed, its interval, and the p-value against 0."""
     values = np.asarray(values, dtype=float)
     mean, n = float(values.mean()), len(values)

@@ -1,5 +1,6 @@
 """One training run: from a configuration to the loss curve, the geometry on the way, and the benchmarks at the end."""
 
+import shutil
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +26,8 @@ def train(config: dict, folder: Path) -> tuple[dict, bytes]:
     Raises
         What `models.load`, `corpora.load`, `evaluate.evaluate` and `trainers.DispersionTrainer` raise.
     """
+    if not any(folder.glob("checkpoint-*")):
+        shutil.rmtree(folder, ignore_errors=True)  # a run that begins anew trusts nothing that an older one saw
     how = {"sources": tuple(config["sources"]), "seed": 0}
     how |= {"train_tokens": config["train_tokens"]} if "train_tokens" in config else {}
     loaded = models.load(config["model"], **how)
