@@ -52,7 +52,7 @@ def radial_share(name: str, z: Float[Tensor, "tokens features"], **options) -> f
 def cloud(tokens: int = 40, opening: float = 35.0, seed: int = 0) -> Float[Tensor, "tokens 3"]:
     """Points on the unit sphere in a cone around (1, 1, 1): a small picture of condensed embeddings.
 
-    `opening` is the standard deviation of their angle to the axis in degrees. Each of the points has length 1.
+    `opening` is the root mean square of their angle to the axis in degrees, where it is small. Each has length 1.
     """
     rng = np.random.default_rng(seed)
     axis = np.ones(3) / np.sqrt(3)

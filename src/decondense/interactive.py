@@ -26,12 +26,14 @@ def slider(frames: Sequence[Figure], labels: Sequence[str], about: str, start: i
         What the picture shows, for those who cannot see it.
 
     Raises
-        ValueError: no frame, or another number of labels.
+        ValueError: no frame, another number of labels, or a first frame that is not there.
     """
     from IPython.display import HTML
 
     if not frames or len(frames) != len(labels):
         raise ValueError(f"{len(frames)} frames and {len(labels)} labels: give one label for each frame.")
+    if not 0 <= start < len(frames):
+        raise ValueError(f"start must be 0 to {len(frames) - 1}, got {start}.")
     name = f"frames-{uuid4().hex[:8]}"
     images = "".join(
         f'<img src="data:image/png;base64,{_png(frame)}" alt="{escape(about)}, {escape(label)}" '

@@ -1,9 +1,11 @@
 """The mid-training runs of the book: a model, a condition, a seed, and the record of loss, geometry and benchmarks."""
 
+import inspect
 import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from . import (
     training,
     workers,
 )
+from .errors import unknown
 from .files import cache_dir
 from .run import Run
 
@@ -51,6 +54,7 @@ CONDITIONS: dict[str, dict] = {
     "orthogonalization": {"loss": "orthogonalization"},
     "dispersion": {"loss": "dispersion"},
 }
+_corpus = lru_cache(maxsize=4)(corpora.load)
 CHECK_MU, CHECK_LOSS = 0.01, 0.02  # tolerances of a check run: mean cosine, and loss in nats
 
 
@@ -85,14 +89,18 @@ def setup(
         For each benchmark the limit on its items (`None`: all), as in `evaluate.evaluate`; scored after the last step.
 
     Raises
-        ValueError: a number that is not positive, more checkpoints than steps.
+        ValueError: a number that is not positive, more checkpoints than steps, an unknown benchmark.
     """
     config = dict(locals())
-    for name in ("steps", "batch_size", "accumulation", "length", "checkpoints", "texts", "held_out", "learning_rate"):
+    numbers = ("steps", "batch_size", "accumulation", "length", "checkpoints", "texts", "text_length", "held_out")
+    for name in (*numbers, "learning_rate"):
         if config[name] <= 0:
             raise ValueError(f"{name} must be above 0, got {config[name]}.")
     if checkpoints > steps:
         raise ValueError(f"{checkpoints} checkpoints in {steps} steps: give at least as many steps.")
+    for task in tasks or {}:  # a name that only lm-eval knows has a look of its own; a slip of the pen shows here
+        if task not in (known := [*evaluate.PAPER_TASKS, *pocket_tasks.TASKS]):
+            raise unknown("benchmark", task, known)
     trained = {"train_tokens": config.pop("train_tokens")} if model in pocket.SIZES else {}
     config.pop("train_tokens", None)
     return config | trained | {"tasks": dict(tasks or {}), "sources": list(sources)}
@@ -171,7 +179,7 @@ def _parameters(model: str) -> int:
     if model in pocket.SIZES:
         size = pocket.SIZES[model]
         return (16 * size.heads) * (12 * size.layers * 16 * size.heads + pocket.VOCABULARY + pocket.CONTEXT)
-    return models.table().get(model, {}).get("parameters", 1_000_000_000)
+    return models.resolve(model)[1].get("parameters", 1_000_000_000)
 
 
 def _matrix_rate(n: int = 1024, rounds: int = 5) -> float:
@@ -196,7 +204,7 @@ def configuration(asked: dict, seed: int) -> dict:
         "loss": None, "weight": 0.1, "layers": "all", "temperature": None, "subsample": 256, "noise_alpha": None,
         "forgetting": False, "stop_after": None,
     }  # fmt: skip
-    known = set(condition) | set(setup("", "", steps=5)) | {"train_tokens"}
+    known = {*condition, *inspect.signature(setup).parameters}
     for name in asked:
         if name not in known:
             raise ValueError(f"No run knows {name!r}. Known: {', '.join(sorted(known))}.")
@@ -214,25 +222,31 @@ def _name(config: dict) -> str:
 
 def _find(config: dict, committed: bool) -> records.Record | None:
     """The record of a run if there is one, without computing."""
-    return records.find(_name(config), config, CODE, surroundings=_surroundings(), committed=committed)
+    return records.find(_name(config), config, CODE, surroundings=_surroundings(config), committed=committed)
 
 
-def _surroundings() -> dict:
+def _surroundings(config: dict) -> dict:
+    corpus = _corpus(config["corpus"], tuple(config["sources"])).sha256
+    pretraining = _corpus("documentation").sha256 if config["model"] in pocket.SIZES else None
     versions = {name: metadata.version(name) for name in ("torch", "transformers", "accelerate", "lm_eval")}
-    return {"versions": versions, "device": "cuda" if torch.cuda.is_available() else "cpu"}
+    return {
+        "corpora": [corpus, pretraining],
+        "versions": versions,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+    }
 
 
 def _prepare(config: dict) -> None:
     """What all processes need and only one should make: the pocket model, the corpus and its token stream."""
     if config["model"] in pocket.SIZES:
         pocket.train_missing([config["model"]], config["train_tokens"])
-    corpus = corpora.load(config["corpus"], config["sources"])
+    corpus = _corpus(config["corpus"], tuple(config["sources"]))
     packing.stream(corpus, models.load_tokenizer(config["model"], config["sources"]))
 
 
 def train(config: dict) -> records.Record:
     """Train one run now, and write its record; a run that was killed goes on after its last saved checkpoint."""
-    surroundings = _surroundings()
+    surroundings = _surroundings(config)
     # Named by the key, so that what an older version of the code saved is never gone on with.
     folder = cache_dir() / "midtraining" / records.path_of(_name(config), config, CODE, surroundings).stem
     compute = lambda: training.train(config, folder)

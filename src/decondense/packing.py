@@ -25,13 +25,18 @@ def stream(corpus: corpora.Corpus, tokenizer) -> Stream:
 
     Made once for each corpus and tokenizer, kept in the cache and read from there through a memory map.
     """
-    vocabulary = sha256("\x1e".join(sorted(tokenizer.get_vocab())))
-    path = cache_dir() / "streams" / f"{corpus.name}-{sha256(corpus.sha256 + vocabulary)[:16]}.npy"
+    path = cache_dir() / "streams" / f"{corpus.name}-{sha256(corpus.sha256 + _identity(tokenizer))[:16]}.npy"
     if not path.exists():
         write_atomically(path, _npy(_encode(corpus, tokenizer)))
     ids = np.load(path, mmap_mode="r")
     split = int((1 - HELD_OUT) * len(ids))
     return Stream(ids[:split], ids[split:])
+
+
+def _identity(tokenizer) -> str:
+    """Everything that decides what a tokenizer does; of a slow one only its vocabulary can be had."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    return fast.to_str() if hasattr(fast, "to_str") else str(sorted(tokenizer.get_vocab().items()))
 
 
 def _encode(corpus: corpora.Corpus, tokenizer) -> np.ndarray:

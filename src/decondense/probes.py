@@ -1,16 +1,17 @@
 """What each loss would do to a real layer of a real model, and the record that keeps it."""
 
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import torch
 
-from . import corpora, fields, hooks, losses, metrics, models, pairwise, pocket, records, sequences
+from . import corpora, documentation, fields, hooks, losses, metrics, models, pairwise, pocket, records, sequences
 
-CODE = [Path(m.__file__) for m in (fields, hooks, losses, metrics, models, corpora, pairwise, sequences)]
-CODE.append(Path(__file__))
+_MODULES = (fields, hooks, losses, metrics, models, corpora, documentation, pairwise, pocket, sequences)
+CODE = [*(Path(module.__file__) for module in _MODULES), Path(__file__)]
 
 
 class Probed(NamedTuple):
@@ -38,7 +39,12 @@ def probed(
         Shares of the depth in (0, 1]; the entry round(depth L) of the residual stream, 1 is the last.
     seed
         Of the text (`corpora.sample_texts`) and of a pocket model.
+
+    Raises
+        ValueError: a depth outside (0, 1]; what `models.load`, `corpora.load`, `losses.get` raise.
     """
+    if not all(0 < depth <= 1 for depth in depths):
+        raise ValueError(f"depths must lie in (0, 1], got {list(depths)}.")
     trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
     text = corpora.load(corpus, sources)
     config = {
@@ -59,7 +65,12 @@ def probed(
         return {"entries": tables, "model": loaded.provenance, "corpus": {"name": corpus, "sha256": text.sha256}}, None
 
     name = f"probe-{model.rstrip('/').split('/')[-1].lower()}-{corpus}"
-    record = records.run(name, config, compute, CODE, surroundings={"corpus": text.sha256, "torch": torch.__version__})
+    record = records.run(name, config, compute, CODE, surroundings=_surroundings(text))
     entries = record.content["results"]["entries"]
     tables = {int(entry): pd.DataFrame.from_dict(table, orient="index") for entry, table in entries.items()}
     return Probed(pd.concat(tables, names=["entry", "loss"]), record)
+
+
+def _surroundings(text: corpora.Corpus) -> dict:
+    versions = {name: metadata.version(name) for name in ("torch", "transformers", "tokenizers")}
+    return {"corpus": text.sha256, "versions": versions}

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 
 from . import stats
 from .condensation import LEVEL, Interval
+from .errors import unknown
 from .run import Run
 
 Quantity = Callable[[Run], float]
@@ -51,9 +52,12 @@ def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -
     """Mean over the seeds of quantity(label) - quantity(baseline).
 
     Raises
-        ValueError: the two conditions share no seed.
+        ValueError: a label that no run has, or the two conditions share no seed.
     """
     table = by_seed(runs, quantity)
+    for name in (label, baseline):
+        if name not in table.index:
+            raise unknown("label", name, table.index)
     difference = (table.loc[label] - table.loc[baseline]).dropna().to_numpy()
     if len(difference) == 0:
         raise ValueError(f"{label!r} and {baseline!r} share no seed.")
@@ -130,6 +134,7 @@ def against(runs: Sequence[Run], label: str, others: Sequence[str]) -> pd.DataFr
 
 def _student(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Two-sided p-value; NaN where one seed on both sides, or no spread at all, leaves nothing to test with."""
+    ours, theirs = sorted((ours, theirs), key=len, reverse=True)  # two-sided: which is which does not matter
     if len(ours) < 2 or np.std(ours) + np.std(theirs) == 0:
         return np.nan
     mean, std = np.mean(ours), np.std(ours, ddof=1)

@@ -26,7 +26,7 @@ def train(config: dict, folder: Path) -> tuple[dict, bytes]:
     Raises
         What `models.load`, `corpora.load`, `evaluate.evaluate` and `trainers.DispersionTrainer` raise.
     """
-    if not any(folder.glob("checkpoint-*")):
+    if _last_checkpoint(folder) is None:
         shutil.rmtree(folder, ignore_errors=True)  # a run that begins anew trusts nothing that an older one saw
     how = {"sources": tuple(config["sources"]), "seed": 0}
     how |= {"train_tokens": config["train_tokens"]} if "train_tokens" in config else {}
@@ -78,9 +78,15 @@ def _fit(config: dict, loaded: models.Loaded, train_ids: np.ndarray, watch: "_Wa
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Active forgetting")  # said in the notebooks
-        trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")))
+        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     names = ("step", "loss", "loss_language", "loss_regulariser", "learning_rate", "grad_norm")
     return [{name: row.get(name) for name in names} for row in trainer.state.log_history if "loss" in row]
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The last checkpoint that is whole: the Trainer writes the file looked for last."""
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
 
 
 def _autocast(model: torch.nn.Module):
@@ -106,7 +112,7 @@ class _Watch(TrainerCallback):
         self.texts = packing.spread(held_out, config["texts"], config["text_length"])
         self.validation = torch.tensor(packing.spread(held_out, config["held_out"], config["length"]))
         wanted = np.linspace(0, config["steps"], config["checkpoints"] + 1).round().astype(int)
-        last = self.stop_after or config["steps"]
+        last = min(self.stop_after or config["steps"], config["steps"])
         self.steps = sorted({int(step) for step in wanted if step <= last} | {0, last})
 
     def look(self, step: int) -> None:
