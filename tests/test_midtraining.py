@@ -187,7 +187,7 @@ def test_other_code_or_surroundings_are_other_records(monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
         patch.setattr(midtraining, "CODE", [*midtraining.CODE, changed])
         (other,) = runs({"train": {}})
-    monkeypatch.setattr(midtraining, "_surroundings", lambda: {"device": "abacus"})
+    monkeypatch.setattr(midtraining, "_surroundings", lambda config: {"device": "abacus"})
     (third,) = runs({"train": {}})
     assert len({first.record.path, other.record.path, third.record.path}) == 3
     assert first.results["curve"] == other.results["curve"] == third.results["curve"]
@@ -244,7 +244,7 @@ def committed(monkeypatch, tmp_path):
     """Runs made on another machine, whose records the repository keeps; here there are none yet."""
     with monkeypatch.context() as patch:
         patch.setenv("DECONDENSE_RECORDS", str(tmp_path / "committed"))
-        patch.setattr(midtraining, "_surroundings", lambda: {"device": "abacus"})
+        patch.setattr(midtraining, "_surroundings", lambda config: {"device": "abacus"})
         found = runs()
     assert not (tmp_path / "records").exists()
     return found
