@@ -32,6 +32,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .errors import unknown
+from .expansion import mean_over_pairs, sum_of_squared_products
 from .pairwise import pair_sum
 from .sequences import counts, directions, masked, mean_over_sequences, prepare
 
@@ -46,7 +47,7 @@ LOWEST_TEMPERATURE = 0.02  # below it the exponentials leave the range of float3
 
 def dispersion(
     z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    temperature: float = 1.0, clamp: float = CLAMP, eps: float = EPS,
+    temperature: float = 1.0, clamp: float = CLAMP, eps: float = EPS, order: int | None = None,
 ) -> Scalar:  # fmt: skip
     """log mean_{i != j} exp(-D_ij / temperature), with the angular distance D_ij = arccos(cos(z_i, z_j)) / pi.
 
@@ -59,13 +60,19 @@ def dispersion(
         band it is that at the band's edge, so that tokens that coincide in direction are still pushed apart.
     eps
         Vectors are divided by (norm + eps).
+    order
+        `None`: all pairs. 1: their mean cosine, O(N d). 2: and its variance, O(N d^2). See `expansion`.
 
     Source: Table 1 and Section 4 of the paper; mean, clamp and eps as in the released code.
     """
     _check_options(temperature=temperature, clamp=clamp, eps=eps)
     z, mask = prepare(z, mask, subsample, generator)
-    # exp(-(D - 1/2) / temperature), so that small temperatures neither overflow nor underflow.
-    total = pair_sum(directions(z, eps), partial(_dispersion_kernel, temperature, clamp), mask=mask)
+    # exp(-(D - 1/2) / temperature), so that small temperatures do not overflow.
+    kernel = partial(_dispersion_kernel, temperature, clamp)
+    if order is not None:
+        mean = mean_over_pairs(z, kernel, order, eps=eps, mask=mask)
+        return mean_over_sequences(lambda s, n: s.log() - 0.5 / temperature, mean, z, mask)
+    total = pair_sum(directions(z, eps), kernel, mask=mask)
     return mean_over_sequences(lambda s, n: (s / (n * (n - 1))).log() - 0.5 / temperature, total, z, mask)
 
 
@@ -135,7 +142,7 @@ def decorrelation(
     deviation = torch.linalg.vector_norm(centred, dim=1, keepdim=True) / n[:, None, None].sqrt()
     x = centred / (deviation + eps)
     d = z.shape[-1]
-    total = _sum_of_squared_products(x.mT) / (d * max(d - 1, 1))
+    total = sum_of_squared_products(x.mT) / (d * max(d - 1, 1))
     return mean_over_sequences(lambda s, n: s / n**2, total, z, mask)
 
 
@@ -154,7 +161,7 @@ def decorrelation_tokens(
     z, mask = prepare(z, mask, subsample, generator)
     centred = z - z.mean(-1, keepdim=True)
     deviation = torch.linalg.vector_norm(centred, dim=-1, keepdim=True) / z.shape[-1] ** 0.5
-    total = _sum_of_squared_products(centred / (deviation + eps)) / z.shape[-1] ** 2
+    total = sum_of_squared_products(centred / (deviation + eps)) / z.shape[-1] ** 2
     return mean_over_sequences(lambda s, n: s / (n * (n - 1)), total, z, mask)
 
 
@@ -220,7 +227,7 @@ def wang_he_covariance(
     z, mask = prepare(z, mask, subsample, generator)
     n = counts(z, mask)
     centred = masked(z - z.sum(1, keepdim=True) / n[:, None, None], mask)
-    return mean_over_sequences(lambda s, n: s / n**2, _sum_of_squared_products(centred.mT), z, mask)
+    return mean_over_sequences(lambda s, n: s / n**2, sum_of_squared_products(centred.mT), z, mask)
 
 
 LOSSES: dict[str, Callable[..., Scalar]] = {
@@ -284,13 +291,6 @@ def _check_options(**options: float) -> None:
         low, high = _RANGES[name]
         if not (low <= value <= high) or value == math.inf:
             raise ValueError(f"{name} must lie between {low:g} and {high:g}, got {value}.")
-
-
-def _sum_of_squared_products(x: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch"]:
-    """sum_{i != j} <x_i, x_j>^2 over ordered pairs of rows, through the smaller of the two Gram matrices."""
-    with torch.autocast(x.device.type, enabled=False):
-        gram = x @ x.mT if x.shape[1] <= x.shape[2] else x.mT @ x  # ||x x^T||_F = ||x^T x||_F
-        return gram.square().sum((-2, -1)) - x.square().sum(-1).square().sum(-1)
 
 
 def _half_squared_distances(z: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
