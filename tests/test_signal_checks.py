@@ -1,0 +1,76 @@
+"""The recursion meets real models with random weights; tables and claims by hand."""
+
+import numpy as np
+import pytest
+
+from decondense import paper, signal_checks, verdicts
+from decondense import signal_propagation as signal
+
+GPT2 = signal.Architecture("gpt2", 256, 4, 4, 64, 1024)
+QWEN3 = signal.Architecture("qwen3", 256, 4, 8, 64, 768)
+BOTH = pytest.mark.parametrize("a", [GPT2, QWEN3], ids=lambda a: a.kind)
+TEXTS = [np.random.default_rng(0).integers(0, 60, 96), np.random.default_rng(1).integers(900, 930, 64)]
+
+
+@BOTH
+def test_prediction_meets_real_random_weights(a):
+    found = [signal_checks.measure(a, TEXTS, seed) for seed in range(3)]
+    predicted = signal.predict(a, TEXTS)
+    np.testing.assert_allclose(np.mean([f.mu for f in found], axis=0), predicted.mu, atol=0.05)
+    np.testing.assert_allclose(np.mean([f.norm for f in found], axis=0), predicted.norm, rtol=0.05)
+
+
+def test_measure_is_a_mean_over_texts_and_repeats_with_its_seed():
+    a = GPT2._replace(depth=1, width=64, heads=1)
+    both = signal_checks.measure(a, TEXTS)
+    np.testing.assert_array_equal(both.mu, signal_checks.measure(a, TEXTS).mu)
+    assert (both.mu != signal_checks.measure(a, TEXTS, seed=1).mu).any()
+    assert both.mu.shape == both.norm.shape == (2,)
+
+
+def test_errors_by_hand():
+    table = signal_checks.errors({"m": np.array([0.1, 0.5, 0.4])}, {"m": np.array([0.1, 0.3, 0.5])})
+    assert table.loc["m"].tolist() == pytest.approx([0.4, 0.5, 0.1 / 3, 0.2, 1])
+
+
+def test_over_width_and_initializer():
+    a = GPT2._replace(depth=2)
+    table = signal_checks.over_width(a, TEXTS[:1], [64, 128], seeds=2)
+    assert table.index.tolist() == [64, 128]
+    found = [signal_checks.measure(signal.resized(a, 128), TEXTS[:1], seed).mu[-1] for seed in range(2)]
+    row = table.loc[128]
+    assert row.measured == pytest.approx(np.mean(found))
+    assert row.spread == pytest.approx(np.std(found, ddof=1))
+    assert row.relative == pytest.approx(row.spread / row.measured * 128**0.5)
+    other = signal_checks.over_initializer(a, TEXTS[:1], [0.01, 0.02], seeds=2)
+    assert other.predicted[0.02] == pytest.approx(signal.predict(a, TEXTS[:1]).mu[-1])
+    assert other.predicted[0.01] < other.predicted[0.02]
+
+
+def test_last_mu_is_a_map():
+    table = signal_checks.last_mu(GPT2, TEXTS[:1], [128, 256], "depth", [1, 3])
+    assert table.shape == (2, 2)
+    assert table.loc[3, 256] == pytest.approx(signal.predict(GPT2._replace(depth=3), TEXTS[:1], draws=1).mu[-1])
+
+
+def test_ablations_and_sizes():
+    texts = [TEXTS[0][:24]]
+    table = signal_checks.ablations(["gpt2"], texts)
+    assert table.loc["without the MLP", "gpt2"] > table.loc["as it is", "gpt2"]
+    found = signal_checks.sizes(["gpt2", "qwen3-0.6b"], texts)
+    assert found.loc["gpt2", "k(0)"] > 0
+    assert found.loc["qwen3-0.6b", "k(0)"] == pytest.approx(0, abs=1e-12)
+    att, mlp = signal.powers(signal.architecture("gpt2"))
+    assert found.loc["gpt2", "P_mlp / P_att"] == pytest.approx(mlp / att)
+    assert found.loc["gpt2", "last μ"] == pytest.approx(table.loc["as it is", "gpt2"])
+
+
+def test_claims_compare_every_entry(condensation):
+    mu = condensation.mu
+    right, wrong = (signal.Propagation(mu + shift, mu) for shift in (0.01, 0.2))
+    found = signal_checks.claims({"toy": right}, [condensation])
+    assert [claim.verdict for claim in found] == [verdicts.REPRODUCED] * 3  # mu of the toy rises at every entry
+    assert signal_checks.claims({"toy": wrong}, [condensation])[-1].verdict == verdicts.NOT_REPRODUCED
+    points = paper.table("figure_points")
+    rho = points[(points.figure == "Fig4") & (points.model == "S1-0") & (points.metric == "spearman")].value.item()
+    assert f"{rho:.3f}" in found[0].published
