@@ -1,6 +1,7 @@
 """The trainer against Hugging Face's own, against itself in other batch sizes, and against direct computation."""
 
 import gc
+import inspect
 import json
 import os
 import re
@@ -206,6 +207,22 @@ def test_gradient_is_that_of_the_total(tmp_path):
     torch.testing.assert_close(seen[0], expected / expected.norm(), rtol=1e-3, atol=1e-5)
 
 
+def test_outputs_are_those_of_the_model(tmp_path):
+    data, trainer = rows(4), make(tmp_path, subsample=None)
+    batch = {key: torch.stack([row[key] for row in data]) for key in data[0]}
+    trainer.model.train()
+    total, outputs = trainer.compute_loss(trainer.model, batch, return_outputs=True)
+    assert torch.equal(trainer.compute_loss(trainer.model, batch), total)
+    torch.testing.assert_close(outputs.logits, hidden_states(trainer.model, data)[0].logits)
+
+
+def test_defaults_are_the_papers():
+    usual = {name: p.default for name, p in inspect.signature(DispersionTrainer).parameters.items()}
+    expected = {"loss": "dispersion", "weight": 0.1, "layers": "all", "temperature": None, "subsample": 256}
+    assert {name: usual[name] for name in expected} == expected
+    assert (ActiveForgetting().every, ActiveForgetting().std) == (1000, 0.02)
+
+
 def test_training_with_it_spreads_the_tokens(tmp_path):
     data = rows(8)
     spread = {}
@@ -329,6 +346,8 @@ def test_several_gpus_in_one_process_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(trainers.TrainingArguments, "n_gpu", 2)
     with pytest.raises(ValueError, match=r"Several GPUs in one process are not supported\. Start with `accelerate"):
         make(tmp_path)
+    monkeypatch.setattr(trainers.TrainingArguments, "n_gpu", 1)
+    make(tmp_path)
 
 
 # --- what is no longer finite ---------------------------------------------------------------------------------------
@@ -602,6 +621,7 @@ def test_the_embedding_is_a_group_of_its_own(tmp_path):
 def test_rate():
     forgetting = ActiveForgetting(4)
     assert [forgetting.rate(step) for step in range(6)] == [1, 0.75, 0.5, 0.25, 1, 0.75]
+    assert [ActiveForgetting(1).rate(step) for step in range(3)] == [1, 1, 1]
 
 
 def test_it_works_without_a_loss(tmp_path):
