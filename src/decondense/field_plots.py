@@ -115,7 +115,7 @@ def gains(table: pd.DataFrame, ylabel: str, published: Sequence[float] | None = 
         axis.axvline(0, color="0.7", linewidth=0.8)
         axis.set_yticks(at, table.index)
         axis.set(xlabel=ylabel)
-        axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
+        figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     return _closed(figure)
 
 
