@@ -187,3 +187,9 @@ def test_all_above(here, verdict):
 def test_all_above_is_above_zero_and_says_how_many():
     assert verdicts.all_above([0.1, 0.0]) == verdicts.Verdict(PARTLY, "1 of 2 above 0")
     assert verdicts.all_above([0.1, 0.2]).why == "2 of 2 above 0"
+
+
+def test_is_best_cannot_tell_where_no_item_changed():
+    none = Interval(0.0, 0.0)
+    assert verdicts.is_best([none, none, Interval(-1.0, 0.0)], [0.0, 0.0, -0.5]).verdict == NOT_TESTABLE
+    assert verdicts.is_best([none, Interval(-1.0, 0.0)], [0.0, -0.5]).verdict == NOT_REPRODUCED

@@ -120,10 +120,13 @@ def is_best(differences: Sequence[Interval], means: Sequence[float]) -> Verdict:
     """Judge "this one has the highest value": its differences to the others, with their intervals.
 
     reproduced: every interval lies above 0. partly: every mean difference is above 0, but not every interval. not
-    reproduced: another one is as high or higher.
+    reproduced: another one is as high or higher. not testable here: in most comparisons no item changed at all.
     """
     if len(means) == 0 or not np.isfinite(means).all() or not np.isfinite(differences).all():
         return Verdict(NOT_TESTABLE, "needs another condition, and items or seeds to resample")
+    still = sum(low == high for low, high in differences)
+    if 2 * still > len(differences):
+        return Verdict(NOT_TESTABLE, f"in {still} of {len(differences)} comparisons no item changed: these cannot tell")
     ahead, clear = int((np.asarray(means) > 0).sum()), int(sum(low > 0 for low, _ in differences))
     why = f"ahead of {ahead} of {len(means)} others, beyond the uncertainty of {clear}"
     if clear == len(means):
