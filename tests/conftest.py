@@ -1,5 +1,6 @@
 """What tests share: caches of their own, tiny models with random weights, a tiny tokenizer and a tiny corpus."""
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # read when the libraries are imported
@@ -119,3 +120,11 @@ def own_caches(tmp_path_factory, monkeypatch):
     _forget()
     yield
     _forget()
+
+
+@pytest.fixture(scope="module")
+def frozen():
+    """Each training collects garbage: most of the time here went into looking at what was imported."""
+    gc.freeze()
+    yield
+    gc.unfreeze()

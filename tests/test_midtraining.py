@@ -1,6 +1,5 @@
 """Runs of conditions and seeds: configured, trained once, read from their records, and checked against them."""
 
-import gc
 import json
 from pathlib import Path
 
@@ -16,14 +15,7 @@ SHARED = {
 }  # fmt: skip
 LABELS = ("none", "train", "dispersion")
 CHANGES = {label: midtraining.CONDITIONS[label] for label in LABELS}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def frozen():
-    """Each training collects garbage: most of the time here went into looking at what was imported."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("frozen")
 
 
 @pytest.fixture(autouse=True)

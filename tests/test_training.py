@@ -1,6 +1,5 @@
 """One training run at toy size: the same every time, killed or not; and what it measures on the way."""
 
-import gc
 from io import BytesIO
 
 import numpy as np
@@ -14,14 +13,7 @@ SHARED = {
     "held_out": 9, "sources": ["local"], "train_tokens": 0,
 }  # fmt: skip
 DISPERSION = {"loss": "dispersion", "weight": 1.0, "subsample": 8}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def frozen():
-    """Each training collects garbage: most of the time here went into looking at what was imported."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("frozen")
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -170,7 +171,7 @@ class DispersionTrainer(Trainer):
     def _stop(self, language: Tensor, values: Tensor) -> None:
         broken = [str(e) for e, v in zip(self.entries, values.tolist(), strict=False) if not np.isfinite(v)]
         where = f"the regulariser at entries {', '.join(broken)}" if broken else "the language-model loss"
-        last = get_last_checkpoint(self.args.output_dir) if self.args.should_save else None
+        last = get_last_checkpoint(self.args.output_dir) if Path(self.args.output_dir).is_dir() else None
         raise FloatingPointError(
             f"Step {self.state.global_step + 1}: {where} is not finite (language-model loss {language.item():.4g}). "
             f"Last checkpoint: {last or 'none'}. Lower the learning rate or the weight, and resume from there."
