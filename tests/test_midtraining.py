@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decondense import midtraining, models, pocket, records, trainers, training, workers
+from decondense import grid, midtraining, models, pocket, records, trainers, training, workers
 from decondense.run import Run
 
 SHARED = {
@@ -25,8 +25,8 @@ def trained(small_pocket, tmp_path, monkeypatch):
     monkeypatch.setattr(records, "committed_folder", lambda: tmp_path / "committed")
     done = []
 
-    def train_all(configs, parameters):
-        assert parameters == midtraining._parameters("pocket-small")
+    def train_all(configs, parameters, module):
+        assert (parameters, module) == (midtraining._parameters("pocket-small"), "midtraining")
         for config in configs:
             done.append(config)
             midtraining.train(json.loads(json.dumps(config)))  # as a worker gets it
@@ -341,7 +341,7 @@ def test_check_run_finds_a_record_that_this_code_does_not_give(change, row):
 
 
 def test_plan_counts_what_is_missing(monkeypatch):
-    monkeypatch.setattr(midtraining, "_matrix_rate", lambda: 1e5)
+    monkeypatch.setattr(grid, "matrix_rate", lambda: 1e5)
     plan = midtraining.plan(shared(), CHANGES | {"again": {}}, [5, 7])
     assert plan[["runs", "to train"]].tolist() == [5, 5]
     assert plan["tokens"] == 4 * 3 * 2 * 16  # the model before training needs none
@@ -354,7 +354,7 @@ def test_plan_counts_what_is_missing(monkeypatch):
 
 def test_plan_takes_no_time_where_nothing_is_missing(monkeypatch):
     runs()
-    monkeypatch.setattr(midtraining, "_matrix_rate", lambda: pytest.fail("measured for nothing"))
+    monkeypatch.setattr(grid, "matrix_rate", lambda: pytest.fail("measured for nothing"))
     assert midtraining.plan(shared(), CHANGES, [5]).tolist() == [3, 0, 0, 0.0]
 
 
@@ -373,7 +373,3 @@ def test_parameters_of_a_pocket_model(name):
 
 def test_parameters_of_a_known_model():
     assert midtraining._parameters("gpt2") == models.table()["gpt2"]["parameters"]
-
-
-def test_matrix_rate_is_that_of_a_machine():
-    assert 1e7 < midtraining._matrix_rate(n=128, rounds=2) < 1e16

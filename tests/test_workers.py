@@ -172,6 +172,7 @@ def test_child_answers_each_line_and_keeps_noise_apart(monkeypatch, capsys):
         print("loss 3.1")
 
     monkeypatch.setattr(midtraining, "train", train)
+    monkeypatch.setattr(sys, "argv", ["workers", "midtraining"])
     monkeypatch.setattr(sys, "stdin", io.StringIO("".join(json.dumps(config(seed)) + "\n" for seed in (1, 2))))
     monkeypatch.setattr(sys, "stdout", answers)
     workers.main()

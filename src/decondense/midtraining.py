@@ -1,15 +1,12 @@
 """The mid-training runs of the book: a model, a condition, a seed, and the record of loss, geometry and benchmarks."""
 
 import inspect
-import json
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -17,6 +14,7 @@ from . import (
     benchmarks,
     corpora,
     evaluate,
+    grid,
     hooks,
     losses,
     measurement,
@@ -30,7 +28,6 @@ from . import (
     sequences,
     trainers,
     training,
-    workers,
 )
 from .errors import unknown
 from .files import cache_dir
@@ -55,7 +52,6 @@ CONDITIONS: dict[str, dict] = {
     "dispersion": {"loss": "dispersion"},
 }
 _corpus = lru_cache(maxsize=4)(corpora.load)
-CHECK_MU, CHECK_LOSS = 0.01, 0.02  # tolerances of a check run: mean cosine, and loss in nats
 
 
 def setup(
@@ -120,59 +116,26 @@ def runs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int], commit
         ValueError: a change that no run knows; what `DispersionTrainer`, `models.load`, `corpora.load` raise.
         RuntimeError: a training process failed; its last line says why.
     """
+    return grid.runs(KIND, _jobs(shared, changes, seeds), committed)
+
+
+def _jobs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> list[tuple[str, dict]]:
     jobs = [(label, configuration(shared | change, seed)) for label, change in changes.items() for seed in seeds]
     # The model before training does not depend on the seed of the data.
-    jobs = [(label, config) for label, config in jobs if config["steps"] or config["seed"] == seeds[0]]
-    missing = {json.dumps(config): config for _, config in jobs if _find(config, committed) is None}
-    if missing:
-        _prepare(shared)
-        workers.train_all(list(missing.values()), _parameters(shared["model"]))
-    return [Run(label, config["seed"], _find(config, committed)) for label, config in jobs]
+    return [(label, config) for label, config in jobs if config["steps"] or config["seed"] == seeds[0]]
 
 
-def origin(runs: Sequence[Run]) -> pd.DataFrame:
-    """Where runs come from: one row for each machine and commit that made some, and whether they are committed."""
-    rows = []
-    for run in runs:
-        made = run.record.content["provenance"]
-        machine = made["hardware"]["gpu"] or f"{made['hardware']['cores']} cores, {made['hardware']['system']}"
-        kept = "committed record" if records.is_committed(run.record) else "this run"
-        rows.append((kept, made["utc"][:10], (made["git_commit"] or "")[:7], machine, made["packages"]["torch"]))
-    columns = ["from", "made on", "commit", "machine", "torch"]
-    return pd.DataFrame(rows, columns=columns).value_counts().rename("runs").reset_index()
+origin = grid.origin
 
 
 def check_run(run: Run, steps: int) -> pd.DataFrame:
-    """The first steps of a run made again now, beside its record: is the record what this code gives?
-
-    One row a quantity: the geometry before the first step (largest difference over the entries), and the two losses of
-    each step; with the tolerance and whether they agree. The tolerance leaves room for another processor's bfloat16.
-    """
-    config = run.record.content["config"] | {"stop_after": steps, "checkpoints": 1, "tasks": {}}
-    if _find(config, committed=False) is None:
-        _prepare(config)
-        workers.train_all([config], _parameters(config["model"]))
-    now = Run(run.label, run.seed, _find(config, committed=False))
-    rows = [("mu before training", 0.0, float(np.abs(now.mu[0] - run.mu[0]).max()), CHECK_MU)]
-    for there, here in zip(run.results["curve"], now.results["curve"], strict=False):
-        for name in ("loss_language", "loss_regulariser"):
-            rows.append((f"{name}, step {there['step']}", there[name], here[name], CHECK_LOSS))
-    table = pd.DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
-    return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)
+    """The first steps of a run made again now, beside its record (`grid.check_run`)."""
+    return grid.check_run(KIND, run, steps)
 
 
 def plan(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> pd.Series:
-    """What `runs` with the same arguments would do, before it starts: runs, those to train, their tokens and hours.
-
-    The hours are 6 x parameters x tokens at 40 % of the bfloat16 matrix rate of this machine, measured now.
-    """
-    configs = [configuration(shared | change, seed) for change in changes.values() for seed in seeds]
-    unique = list({json.dumps(c): c for c in configs if c["steps"] or c["seed"] == seeds[0]}.values())
-    missing = [config for config in unique if _find(config, committed=True) is None]
-    tokens = sum(c["steps"] * c["batch_size"] * c["accumulation"] * c["length"] for c in missing)
-    operations = 6 * tokens * _parameters(shared["model"])
-    hours = operations / (0.4 * _matrix_rate()) / 3600 if missing else 0.0
-    return pd.Series({"runs": len(unique), "to train": len(missing), "tokens": tokens, "hours, about": round(hours, 2)})
+    """What `runs` with the same arguments would do, before it starts (`grid.plan`)."""
+    return grid.plan(KIND, [config for _, config in _jobs(shared, changes, seeds)])
 
 
 def _parameters(model: str) -> int:
@@ -180,18 +143,6 @@ def _parameters(model: str) -> int:
         size = pocket.SIZES[model]
         return (16 * size.heads) * (12 * size.layers * 16 * size.heads + pocket.VOCABULARY + pocket.CONTEXT)
     return models.resolve(model)[1].get("parameters", 1_000_000_000)
-
-
-def _matrix_rate(n: int = 1024, rounds: int = 5) -> float:
-    """Floating-point operations a second in a bfloat16 matrix product on all cores, or the GPU."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    a = torch.randn(n, n, dtype=torch.bfloat16, device=device)
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        (a @ a)[0, 0].item()  # waits for the GPU
-        seconds.append(time.perf_counter() - start)
-    return 2 * n**3 / min(seconds)
 
 
 def configuration(asked: dict, seed: int) -> dict:
@@ -253,3 +204,6 @@ def train(config: dict) -> records.Record:
     record = records.run(_name(config), config, compute, CODE, surroundings=surroundings)
     shutil.rmtree(folder, ignore_errors=True)
     return record
+
+
+KIND = grid.Kind("midtraining", lambda *of: _find(*of), lambda c: _prepare(c), lambda c: _parameters(c["model"]))

@@ -59,6 +59,22 @@ class Run:
         """What was logged at each step: loss (the total), loss_language, loss_regulariser, learning_rate, grad_norm."""
         return pd.DataFrame(self.results["curve"])
 
+    @cached_property
+    def path(self) -> pd.DataFrame:
+        """One row a checkpoint: step, tokens, validation_loss (NaN where not measured), rho, tau, late_half."""
+        steps, losses = self.results["checkpoints"], self.results["validation_loss"]
+        measured = dict(zip(steps if len(losses) == len(steps) else (steps[0], steps[-1]), losses, strict=True))
+        a_step = self.results["tokens"] / max(1, steps[-1])
+        looks = [self.look(number) for number in range(len(steps))]
+        return pd.DataFrame({
+            "step": steps,
+            "tokens": [round(a_step * step) for step in steps],
+            "validation_loss": [measured.get(step, np.nan) for step in steps],
+            "rho": [look.rho for look in looks],
+            "tau": [look.tau for look in looks],
+            "late_half": [self.late_half(number) for number in range(len(steps))],
+        })  # fmt: skip
+
     @property
     def validation_loss(self) -> float:
         """Mean cross-entropy on the held-out windows after the last step, in nats a token."""

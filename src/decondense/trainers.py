@@ -104,6 +104,8 @@ class DispersionTrainer(Trainer):
     Source: Section 4 of the paper; layers, subsample and evaluation as in the released code.
     """
 
+    terms = ("loss_regulariser", "loss_language")  # what is logged beside the total
+
     def __init__(
         self,
         *args,
@@ -127,7 +129,7 @@ class DispersionTrainer(Trainer):
             self.loss(torch.zeros(1, 2, 1), subsample=subsample)  # a bad option fails here, not at the first step
         self.weight, self.subsample = weight, subsample
         self.entries = entries(layers, len(hooks.blocks(self.model)))
-        self._logged, self._position = torch.zeros(3), (-1, 0)
+        self._logged, self._position = torch.zeros(len(self.terms) + 1), (-1, 0)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The total loss in training, the language-model loss in evaluation."""
@@ -137,19 +139,31 @@ class DispersionTrainer(Trainer):
         # The states are alive anyway for the backward pass. Reading them after the forward pass keeps the
         # regulariser out of what gradient checkpointing computes twice.
         with hooks.residual_stream(model, keep) as stream:
-            language, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+            language, outputs, parts = self.language_term(model, inputs, num_items_in_batch)
         regulariser = self._regulariser(stream, inputs.get("attention_mask"), language)
-        share = 1 / getattr(self, "current_gradient_accumulation_steps", self.args.gradient_accumulation_steps)
-        # Where the model divides by the items of the whole step, the Trainer no longer divides by the accumulation.
-        scaled = self.compute_loss_func is not None or (
-            self.model_accepts_loss_kwargs and num_items_in_batch is not None
-        )
-        total = language + self.weight * regulariser * (share if scaled else 1)
-        of_step = torch.stack(  # the third adds up to the number of steps
-            [language.detach() * (1 if scaled else share), regulariser.detach() * share, language.new_tensor(share)]
-        )
+        regulariser = regulariser * self._weight_of_mean(num_items_in_batch)
+        share = 1 / self._batches_of_step()
+        of_step = torch.stack([regulariser, *parts]).detach() * (1 if self._divided(num_items_in_batch) else share)
+        of_step = torch.cat([of_step, of_step.new_tensor([share])])  # this one adds up to the number of steps
         self._logged = self._logged.to(of_step) + of_step
+        total = language + self.weight * regulariser
         return (total, outputs) if return_outputs else total
+
+    def language_term(self, model, inputs: dict, items) -> tuple[Tensor, object, tuple[Tensor, ...]]:
+        """The total without the regulariser, what the model gave, and the parts to log: `terms` but for the first."""
+        loss, outputs = super().compute_loss(model, inputs, True, items)
+        return loss, outputs, (loss,)
+
+    def _batches_of_step(self) -> int:
+        return getattr(self, "current_gradient_accumulation_steps", self.args.gradient_accumulation_steps)
+
+    def _divided(self, items) -> bool:
+        """Whether the language-model loss is divided by the items of the whole step, so the Trainer divides no more."""
+        return self.compute_loss_func is not None or (self.model_accepts_loss_kwargs and items is not None)
+
+    def _weight_of_mean(self, items) -> float:
+        """What a mean over this batch is multiplied by, to be added to the language-model loss."""
+        return 1 / self._batches_of_step() if self._divided(items) else 1.0
 
     def _regulariser(self, stream: Mapping[int, Tensor | None], mask: Tensor | None, language: Tensor) -> Tensor:
         """Mean over the layers; 0 without a loss. Stops where anything is not finite."""
@@ -158,7 +172,9 @@ class DispersionTrainer(Trainer):
             how = {"subsample": self.subsample, "generator": self._generator()}
             values = per_layer(stream, self.loss, self.entries, mask, **how)
         if not (language + values.sum()).isfinite():
-            self._stop(language, values)
+            broken = [str(e) for e, v in zip(self.entries, values.tolist(), strict=False) if not np.isfinite(v)]
+            where = f"the regulariser at entries {', '.join(broken)}" if broken else "the language-model loss"
+            self._stop(where, language)
         return values.mean()
 
     def _generator(self) -> torch.Generator:
@@ -168,9 +184,7 @@ class DispersionTrainer(Trainer):
         seed = np.random.SeedSequence([self.args.seed, *self._position, self.args.process_index]).generate_state(1)[0]
         return torch.Generator().manual_seed(int(seed))
 
-    def _stop(self, language: Tensor, values: Tensor) -> None:
-        broken = [str(e) for e, v in zip(self.entries, values.tolist(), strict=False) if not np.isfinite(v)]
-        where = f"the regulariser at entries {', '.join(broken)}" if broken else "the language-model loss"
+    def _stop(self, where: str, language: Tensor) -> None:
         last = get_last_checkpoint(self.args.output_dir) if Path(self.args.output_dir).is_dir() else None
         raise FloatingPointError(
             f"Step {self.state.global_step + 1}: {where} is not finite (language-model loss {language.item():.4g}). "
@@ -178,12 +192,11 @@ class DispersionTrainer(Trainer):
         )
 
     def log(self, logs: dict[str, float], *args, **kwargs) -> None:
-        """Adds the two terms, each a mean over the steps since the last log and over the processes."""
+        """Adds the terms, each a mean over the steps since the last log and over the processes."""
         if "loss" in logs:
-            language, regulariser, steps = self.accelerator.reduce(self._logged, "mean").tolist()
-            steps = steps or 1
-            logs = logs | {"loss_language": language / steps, "loss_regulariser": regulariser / steps}
-            self._logged = torch.zeros(3)
+            *sums, steps = self.accelerator.reduce(self._logged, "mean").tolist()
+            logs = logs | {name: value / (steps or 1) for name, value in zip(self.terms, sums, strict=True)}
+            self._logged = torch.zeros_like(self._logged)
         super().log(logs, *args, **kwargs)
 
     def create_optimizer(self, *args, **kwargs):

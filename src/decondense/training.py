@@ -1,36 +1,51 @@
 """One training run: from a configuration to the loss curve, the geometry on the way, and the benchmarks at the end."""
 
+import hashlib
 import shutil
 import warnings
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from transformers import TrainerCallback
+from accelerate import PartialState
+from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from . import corpora, evaluate, measurement, models, packing, trainers
+from . import corpora, distillation, evaluate, measurement, models, packing, trainers
 from .files import write_atomically
 
 FORGET_AFTER = 1000 / 1526  # of the steps: the paper's one reset in a run of 1,526 steps
-LONG = 200  # steps; a longer run saves its state on the way
+LONG = 200  # steps; a longer run saves its state on the way,
+SAVE_EVERY = 500  # steps at most
 
 
-def train(config: dict, folder: Path) -> tuple[dict, bytes]:
-    """Train as the configuration says (`midtraining.configuration`): the results, and the arrays as an `.npz` file.
+def pretrained(config: dict) -> models.Loaded:
+    """The model that a run of mid-training starts from."""
+    how = {"train_tokens": config["train_tokens"]} if "train_tokens" in config else {}
+    return models.load(config["model"], sources=tuple(config["sources"]), seed=0, **how)
+
+
+def train(config: dict, folder: Path, load: Callable[[dict], models.Loaded] = pretrained) -> tuple[dict, bytes]:
+    """Train as the configuration says: the results, and the arrays as an `.npz` file.
+
+    The configuration is that of `midtraining.configuration`, or with another `load` that of
+    `pretraining.configuration`, which has more: `precision`, `schedule`, `warm_up`, `logging_steps`, `spacing` of the
+    checkpoints and `distillation`.
 
     Arrays: `mu` (checkpoints, texts, entries), `histogram` (checkpoints, entries, bins), and `item_*`, the columns of
     `evaluate.Evaluation.items`. What is seen on the way is kept in `folder`, from which a run that was killed goes on.
 
+    In several processes (`accelerate launch`) all of them call this with the same configuration; the batch size is that
+    of one process, and only the first writes.
+
     Raises
         What `models.load`, `corpora.load`, `evaluate.evaluate` and `trainers.DispersionTrainer` raise.
     """
-    if _last_checkpoint(folder) is None:
+    if _last_checkpoint(folder) is None and _is_first():
         shutil.rmtree(folder, ignore_errors=True)  # a run that begins anew trusts nothing that an older one saw
-    how = {"sources": tuple(config["sources"]), "seed": 0}
-    how |= {"train_tokens": config["train_tokens"]} if "train_tokens" in config else {}
-    loaded = models.load(config["model"], **how)
+    loaded = load(config)
     corpus = corpora.load(config["corpus"], config["sources"])
     stream = packing.stream(corpus, loaded.tokenizer)
     watch = _Watch(config, loaded.model, stream.held_out, folder)
@@ -39,13 +54,15 @@ def train(config: dict, folder: Path) -> tuple[dict, bytes]:
         "curve": curve,
         "validation_loss": watch.losses(),
         "checkpoints": watch.steps,
-        "tokens": len(curve) * config["batch_size"] * config["accumulation"] * config["length"],
+        "tokens": _tokens(config, watch.steps[-1]),
         "model": loaded.provenance,
         "corpus": {"name": corpus.name, "source": corpus.source, "sha256": corpus.sha256},
         "tasks": {},
     }
     arrays = watch.arrays()
-    if config["tasks"]:
+    if _is_only():
+        results["weights_sha256"] = _fingerprint(loaded.model)
+    if config["tasks"] and _is_first():
         evaluation = _evaluate(config, loaded)
         results["tasks"] = evaluation.tasks
         columns = {f"item_{name}": evaluation.items[name].to_numpy() for name in evaluation.items}
@@ -64,23 +81,70 @@ def _fit(config: dict, loaded: models.Loaded, train_ids: np.ndarray, watch: "_Wa
     callbacks = [watch]
     if config["forgetting"]:
         callbacks.append(trainers.ActiveForgetting(max(1, round(FORGET_AFTER * steps))))
-    arguments = trainers.paper_arguments(
-        folder, steps, per_device_train_batch_size=config["batch_size"], logging_steps=1, seed=config["seed"],
-        gradient_accumulation_steps=config["accumulation"], learning_rate=config["learning_rate"],
-        neftune_noise_alpha=config["noise_alpha"], save_strategy="steps" if steps > LONG else "no", save_total_limit=1,
-        save_steps=max(1, steps // 10), disable_tqdm=True, use_cpu=not torch.cuda.is_available(),
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )  # fmt: skip
-    given = {name: config[name] for name in ("loss", "weight", "layers", "temperature", "subsample")}
-    trainer = trainers.DispersionTrainer(
-        model=loaded.model, args=arguments, train_dataset=packing.Windows(train_ids, config["length"]),
-        callbacks=callbacks, **({"loss": None} if config["loss"] is None else given),
-    )  # fmt: skip
+    trainer = _trainer(
+        config, loaded, _arguments(config, folder), callbacks, packing.Windows(train_ids, config["length"])
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Active forgetting")  # said in the notebooks
         trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
-    names = ("step", "loss", "loss_language", "loss_regulariser", "learning_rate", "grad_norm")
+    names = ["step", "loss", "loss_language", "loss_regulariser", "learning_rate", "grad_norm"]
+    names += ["loss_distillation"] if config.get("distillation") else []
     return [{name: row.get(name) for name in names} for row in trainer.state.log_history if "loss" in row]
+
+
+def _arguments(config: dict, folder: Path) -> TrainingArguments:
+    steps, every = config["steps"], config.get("logging_steps", 1)
+    # The logs are means since the last one: a checkpoint between two of them would cut one short.
+    save_steps = every * max(1, min(SAVE_EVERY, steps // 10) // every)
+    cuda = torch.cuda.is_available()
+    more = {"lr_scheduler_type": config["schedule"]} if "schedule" in config else {}
+    more |= {"warmup_steps": round(config["warm_up"] * steps)} if "warm_up" in config else {}
+    return trainers.paper_arguments(
+        folder, steps, per_device_train_batch_size=config["batch_size"], logging_steps=every, seed=config["seed"],
+        gradient_accumulation_steps=config["accumulation"], learning_rate=config["learning_rate"],
+        neftune_noise_alpha=config.get("noise_alpha"), save_strategy="steps" if steps > LONG else "no",
+        save_total_limit=1, save_steps=save_steps, disable_tqdm=True, use_cpu=not cuda, dataloader_pin_memory=cuda,
+        bf16=_precision(config) == "bfloat16", **more,
+    )  # fmt: skip
+
+
+def _trainer(config: dict, loaded: models.Loaded, arguments: TrainingArguments, callbacks: list, data) -> Trainer:
+    what = {"model": loaded.model, "args": arguments, "train_dataset": data, "callbacks": callbacks}
+    names = ("loss", "weight", "layers", "temperature", "subsample")
+    what |= {"loss": None} if config["loss"] is None else {name: config[name] for name in names}
+    if not (taught := config.get("distillation")):
+        return trainers.DispersionTrainer(**what)
+    teacher = models.load(taught["teacher"], train_tokens=config["train_tokens"], sources=tuple(config["sources"]))
+    how = {"kind": taught["kind"], "share": taught["share"], "distillation_temperature": taught["temperature"]}
+    return distillation.DistillationTrainer(teacher=teacher.model, **how, **what)
+
+
+def _tokens(config: dict, steps: int) -> int:
+    return steps * config["batch_size"] * config["accumulation"] * config["length"] * _processes().num_processes
+
+
+def _precision(config: dict) -> str:
+    return config.get("precision", "bfloat16")
+
+
+def _processes() -> PartialState:
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
+def _is_first() -> bool:
+    return _processes().is_main_process
+
+
+def _is_only() -> bool:
+    return _processes().num_processes == 1
+
+
+def _fingerprint(model: torch.nn.Module) -> str:
+    """SHA-256 of all weights: two runs that agree in it agree in every bit."""
+    digest = hashlib.sha256()
+    for _, value in sorted(model.state_dict().items()):
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -89,8 +153,8 @@ def _last_checkpoint(folder: Path) -> str | None:
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
 
 
-def _autocast(model: torch.nn.Module):
-    return torch.autocast(model.device.type, dtype=torch.bfloat16)
+def _autocast(model: torch.nn.Module, precision: str):
+    return torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def _evaluate(config: dict, loaded: models.Loaded) -> evaluate.Evaluation:
@@ -111,22 +175,27 @@ class _Watch(TrainerCallback):
         self.model, self.folder, self.stop_after = model, folder, config["stop_after"]
         self.texts = packing.spread(held_out, config["texts"], config["text_length"])
         self.validation = torch.tensor(packing.spread(held_out, config["held_out"], config["length"]))
-        wanted = np.linspace(0, config["steps"], config["checkpoints"] + 1).round().astype(int)
+        spacing = np.geomspace(1, max(1, config["steps"]), config["checkpoints"] + 1)
+        if config.get("spacing", "linear") == "linear":
+            spacing = np.linspace(0, config["steps"], config["checkpoints"] + 1)
         last = min(self.stop_after or config["steps"], config["steps"])
-        self.steps = sorted({int(step) for step in wanted if step <= last} | {0, last})
+        self.steps = sorted({int(step) for step in spacing.round() if step <= last} | {0, last})
+        self.validated = self.steps if "spacing" in config else [0, last]
+        self.precision = _precision(config)
 
     def look(self, step: int) -> None:
         path = self._path(step)
-        if path.exists():
+        if path.exists() and _is_only():  # many processes look together, or a sharded model waits for ever
             return
-        with _autocast(self.model):
+        with _autocast(self.model, self.precision):
             seen = measurement.measure(
                 self.model, None, self.texts, max_length=len(self.texts[0]), name=f"step {step}", progress=False
             )
-            loss = self._validation_loss() if step in (0, self.steps[-1]) else np.nan
+            loss = self._validation_loss() if step in self.validated else np.nan
         buffer = BytesIO()
         np.savez(buffer, mu=seen.mu_per_text, histogram=seen.histogram.astype(np.float32), loss=loss)
-        write_atomically(path, buffer.getvalue())
+        if _is_first():
+            write_atomically(path, buffer.getvalue())
 
     @torch.inference_mode()
     def _validation_loss(self) -> float:
@@ -146,8 +215,8 @@ class _Watch(TrainerCallback):
             control.should_training_stop = True
 
     def losses(self) -> list[float]:
-        """Validation loss before the first and after the last step (the same look where there was no step)."""
-        return [float(self._read(step)["loss"]) for step in (self.steps[0], self.steps[-1])]
+        """Validation loss at the looks that have one: before the first and after the last step, at least."""
+        return [float(self._read(step)["loss"]) for step in self.validated]
 
     def arrays(self) -> dict[str, np.ndarray]:
         looks = [self._read(step) for step in self.steps]

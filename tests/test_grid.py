@@ -1,0 +1,105 @@
+"""Which runs are trained, what they cost, and whether a record is what the code gives; with runs that cost nothing."""
+
+import json
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from decondense import grid, records, workers
+
+COST = {"steps": 10, "batch_size": 2, "accumulation": 3, "length": 5}
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A kind of run whose loss is its seed + 1 / step; its model has as many parameters as it says."""
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
+    prepared, trained = [], []
+
+    def train(config):
+        trained.append(config)
+        steps = config.get("stop_after") or config["steps"]
+        curve = [
+            {"step": i, "loss_language": config["seed"] + 1 / i, "loss_regulariser": 0.0} for i in range(1, steps + 1)
+        ]
+        arrays = BytesIO()
+        np.savez(arrays, mu=np.full((2, 1, 3), float(config["seed"])))
+        records.run("toy", config, lambda: ({"curve": curve}, arrays.getvalue()))
+
+    def train_all(configs, parameters, module):
+        assert module == "toy"
+        assert parameters == max(config["size"] for config in configs)  # the largest decides how many fit
+        for config in configs:
+            train(json.loads(json.dumps(config)))
+
+    monkeypatch.setattr(workers, "train_all", train_all)
+    find = lambda config, committed: records.find("toy", config, committed=committed)
+    kind = grid.Kind("toy", find, prepared.append, lambda config: config["size"])
+    return kind, prepared, trained
+
+
+def config(seed, size=7, **changes):
+    return COST | {"seed": seed, "size": size, "model": "m"} | changes
+
+
+def test_runs_keep_their_order_and_the_largest_is_trained_first(toy):
+    kind, _, trained = toy
+    jobs = [("b", config(1, 5)), ("a", config(0, 9)), ("b", config(0, 5))]
+    found = grid.runs(kind, jobs, committed=False)
+    assert [(run.label, run.seed) for run in found] == [("b", 1), ("a", 0), ("b", 0)]
+    assert [c["size"] for c in trained] == [9, 5, 5]
+    grid.runs(kind, jobs, committed=False)
+    assert len(trained) == 3  # found again
+
+
+def test_the_same_configuration_is_trained_once(toy):
+    kind, _, trained = toy
+    first, second = grid.runs(kind, [("a", config(0)), ("b", config(0))], committed=False)
+    assert len(trained) == 1
+    assert first.record == second.record
+
+
+def test_what_runs_share_is_prepared_once(toy):
+    kind, prepared, _ = toy
+    configs = [config(seed, model=model, corpus="c") for model in ("m", "n") for seed in (0, 1)]
+    grid.train_missing(kind, configs, committed=False)
+    assert [c["model"] for c in prepared] == ["m", "n"]
+    grid.train_missing(kind, configs, committed=False)
+    assert len(prepared) == 2  # nothing is missing any more
+
+
+def test_check_run_compares_the_first_steps(toy):
+    kind, _, trained = toy
+    (run,) = grid.runs(kind, [("a", config(3))], committed=False)
+    table = grid.check_run(kind, run, 2)
+    assert trained[-1]["stop_after"] == 2
+    assert table["now"].tolist() == [0.0, 4.0, 0.0, 3.5, 0.0]
+    assert table["agrees"].all()
+    run.record.content["results"]["curve"][1]["loss_language"] += 2 * grid.CHECK_LOSS
+    assert grid.check_run(kind, run, 2)["agrees"].tolist() == [True, True, True, False, True]
+
+
+def test_check_run_without_a_logged_step_is_an_error(toy, monkeypatch):
+    kind, _, _ = toy
+    (run,) = grid.runs(kind, [("a", config(3, logging_steps=4))], committed=False)
+    empty = kind.find(config(3, logging_steps=4), False)
+    empty.content["results"]["curve"] = []
+    nothing = kind._replace(find=lambda config, committed: empty)
+    with pytest.raises(ValueError, match=r"Nothing is logged in 2 steps\. Check 4 or more"):
+        grid.check_run(nothing, run, 2)
+
+
+def test_plan_counts_tokens_and_hours(toy, monkeypatch):
+    kind, _, _ = toy
+    monkeypatch.setattr(grid, "matrix_rate", lambda: 1e3)
+    plan = grid.plan(kind, [config(0, 700), config(1, 300), config(1, 300)])
+    assert plan[["runs", "to train", "tokens"]].tolist() == [2, 2, 600]
+    assert plan["hours, about"] == pytest.approx(6 * 300 * 1000 / 400 / 3600, abs=0.006)
+    grid.runs(kind, [("a", config(0, 700)), ("a", config(1, 300))], committed=False)
+    monkeypatch.setattr(grid, "matrix_rate", lambda: pytest.fail("measured for nothing"))
+    assert grid.plan(kind, [config(0, 700), config(1, 300)]).tolist() == [2, 0, 0, 0.0]
+
+
+def test_matrix_rate_is_that_of_a_machine():
+    assert 1e7 < grid.matrix_rate(n=128, rounds=2) < 1e16
