@@ -8,6 +8,7 @@ import pytest
 
 from decondense import grid, records, workers
 
+corpus = []  # what the runs are trained on
 COST = {"steps": 10, "batch_size": 2, "accumulation": 3, "length": 5}
 
 
@@ -16,6 +17,8 @@ def toy(tmp_path, monkeypatch):
     """A kind of run whose loss is its seed + 1 / step; its model has as many parameters as it says."""
     monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
     prepared, trained = [], []
+    corpus.clear()
+    corpus.append("abc")
 
     def train(config):
         trained.append(config)
@@ -25,7 +28,8 @@ def toy(tmp_path, monkeypatch):
         ]
         arrays = BytesIO()
         np.savez(arrays, mu=np.full((2, 1, 3), float(config["seed"])))
-        records.run("toy", config, lambda: ({"curve": curve}, arrays.getvalue()))
+        results = {"curve": curve, "corpus": {"sha256": corpus[0]}}
+        records.run("toy", config, lambda: (results, arrays.getvalue()))
 
     def train_all(configs, parameters, module):
         assert module == "toy"
@@ -74,10 +78,17 @@ def test_check_run_compares_the_first_steps(toy):
     (run,) = grid.runs(kind, [("a", config(3))], committed=False)
     table = grid.check_run(kind, run, 2)
     assert trained[-1]["stop_after"] == 2
-    assert table["now"].tolist() == [0.0, 4.0, 0.0, 3.5, 0.0]
+    assert table["now"].tolist() == [0.0, 0.0, 4.0, 0.0, 3.5, 0.0]
     assert table["agrees"].all()
     run.record.content["results"]["curve"][1]["loss_language"] += 2 * grid.CHECK_LOSS
-    assert grid.check_run(kind, run, 2)["agrees"].tolist() == [True, True, True, False, True]
+    assert grid.check_run(kind, run, 2)["agrees"].tolist() == [True, True, True, True, False, True]
+
+
+def test_check_run_tells_another_corpus(toy):
+    kind, _, _ = toy
+    (run,) = grid.runs(kind, [("a", config(3))], committed=False)
+    corpus[0] = "xyz"
+    assert grid.check_run(kind, run, 2).query("not agrees")["quantity"].tolist() == ["another corpus"]
 
 
 def test_check_run_without_a_logged_step_is_an_error(toy, monkeypatch):

@@ -302,12 +302,12 @@ def test_check_run_agrees_with_its_own_record(trained):
     trained.clear()
     table = midtraining.check_run(run, 2)
     assert [config["stop_after"] for config in trained] == [2]
-    assert table["quantity"].tolist() == ["mu before training"] + [
+    assert table["quantity"].tolist() == ["another corpus", "mu before training"] + [
         f"{name}, step {step}" for step in (1, 2) for name in ("loss_language", "loss_regulariser")
     ]
     assert table["agrees"].all()
     np.testing.assert_array_equal(table["now"], table["record"])  # the same machine
-    assert table["record"].tolist()[1:] == [
+    assert table["record"].tolist()[2:] == [
         row[name] for row in run.results["curve"][:2] for name in ("loss_language", "loss_regulariser")
     ]
     midtraining.check_run(run, 2)
@@ -327,7 +327,7 @@ def tampered(run, **values):
 
 @pytest.mark.parametrize(
     ("change", "row"),
-    [({"mu": 0.02}, 0), ({"mu": -0.02}, 0), ({"loss_language": 9.0}, 3), ({"loss_regulariser": -9.0}, 4)],
+    [({"mu": 0.02}, 1), ({"mu": -0.02}, 1), ({"loss_language": 9.0}, 4), ({"loss_regulariser": -9.0}, 5)],
 )
 def test_check_run_finds_a_record_that_this_code_does_not_give(change, row):
     (run,) = runs({"dispersion": CHANGES["dispersion"]})

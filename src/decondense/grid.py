@@ -82,8 +82,9 @@ def origin(runs: Sequence[Run]) -> pd.DataFrame:
 def check_run(kind: Kind, run: Run, steps: int) -> pd.DataFrame:
     """The first steps of a run made again now, beside its record: is the record what this code gives?
 
-    One row a quantity: the geometry before the first step (largest difference over the entries), and the losses logged
-    in these steps; with the tolerance and whether they agree. The tolerance leaves room for another processor.
+    One row a quantity: whether the corpus is another one (0 or 1; the documentation of another Python is), the geometry
+    before the first step (largest difference over the entries), and the losses logged in these steps; with the
+    tolerance and whether they agree. The tolerance leaves room for another processor.
 
     Raises
         ValueError: nothing is logged in so few steps.
@@ -93,7 +94,9 @@ def check_run(kind: Kind, run: Run, steps: int) -> pd.DataFrame:
     now = Run(run.label, run.seed, kind.find(config, False))
     if not now.results["curve"]:
         raise ValueError(f"Nothing is logged in {steps} steps. Check {config['logging_steps']} or more.")
-    rows = [("mu before training", 0.0, float(np.abs(now.mu[0] - run.mu[0]).max()), CHECK_MU)]
+    other = now.results["corpus"]["sha256"] != run.results["corpus"]["sha256"]
+    rows = [("another corpus", 0.0, float(other), 0.0)]
+    rows += [("mu before training", 0.0, float(np.abs(now.mu[0] - run.mu[0]).max()), CHECK_MU)]
     for there, here in zip(run.results["curve"], now.results["curve"], strict=False):
         for name in ("loss_language", "loss_regulariser"):
             rows.append((f"{name}, step {there['step']}", there[name], here[name], CHECK_LOSS))
