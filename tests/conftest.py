@@ -24,6 +24,7 @@ _GROUPED = _LONG | {"num_key_value_heads": 2}
 TINY = {  # class and configuration, the model's own name on the left
     "gpt2": ("GPT2LMHeadModel", "GPT2Config", _GPT2),
     "qwen3": ("Qwen3ForCausalLM", "Qwen3Config", _GROUPED | {"head_dim": 8}),
+    "qwen2": ("Qwen2ForCausalLM", "Qwen2Config", _GROUPED),
     "llama": ("LlamaForCausalLM", "LlamaConfig", _GROUPED),
     "bloom": ("BloomForCausalLM", "BloomConfig", _SHAPE),
     "gpt-neox": ("GPTNeoXForCausalLM", "GPTNeoXConfig", _LONG),

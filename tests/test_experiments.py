@@ -89,10 +89,10 @@ def test_random_weights_with_the_tokenizer_of_another_model(monkeypatch):
 def test_survey_groups_by_family_and_names_what_is_missing(monkeypatch):
     one = measured()
 
-    def refuse(name, _corpus, **_):
-        if name == "gpt2-xl":
+    def refuse(model, **_):
+        if model == "gpt2-xl":
             raise MemoryError("too large")
-        if name.startswith("bloom"):
+        if model.startswith("bloom"):
             raise FileNotFoundError("no source")
         return one
 
@@ -107,6 +107,23 @@ def test_survey_groups_by_family_and_names_what_is_missing(monkeypatch):
 def test_survey_hides_no_other_error():
     with pytest.raises(ValueError, match="Unknown corpus 'imbd'"):
         experiments.survey(["pocket-small"], "imbd", **HOW)
+
+
+def test_a_revision_is_part_of_the_configuration_and_of_the_name(monkeypatch, tiny_gpt2, tiny_tokenizer):
+    asked = []
+    monkeypatch.setattr(experiments, "_load", lambda *_, **how: asked.append(how["revision"]) or loaded)
+    loaded = models.Loaded(tiny_gpt2, tiny_tokenizer, {})
+    found = experiments.checkpoints("gpt2", ["step0", "step9"], "imdb", n_texts=1, max_length=16, sources=("local",))
+    assert asked == ["step0", "step9"]
+    assert [c.name for c in found.condensations()] == ["gpt2@step0", "gpt2@step9"]
+    assert [r.content["config"]["revision"] for r in found.records()] == ["step0", "step9"]
+    assert list(found.families) == ["gpt2"]
+
+
+def test_a_revision_that_no_source_has_is_missing(monkeypatch):
+    found = experiments.checkpoints("gpt2", ["step0"], "imdb", n_texts=1, sources=("local",))
+    assert found.families == {}
+    assert found.missing["step0"].startswith("Could not get gpt2")
 
 
 def test_cones_are_points_on_the_sphere_with_their_angle():

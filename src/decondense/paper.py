@@ -56,6 +56,20 @@ def trend(figure: str, metric: str, family: str, dataset: str = "wikitext-103") 
     return found[["model", "value", "error"]].reset_index(drop=True)
 
 
+def training_run() -> pd.DataFrame:
+    """Fig. 4: columns checkpoint, spearman, spearman error, kendall, kendall error; from initialisation to the end.
+
+    A checkpoint is named by its stage and step, as in the figure: "S1-353k"; the last is "Main".
+    """
+    points = _read("figure_points")
+    points = points[points.figure == "Fig4"]
+    table = pd.DataFrame({"checkpoint": points[points.metric == "spearman"].model.to_numpy()})
+    for metric in ("spearman", "kendall"):
+        rows = points[points.metric == metric]
+        table[metric], table[f"{metric} error"] = rows.value.to_numpy(), rows.error.to_numpy()
+    return table
+
+
 def mean_cosines(figure: str, model: str) -> pd.DataFrame:
     """Published mean cosine per entry of one heat map: columns layer_index, cosine_mean, error.
 

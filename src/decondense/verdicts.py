@@ -103,6 +103,16 @@ def is_positive(value: float, interval: Interval) -> Verdict:
     return Verdict(NOT_REPRODUCED, "the interval includes 0" if interval[1] >= 0 else "the interval lies below 0")
 
 
+def is_negative(interval: Interval) -> Verdict:
+    """Judge "this is below 0" over seeds: reproduced when the whole interval is; never `partly`."""
+    if not np.isfinite(interval).all():
+        return Verdict(NOT_TESTABLE, "needs runs of at least two seeds")
+    between = f"[{interval[0]:.3f}, {interval[1]:.3f}]"
+    if interval[1] < 0:
+        return Verdict(REPRODUCED, f"{between} lies below 0")
+    return Verdict(NOT_REPRODUCED, f"{between} includes 0" if interval[0] <= 0 else f"{between} lies above 0")
+
+
 def all_below(here: Sequence[float], bound: Sequence[float]) -> Verdict:
     """Judge "each of these is at most its bound": reproduced for all, partly for half of them or more."""
     if len(here) == 0:

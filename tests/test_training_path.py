@@ -1,0 +1,125 @@
+"""Checkpoints of runs as tables and claims, on runs made up here."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from decondense import paper, training_path
+from decondense.condensation import Condensation
+from decondense.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+
+STEPS = np.array([0, 1, 10, 100])
+
+
+def run(label, seed, rho, tau=None):
+    """What a page reads of a run."""
+    rho = np.asarray(rho, dtype=float)
+    path = pd.DataFrame({"step": STEPS, "tokens": 512 * STEPS, "validation_loss": 9.0 - STEPS / 50, "rho": rho})
+    path["tau"] = rho * 0.8 if tau is None else tau
+    path["late_half"] = 0.5 - STEPS / 1000 + seed / 100
+    return SimpleNamespace(label=label, seed=seed, path=path)
+
+
+@pytest.fixture
+def runs():
+    falls = [1.0, 0.6, 0.1, -0.4]
+    return [run(label, seed, np.array(falls) + seed / 50) for label in ("small", "large") for seed in (0, 1, 2)]
+
+
+def test_labels_are_in_order(runs):
+    assert training_path.labels(runs) == ["small", "large"]
+    assert training_path.labels([]) == []
+
+
+def test_over_seeds_gives_mean_and_extremes(runs):
+    table = training_path.over_seeds(runs, "small", "rho")
+    assert table.tokens.tolist() == [0, 512, 5120, 51200]
+    np.testing.assert_allclose(table["mean"], [1.02, 0.62, 0.12, -0.38])
+    np.testing.assert_allclose(table.low, [1.0, 0.6, 0.1, -0.4])
+    np.testing.assert_allclose(table.high, [1.04, 0.64, 0.14, -0.36])
+
+
+def test_runs_with_other_checkpoints_are_refused(runs):
+    runs[1].path["tokens"] *= 2
+    with pytest.raises(ValueError, match="'small' have different checkpoints"):
+        training_path.over_seeds(runs, "small", "rho")
+
+
+def test_ends(runs):
+    table = training_path.ends(runs)
+    np.testing.assert_allclose(table.loc["small", "ρ"], [1.02, -0.38, -0.38])
+    np.testing.assert_allclose(table.loc["large", "loss"], [9, 7, 7])
+    assert training_path.ends([]).empty
+
+
+def verdicts(runs):
+    return [claim.verdict for claim in training_path.claims(runs)]
+
+
+def test_claims_on_runs_as_the_paper_has_them(runs):
+    assert verdicts(runs) == [REPRODUCED] * 6
+    claims = training_path.claims(runs)
+    points = paper.training_run()
+    assert claims[2].published == f"{points.spearman.iloc[-1]:.2f} at the end"
+    assert claims[2].here.startswith("-0.38 [")
+    assert [c.claim.split()[2] for c in claims] == ["ρ"] * 3 + ["τ"] * 3
+
+
+def test_claims_on_runs_that_stay_positive():
+    runs = [run("x", s, [0.9, 1.0, 0.8, 0.5 + s / 50], tau=[0.9, 0.8, 0.8, 0.5 + s / 50]) for s in (0, 1, 2)]
+    assert verdicts(runs) == [NOT_REPRODUCED, REPRODUCED, NOT_REPRODUCED, REPRODUCED, REPRODUCED, NOT_REPRODUCED]
+
+
+def test_claims_on_runs_of_which_half_start_highest():
+    runs = [run("x", s, [0.9, later, 0.2, 0.1]) for s, later in ((0, 0.8), (1, 0.95))]
+    assert verdicts(runs)[0] == PARTLY
+
+
+def test_one_run_has_no_interval(runs):
+    assert verdicts(runs[:1]) == [REPRODUCED, NOT_TESTABLE, NOT_TESTABLE] * 2
+
+
+def test_without_runs_nothing_is_testable():
+    assert verdicts([]) == [NOT_TESTABLE] * 6
+
+
+# --- the checkpoints of the paper -----------------------------------------------------------------------------------
+
+
+def at(target, texts=4):
+    """A measurement with about this rho: ranks from rising to falling."""
+    depth = np.arange(33)
+    rng = np.random.default_rng(0)
+    noise = rng.permutation(33)
+    mu = target * depth + (1 - abs(target)) * noise + rng.uniform(0, 1e-3, (texts, 33))
+    none = np.zeros(33, dtype=int)
+    settings = {"max_length": 8, "seed": 0}
+    return Condensation("x", mu / 100, mu / 100, None, np.full(texts, 8), none, none, settings)
+
+
+def test_every_published_checkpoint_has_a_revision():
+    assert list(training_path.REVISIONS) == paper.training_run().checkpoint.tolist()
+    assert len(set(training_path.REVISIONS.values())) == 13
+
+
+def test_olmo_claims_without_the_hub_are_not_testable():
+    claims = training_path.olmo_claims([])
+    assert [c.verdict for c in claims] == [NOT_TESTABLE] * 4
+    assert {c.why for c in claims} == {"the checkpoints of the run are on the hub only"}
+
+
+def test_olmo_claims_on_a_run_that_stays_condensed():
+    claims = training_path.olmo_claims([at(1.0)] * 13)
+    assert [c.verdict for c in claims] == [NOT_REPRODUCED] * 4
+
+
+def test_olmo_claims_on_a_run_that_turns():
+    claims = training_path.olmo_claims([at(1.0)] * 12 + [at(-1.0)])
+    assert [c.verdict for c in claims] == [NOT_REPRODUCED, REPRODUCED] * 2
+    assert claims[1].here == "-1.00 [-1.00, -1.00]"
+
+
+def test_part_of_the_checkpoints_is_not_the_run():
+    assert [c.verdict for c in training_path.olmo_claims([at(1.0)] * 12)] == [NOT_TESTABLE] * 4
