@@ -251,8 +251,8 @@ def parameters(config: dict) -> int:
 
 def _name(config: dict) -> str:
     kind = config["loss"] or "train"
-    if config["distillation"]:
-        kind = f"{config['distillation'].get('kind', 'distilled')}-{kind}"
+    if config["distillation"] and config["distillation"]["share"]:
+        kind = f"{config['distillation']['kind']}-{kind}"
     return f"{config['experiment']}-{_architecture(config['shape'])[0].__name__.removesuffix('Config').lower()}-{kind}"
 
 
