@@ -63,7 +63,7 @@ def test_claims_on_runs_as_the_paper_has_them(runs):
     claims = training_path.claims(runs)
     points = paper.training_run()
     assert claims[2].published == f"{points.spearman.iloc[-1]:.2f} at the end"
-    assert claims[2].here.startswith("-0.38 [")
+    assert claims[2].here.startswith("small -0.38 [")
     assert [c.claim.split()[2] for c in claims] == ["ρ"] * 3 + ["τ"] * 3
 
 

@@ -52,24 +52,26 @@ def ends(runs: Sequence) -> pd.DataFrame:
 
 
 def claims(runs: Sequence) -> list[Claim]:
-    """Fig. 4's three claims for rho and for tau, on the runs made here: one number a run, all labels together.
+    """Fig. 4's three claims for rho and for tau, on the runs made here.
 
-    Highest at initialisation, falls, turns negative. Without runs each is not testable here.
+    Highest at initialisation (every run), falls, turns negative (every label, by the interval over its seeds). Without
+    runs each is not testable here.
     """
     rows = []
     for column, (symbol, metric, _) in compare.METRICS.items():
         points, paths = paper.training_run()[metric], [run.path[column] for run in runs]
         start, later, end = ([f(path) for path in paths] for f in (_first, _highest_later, _last))
-        change, at_end = _over_runs([b - a for a, b in zip(start, end, strict=True)]), _over_runs(end)
+        change = _by_label(runs, [b - a for a, b in zip(start, end, strict=True)])
+        at_end = _by_label(runs, end)
         here = f"{compare.numbers(start)}; later at most {compare.numbers(later)}" if runs else "none"
         there = f"{points.iloc[0]:.2f}; later at most {points.iloc[1:].max():.2f}"
         highest = verdicts.all_below(later, start)
-        below = "95 % interval over runs below 0"
+        below = "95 % interval over seeds below 0"
         path, last = f"{points.iloc[0]:.2f} → {points.iloc[-1]:.2f}", f"{points.iloc[-1]:.2f} at the end"
         rows += [
             _claim(f"{symbol} is highest at initialisation", there, here, "no later checkpoint above it", highest),
-            _claim(f"{symbol} falls during training", path, change[0], below, verdicts.is_negative(change[1])),
-            _claim(f"{symbol} turns negative during training", last, at_end[0], below, verdicts.is_negative(at_end[1])),
+            _claim(f"{symbol} falls during training", path, change[0], below, _below_zero(change[1])),
+            _claim(f"{symbol} turns negative during training", last, at_end[0], below, _below_zero(at_end[1])),
         ]
     return rows
 
@@ -82,12 +84,18 @@ _first, _last = (lambda path: float(path.iloc[0])), (lambda path: float(path.ilo
 _highest_later = lambda path: float(path.iloc[1:].max())
 
 
-def _over_runs(values: Sequence[float]) -> tuple[str, Interval]:
-    """Mean over the runs with its 95 % interval (Student's t), as text and as numbers; NaN without a second run."""
-    if not values:
-        return "none", Interval(float("nan"), float("nan"))
-    found = run_tables.over_seeds(values)
-    return run_tables.text(found, 2), found.interval
+def _by_label(runs: Sequence, values: Sequence[float]) -> tuple[str, list[Interval]]:
+    """Mean over the seeds of each label with its 95 % interval (Student's t), as text and as numbers."""
+    found = {
+        label: run_tables.over_seeds([v for run, v in zip(runs, values, strict=True) if run.label == label])
+        for label in labels(runs)
+    }
+    shown = "; ".join(f"{label} {run_tables.text(paired, 2)}" for label, paired in found.items())
+    return shown or "none", [paired.interval for paired in found.values()]
+
+
+def _below_zero(intervals: Sequence[Interval]) -> verdicts.Verdict:
+    return verdicts.all_below([interval.high for interval in intervals], [0.0] * len(intervals))
 
 
 def olmo_claims(results: Sequence[Condensation]) -> list[Claim]:
