@@ -106,6 +106,54 @@ def test_hub_is_asked_for_the_right_split(monkeypatch):
     assert (corpus.rows, corpus.source) == (["A.", "B."], "hub qiaojin/PubMedQA (train)")
 
 
+def test_c4_is_read_row_by_row_from_the_pinned_revision_and_only_when_asked(monkeypatch):
+    asked = []
+
+    def load_dataset(*arguments, **how):
+        asked.append((arguments, how))
+        return iter([{"text": "A.", "url": "?"}, {"text": "B.", "url": "?"}])
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    corpus = corpora.load("c4", ["hub"])
+    assert asked == []
+    assert list(corpus.rows) == list(corpus.rows) == ["A.", "B."]
+    revision = corpora.ORIGINS["c4"].revision
+    assert len(revision) == 40
+    assert asked == 2 * [(("allenai/c4", "en"), {"split": "train", "revision": revision, "streaming": True})]
+    monkeypatch.setitem(corpora.ORIGINS, "c4", corpora.ORIGINS["c4"]._replace(revision="0" * 40))
+    assert corpora.load("c4", ["hub"]).sha256 != corpus.sha256
+    with pytest.raises(ValueError, match="c4 is read row by row: texts cannot be drawn"):
+        corpora.sample_texts(corpus, 1)
+
+
+def test_rows_that_datasets_streams_from_files(tmp_path, monkeypatch):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text(lines({"text": "A."}, {"text": "B\u2028C."}))
+    monkeypatch.setitem(
+        corpora.ORIGINS, "c4", corpora.Origin(hub=(str(folder), None, "train", "text"), revision="main")
+    )
+    assert list(corpora.load("c4", ["hub"]).rows) == ["A.", "B\u2028C."]
+
+
+def test_local_c4_is_all_its_files_in_order(data, tmp_path):
+    data("c4/c4-train.00001-of-00002.jsonl", lines({"text": "C"}))
+    data("c4/readme.txt", "no rows")
+    path = tmp_path / "c4" / "c4-train.00000-of-00002.json.gz"
+    path.write_bytes(gzip.compress(lines({"text": "A"}, {"text": "B\u2028"}).encode()))
+    corpus = corpora.load("c4", ["local"])
+    assert list(corpus.rows) == list(corpus.rows) == ["A", "B\u2028", "C"]
+    assert corpus.source == "local file c4"
+    (path.parent / "c4-train.00001-of-00002.jsonl").write_text(lines({"text": "Cc"}))
+    assert corpora.load("c4", ["local"]).sha256 != corpus.sha256
+
+
+def test_an_empty_c4_folder_is_refused(data):
+    data("c4/readme.txt", "no rows")
+    with pytest.raises(FileNotFoundError, match=r"local: c4 has no file \.json\.gz or \.jsonl"):
+        corpora.load("c4", ["local"])
+
+
 def test_local_comes_before_the_hub(data, monkeypatch):
     monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: pytest.fail("the hub was asked"))
     data("squad/dev_sample1000.jsonl", lines({"context": "C"}))

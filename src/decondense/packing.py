@@ -1,5 +1,11 @@
 """A corpus as one stream of token ids, prepared once, memory-mapped, and cut into windows."""
 
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,17 +26,80 @@ class Stream(NamedTuple):
     held_out: np.ndarray
 
 
-def stream(corpus: corpora.Corpus, tokenizer) -> Stream:
+class Needs(NamedTuple):
+    """How many tokens a run reads: in training, and held out."""
+
+    train: int
+    held_out: int
+
+
+def needs(config: Mapping) -> Needs:
+    """What a training run (`midtraining.configuration`, `pretraining.configuration`) reads, all processes together."""
+    batch = config["batch_size"] * config["accumulation"] * config.get("processes", 1)
+    held_out = max(config["texts"] * config["text_length"], config["held_out"] * config["length"])
+    return Needs(config["steps"] * batch * config["length"], held_out)
+
+
+def stream(corpus: corpora.Corpus, tokenizer, wanted: Needs | None = None) -> Stream:
     """The rows of a corpus one after the other as token ids, no separator between them, and no special tokens.
 
     Made once for each corpus and tokenizer, kept in the cache and read from there through a memory map.
+
+    wanted
+        Of a `corpora.Streamed` corpus this many tokens are taken and no more: the first are held out, so that a longer
+        run has the same ones, the others are for training. Its file grows part by part, and a preparation that was
+        killed goes on after its last part. A corpus that ends before gives all it has. Others take no notice.
+
+    Raises
+        ValueError: a streamed corpus, and nothing said of what is wanted.
     """
+    if isinstance(corpus.rows, corpora.Streamed):
+        return _some(corpus, tokenizer, wanted)
     path = cache_dir() / "streams" / f"{corpus.name}-{sha256(corpus.sha256 + _identity(tokenizer))[:16]}.npy"
     if not path.exists():
         write_atomically(path, _npy(_encode(corpus, tokenizer)))
     ids = np.load(path, mmap_mode="r")
     split = int((1 - HELD_OUT) * len(ids))
     return Stream(ids[:split], ids[split:])
+
+
+def _some(corpus: corpora.Corpus, tokenizer, wanted: Needs | None) -> Stream:
+    if wanted is None:
+        raise ValueError(f"{corpus.name} is read row by row: say how many tokens are wanted.")
+    tokens = sum(wanted)
+    key = sha256(corpus.sha256 + _identity(tokenizer))[:16]
+    path = cache_dir() / "streams" / f"{corpus.name}-{key}-{tokens}.int32"
+    if not path.exists():
+        _grow(path, corpus, tokenizer, tokens)
+    ids = np.memmap(path, dtype=np.int32, mode="r")
+    return Stream(ids[wanted.held_out :], ids[: wanted.held_out])
+
+
+def _grow(path: Path, corpus: corpora.Corpus, tokenizer, tokens: int) -> None:
+    """Write the file part by part; beside it stand the rows and tokens that are safely in it.
+
+    Nothing is cut off: what a killed process, or another one at this moment, wrote further on are the same tokens.
+    """
+    part, progress = path.with_suffix(".part"), path.with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part.touch()
+    rows, have = json.loads(progress.read_text()) if progress.exists() else (0, 0)
+    with part.open("r+b") as file, tqdm(total=tokens, initial=have, desc=f"tokenize {corpus.name}", unit="tok") as bar:
+        if have * 4 > part.stat().st_size:  # the part was removed and the progress was not
+            rows, have = 0, 0
+        file.seek(have * 4)
+        reader = islice(corpus.rows, rows, None)
+        while have < tokens and (batch := list(islice(reader, _ROWS))):
+            ids = _ids(batch, tokenizer)[: tokens - have]
+            file.write(ids.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+            rows, have = rows + len(batch), have + len(ids)
+            write_atomically(progress, json.dumps([rows, have]))
+            bar.update(len(ids))
+    with suppress(FileNotFoundError):  # another process was faster
+        os.replace(part, path)
+    progress.unlink(missing_ok=True)
 
 
 def _identity(tokenizer) -> str:
@@ -40,12 +109,15 @@ def _identity(tokenizer) -> str:
 
 
 def _encode(corpus: corpora.Corpus, tokenizer) -> np.ndarray:
-    pieces = []
     rows = [row for row in corpus.rows if row]
-    for start in tqdm(range(0, len(rows), _ROWS), desc=f"tokenize {corpus.name}", unit="part", leave=False):
-        encoded = tokenizer(rows[start : start + _ROWS], add_special_tokens=False, return_attention_mask=False)
-        pieces.append(np.concatenate([np.asarray(ids, dtype=np.int32) for ids in encoded["input_ids"] if ids]))
-    return np.concatenate(pieces)
+    starts = tqdm(range(0, len(rows), _ROWS), desc=f"tokenize {corpus.name}", unit="part", leave=False)
+    return np.concatenate([_ids(rows[start : start + _ROWS], tokenizer) for start in starts])
+
+
+def _ids(rows: Iterable[str], tokenizer) -> np.ndarray:
+    texts = [row for row in rows if row]
+    encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"] if texts else []
+    return np.concatenate([np.asarray(ids, dtype=np.int32) for ids in ([], *encoded)])
 
 
 def _npy(ids: np.ndarray) -> bytes:

@@ -1,6 +1,6 @@
 """Training from scratch: a shape, a condition, a seed, and the record of loss and geometry on the way.
 
-`accelerate launch -m decondense.pretraining FILE.toml` makes the runs of a file; see `main`.
+In several processes (`accelerate launch`) see `launch`.
 """
 
 import inspect
@@ -79,7 +79,8 @@ def setup(
         the published shape of a model that `models.table()` knows. Vocabulary (the tokenizer's) and context (the
         longer of `length` and `text_length`) are added; there is no dropout unless the shape says so.
     steps, batch_size, accumulation, length
-        Tokens seen in one process: steps x batch_size x accumulation x length.
+        Tokens seen: steps x batch_size x accumulation x length, by each process. How many processes there are is a
+        change of its own, `processes` (1 if absent).
     schedule, warm_up
         Decay after a linear warm-up over this share of the steps.
     precision
@@ -127,8 +128,8 @@ def runs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int], commit
         From `setup`.
     changes
         For each label what it changes: keys of `setup`, `loss`, `weight`, `layers`, `temperature`, `subsample` of the
-        regulariser, and `distillation`: `teacher` (a model that `models.load` knows), and `kind`, `share` and
-        `temperature` as in `DistillationTrainer`. A `shape` is added to the shared one.
+        regulariser, `processes` that train together, and `distillation`: `teacher` (a model that `models.load` knows),
+        and `kind`, `share` and `temperature` as in `DistillationTrainer`. A `shape` is added to the shared one.
     committed
         Take records that the repository keeps, where they are of the same configuration.
 
@@ -136,7 +137,7 @@ def runs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int], commit
         ValueError: a change that no run knows; what the trainer, `models.load`, `corpora.load` raise.
         RuntimeError: a training process failed; its last line says why.
     """
-    return grid.runs(KIND, _jobs(shared, changes, seeds), committed)
+    return grid.runs(KIND, jobs(shared, changes, seeds), committed)
 
 
 def check_run(run: Run, steps: int) -> pd.DataFrame:
@@ -146,7 +147,7 @@ def check_run(run: Run, steps: int) -> pd.DataFrame:
 
 def plan(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> pd.Series:
     """What `runs` with the same arguments would do, before it starts (`grid.plan`)."""
-    return grid.plan(KIND, [config for _, config in _jobs(shared, changes, seeds)])
+    return grid.plan(KIND, [config for _, config in jobs(shared, changes, seeds)])
 
 
 origin = grid.origin
@@ -162,7 +163,7 @@ def configuration(asked: dict, seed: int) -> dict:
         "loss": None, "weight": 0.1, "layers": "all", "temperature": None, "subsample": None, "distillation": None,
         "stop_after": None,
     }  # fmt: skip
-    known = {*condition, *inspect.signature(setup).parameters, "spacing"}
+    known = {*condition, *inspect.signature(setup).parameters, "spacing", "processes"}
     for name in asked:
         if name not in known:
             raise ValueError(f"No run knows {name!r}. Known: {', '.join(sorted(known))}.")
@@ -173,6 +174,8 @@ def configuration(asked: dict, seed: int) -> dict:
         config |= {"weight": None, "layers": None, "temperature": None, "subsample": None}
     if config["distillation"] is None:
         config.pop("train_tokens", None)
+    if config.get("processes") == 1:  # usual, and not said
+        del config["processes"]
     config["forgetting"] = False
     return config
 
@@ -186,7 +189,8 @@ def _distillation(asked: Mapping | None) -> dict | None:
     return usual | dict(asked)
 
 
-def _jobs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> list[tuple[str, dict]]:
+def jobs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> list[tuple[str, dict]]:
+    """The label and the configuration of each run, in the order of `runs`."""
     return [
         (label, configuration(shared | change | {"shape": shared["shape"] | change.get("shape", {})}, seed))
         for label, change in changes.items()
@@ -270,23 +274,46 @@ def _surroundings(config: dict) -> dict:
     }
 
 
-def _prepare(config: dict) -> None:
+def prepare(config: dict) -> None:
     """What all processes need and only one should make: the teacher, the corpus and its token stream."""
     if config["distillation"] and config["distillation"]["teacher"] in pocket.SIZES:
         pocket.train_missing([config["distillation"]["teacher"]], config["train_tokens"])
     corpus = _corpus(config["corpus"], tuple(config["sources"]))
-    packing.stream(corpus, models.load_tokenizer(config["tokenizer"], config["sources"]))
+    packing.stream(corpus, models.load_tokenizer(config["tokenizer"], config["sources"]), packing.needs(config))
 
 
 def train(config: dict) -> records.Record:
-    """Train one run now, and write its record; a run that was killed goes on after its last saved checkpoint."""
-    surroundings = _surroundings(config)
+    """Train one run now, and write its record; a run that was killed goes on after its last saved checkpoint.
+
+    In several processes all call this with the same configuration; the first alone writes, and all get the record.
+
+    Raises
+        ValueError: there are more or fewer processes than `processes` says.
+    """
+    _check_processes(config.get("processes", 1))
+    together = training.processes()
     # Named by the key, so that what an older version of the code saved is never gone on with.
-    folder = cache_dir() / "pretraining" / records.path_of(_name(config), config, CODE, surroundings).stem
-    compute = lambda: training.train(config, folder, _load)
-    record = records.run(_name(config), config, compute, CODE, surroundings=surroundings)
-    shutil.rmtree(folder, ignore_errors=True)
-    return record
+    folder = cache_dir() / "pretraining" / records.path_of(_name(config), config, CODE, _surroundings(config)).stem
+    together.wait_for_everyone()  # what all read now, none has changed yet
+    if _find(config, False) is None:
+        compute = lambda: training.train(config, folder, _load)
+        if together.is_main_process:
+            records.run(_name(config), config, compute, CODE, surroundings=_surroundings(config))
+        else:
+            compute()
+        together.wait_for_everyone()
+        if together.is_main_process:
+            shutil.rmtree(folder, ignore_errors=True)
+    return _find(config, False)
 
 
-KIND = grid.Kind("pretraining", lambda *of: _find(*of), lambda c: _prepare(c), lambda c: parameters(c))
+def _check_processes(asked: int) -> None:
+    here = training.processes().num_processes
+    if asked != here:
+        raise ValueError(
+            f"This run is one of {asked} processes, and here are {here}. Start it with `accelerate launch "
+            "--num_processes N -m decondense.launch FILE.toml`, or change `processes` and `accumulation`."
+        )
+
+
+KIND = grid.Kind("pretraining", lambda *of: _find(*of), lambda c: prepare(c), lambda c: parameters(c))

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import PartialState
+from torch.distributed.checkpoint import state_dict
+from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from . import corpora, distillation, evaluate, measurement, models, packing, trainers
@@ -38,7 +40,8 @@ def train(config: dict, folder: Path, load: Callable[[dict], models.Loaded] = pr
     `evaluate.Evaluation.items`. What is seen on the way is kept in `folder`, from which a run that was killed goes on.
 
     In several processes (`accelerate launch`) all of them call this with the same configuration; the batch size is that
-    of one process, and only the first writes.
+    of one process, and only the first measures and writes. A model that is sharded over them (FSDP) is put together
+    there for each measurement.
 
     Raises
         What `models.load`, `corpora.load`, `evaluate.evaluate` and `trainers.DispersionTrainer` raise.
@@ -47,9 +50,11 @@ def train(config: dict, folder: Path, load: Callable[[dict], models.Loaded] = pr
         shutil.rmtree(folder, ignore_errors=True)  # a run that begins anew trusts nothing that an older one saw
     loaded = load(config)
     corpus = corpora.load(config["corpus"], config["sources"])
-    stream = packing.stream(corpus, loaded.tokenizer)
-    watch = _Watch(config, loaded.model, stream.held_out, folder)
+    stream = packing.stream(corpus, loaded.tokenizer, packing.needs(config))
+    whole = lambda: _whole(loaded, lambda: load(config))
+    watch = _Watch(config, whole, stream.held_out, folder)
     curve = _fit(config, loaded, stream.train, watch, folder)
+    processes().wait_for_everyone()  # until the first has written what all read now
     results = {
         "curve": curve,
         "validation_loss": watch.losses(),
@@ -62,8 +67,8 @@ def train(config: dict, folder: Path, load: Callable[[dict], models.Loaded] = pr
     arrays = watch.arrays()
     if _is_only():
         results["weights_sha256"] = _fingerprint(loaded.model)
-    if config["tasks"] and _is_first():
-        evaluation = _evaluate(config, loaded)
+    if config["tasks"] and (model := whole()):
+        evaluation = _evaluate(config, model)
         results["tasks"] = evaluation.tasks
         columns = {f"item_{name}": evaluation.items[name].to_numpy() for name in evaluation.items}
         arrays |= {name: a.astype(str) if a.dtype.kind not in "fiub" else a for name, a in columns.items()}
@@ -120,23 +125,24 @@ def _trainer(config: dict, loaded: models.Loaded, arguments: TrainingArguments, 
 
 
 def _tokens(config: dict, steps: int) -> int:
-    return steps * config["batch_size"] * config["accumulation"] * config["length"] * _processes().num_processes
+    return steps * config["batch_size"] * config["accumulation"] * config["length"] * processes().num_processes
 
 
 def _precision(config: dict) -> str:
     return config.get("precision", "bfloat16")
 
 
-def _processes() -> PartialState:
+def processes() -> PartialState:
+    """The processes that train together, and which of them this is."""
     return PartialState(cpu=not torch.cuda.is_available())
 
 
 def _is_first() -> bool:
-    return _processes().is_main_process
+    return processes().is_main_process
 
 
 def _is_only() -> bool:
-    return _processes().num_processes == 1
+    return processes().num_processes == 1
 
 
 def _fingerprint(model: torch.nn.Module) -> str:
@@ -148,13 +154,27 @@ def _fingerprint(model: torch.nn.Module) -> str:
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The last checkpoint that is whole: the Trainer writes the file looked for last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    """The last checkpoint that is whole: the Trainer writes the file looked for last, and one more a process."""
+    saved = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    whole = [path for path in saved if len(list(path.glob("rng_state*.pth"))) >= processes().num_processes]
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
 
 
 def _autocast(model: torch.nn.Module, precision: str):
     return torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def _whole(loaded: models.Loaded, again: Callable[[], models.Loaded]) -> models.Loaded | None:
+    """The model as the first process can run it alone; `None` in the others. A sharded one is put together."""
+    if any(isinstance(parameter, DTensor) for parameter in loaded.model.parameters()):
+        how = state_dict.StateDictOptions(full_state_dict=True, cpu_offload=True)
+        weights = state_dict.get_model_state_dict(loaded.model, options=how)  # all processes together
+        if _is_first():
+            with torch.random.fork_rng():  # drawing weights seeds torch
+                loaded = again()
+            loaded.model.load_state_dict(weights)
+            loaded.model.to(processes().device)
+    return loaded if _is_first() else None
 
 
 def _evaluate(config: dict, loaded: models.Loaded) -> evaluate.Evaluation:
@@ -171,8 +191,8 @@ def _evaluate(config: dict, loaded: models.Loaded) -> evaluate.Evaluation:
 class _Watch(TrainerCallback):
     """Measures geometry and validation loss during training; each look is a file, so that a resumed run keeps it."""
 
-    def __init__(self, config: dict, model: torch.nn.Module, held_out: np.ndarray, folder: Path):
-        self.model, self.folder, self.stop_after = model, folder, config["stop_after"]
+    def __init__(self, config: dict, whole: Callable[[], models.Loaded | None], held_out: np.ndarray, folder: Path):
+        self.whole, self.folder, self.stop_after = whole, folder, config["stop_after"]
         self.texts = packing.spread(held_out, config["texts"], config["text_length"])
         self.validation = torch.tensor(packing.spread(held_out, config["held_out"], config["length"]))
         spacing = np.geomspace(1, max(1, config["steps"]), config["checkpoints"] + 1)
@@ -185,23 +205,24 @@ class _Watch(TrainerCallback):
 
     def look(self, step: int) -> None:
         path = self._path(step)
-        if path.exists() and _is_only():  # many processes look together, or a sharded model waits for ever
+        if path.exists() and _is_only():  # many processes put the model together, whether or not it was seen before
             return
-        with _autocast(self.model, self.precision):
+        if not (loaded := self.whole()):
+            return
+        with _autocast(loaded.model, self.precision):
             seen = measurement.measure(
-                self.model, None, self.texts, max_length=len(self.texts[0]), name=f"step {step}", progress=False
+                loaded.model, None, self.texts, max_length=len(self.texts[0]), name=f"step {step}", progress=False
             )
-            loss = self._validation_loss() if step in self.validated else np.nan
+            loss = self._validation_loss(loaded.model) if step in self.validated else np.nan
         buffer = BytesIO()
         np.savez(buffer, mu=seen.mu_per_text, histogram=seen.histogram.astype(np.float32), loss=loss)
-        if _is_first():
-            write_atomically(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue())
 
     @torch.inference_mode()
-    def _validation_loss(self) -> float:
-        self.model.eval()
-        batches = self.validation.to(self.model.device).split(8)
-        found = [self.model(input_ids=ids, labels=ids).loss.item() * len(ids) for ids in batches]
+    def _validation_loss(self, model: torch.nn.Module) -> float:
+        model.eval()
+        batches = self.validation.to(model.device).split(8)
+        found = [model(input_ids=ids, labels=ids).loss.item() * len(ids) for ids in batches]
         return sum(found) / len(self.validation)
 
     def on_train_begin(self, args, state, control, **kwargs):
