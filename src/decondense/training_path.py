@@ -52,7 +52,7 @@ def ends(runs: Sequence) -> pd.DataFrame:
 
 
 def claims(runs: Sequence) -> list[Claim]:
-    """Fig. 4's three claims for rho and for tau, on the runs made here.
+    """Fig. 4's three claims for rho and for tau, on the runs made here; and the first of them for the level of mu.
 
     Highest at initialisation (every run), falls, turns negative (every label, by the interval over its seeds). Without
     runs each is not testable here.
@@ -73,7 +73,11 @@ def claims(runs: Sequence) -> list[Claim]:
             _claim(f"{symbol} falls during training", path, change[0], below, _below_zero(change[1])),
             _claim(f"{symbol} turns negative during training", last, at_end[0], below, _below_zero(at_end[1])),
         ]
-    return rows
+    start, later = ([f(run.path.late_half) for run in runs] for f in (_first, _highest_later))
+    here = f"{compare.numbers(start)}; later at most {compare.numbers(later)}" if runs else "none"
+    highest = verdicts.all_below(later, start)
+    what = "late-half μ is highest at initialisation"
+    return [*rows, _claim(what, "not stated", here, "no later checkpoint above it", highest)]
 
 
 def _claim(claim: str, published: str, here: str, rule: str, verdict: verdicts.Verdict) -> Claim:
