@@ -91,6 +91,7 @@ ORIGINS = {
     "squad": Origin(
         hub=("rajpurkar/squad", None, "train", "context"), local=("squad/dev_sample1000.jsonl", _jsonl("context"))
     ),
+    "fineweb-edu-1B": Origin(hub=("codelion/fineweb-edu-1B", None, "train", "text")),
     "vital-articles": Origin(asset=("vital-articles", _vital_articles)),
     "bible": Origin(asset=("bible", _bible)),
     "documentation": Origin(),  # the docstrings of installed packages: needs no source
