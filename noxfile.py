@@ -1,4 +1,4 @@
-"""`nox -s tests`, `lint`, `reproduce -- --profile laptop`, `book`: all in one environment with pinned versions."""
+"""`nox -s tests`, `lint`, `reproduce -- --profile laptop`, `book`, `bench`: in one environment with pinned versions."""
 
 import hashlib
 import os
@@ -9,7 +9,8 @@ import nox
 
 ENVIRONMENT = Path(".nox/decondense").resolve()
 BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = str(BIN / "python")
+PYTHON_INSIDE = Path(BIN.name, "python")  # of an environment's folder
+PYTHON = str(ENVIRONMENT / PYTHON_INSIDE)
 
 nox.options.default_venv_backend = "none"  # nox would make one environment per session: hours of torch downloads
 nox.options.sessions = ["lint", "tests"]
@@ -48,6 +49,20 @@ def book(session: nox.Session) -> None:
     """Build the book again from the executed notebooks: nox -s book -- --profile laptop"""
     prepare(session)
     run(session, "decondense", "book", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure time and memory for the page Performance, beside the peer package in an environment of its own."""
+    prepare(session)
+    peer = Path(".nox/peer").resolve()
+    python, stamp = str(peer / PYTHON_INSIDE), peer / "installed"
+    if not stamp.exists():
+        torch = next(line for line in Path("constraints.txt").read_text().splitlines() if line.startswith("torch=="))
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", "--clear", str(peer))
+        session.run(python, "-m", "pip", "install", "embedding-condensation==2.0", torch)
+        stamp.touch()
+    run(session, "decondense.bench", "--peer", python, *session.posargs)
 
 
 @nox.session

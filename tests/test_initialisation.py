@@ -45,7 +45,7 @@ def test_result_is_that_of_the_parts(world):
     texts = corpora.sample_texts(corpora.load("imdb", ["local"]), 2, first_seed=6)
     ids = [tokens(text, truncation=True, max_length=32)["input_ids"] for text in texts]
     config, ids = streaming.with_vocabulary(transformers.GPT2Config(**TINY["gpt2"][2]), ids)
-    expected = measurement.measure(streaming.streamed(config, 3), None, ids, max_length=32, progress=False, batch=2)
+    expected = measurement.measure(streaming.streamed(config, 3), None, ids, max_length=32, progress=False)
     np.testing.assert_array_equal(found.condensation.mu_per_text, expected.mu_per_text)
     assert found.condensation.name == "a"
     assert found.record.content["results"]["rho"] == expected.rho

@@ -7,7 +7,9 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from conftest import LAYERS, POSITIONS, VOCABULARY, tiny, unchecked
+from conftest import LAYERS, POSITIONS, TINY, VOCABULARY, tiny, unchecked
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from decondense import measurement, metrics
@@ -114,24 +116,42 @@ def test_a_text_gives_the_same_alone_and_among_others(name, tiny_tokenizer, text
     model = tiny(name)
     together = measure(model, tiny_tokenizer, texts)
     alone = measure(model, tiny_tokenizer, texts[3:4])
-    np.testing.assert_array_equal(alone.mu_per_text[0], together.mu_per_text[3])
+    np.testing.assert_allclose(alone.mu_per_text[0], together.mu_per_text[3], atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "batch"), [("pooled", 2), ("pooled", 5), ("averaged", 3)])
-def test_texts_in_batches_give_the_same(tiny_gpt2, tiny_tokenizer, texts, kind, batch):
-    found = measure(tiny_gpt2, tiny_tokenizer, texts, histogram=kind, batch=batch)
-    expected = measure(tiny_gpt2, tiny_tokenizer, texts, histogram=kind)
-    np.testing.assert_allclose(found.mu_per_text, expected.mu_per_text, atol=1e-6)
-    assert_same_histograms(
-        found.histogram, expected.histogram, pairs=LENGTH**2 * (5 if kind == "pooled" else 1), moved=8
-    )
+@pytest.mark.filterwarnings("ignore:.* texts are shorter than max_length")
+@pytest.mark.parametrize(("name", "kind"), [*((name, None) for name in TINY), ("gpt2", "pooled")])
+def test_short_texts_give_the_same_together_as_one_by_one(name, kind):
+    rng, model = np.random.default_rng(0), tiny(name)
+    ids = [rng.integers(1, VOCABULARY, n).tolist() for n in (5, 32, 2, 17, 16, 3, 31, 9)]
+    passes = []
+    measurement.backbone(model).register_forward_pre_hook(lambda *_: passes.append(1))
+    together = measure(model, None, ids, histogram=kind)
+    assert len(passes) < len(ids)
+    alone = measure(model, None, ids, histogram=kind, batch_tokens=0)
+    for field in ("mu_per_text", "mu_off_diagonal_per_text"):
+        np.testing.assert_allclose(getattr(together, field), getattr(alone, field), atol=1e-6)
+    np.testing.assert_array_equal(together.tokens, [5, 32, 2, 17, 16, 3, 31, 9])
+    np.testing.assert_array_equal(together.zero_vectors, alone.zero_vectors)
+    if kind:
+        assert_same_histograms(together.histogram, alone.histogram, sum(n**2 for n in together.tokens), moved=4)
 
 
-def test_texts_of_unequal_length_do_not_fit_in_one_batch(tiny_gpt2, tiny_tokenizer, texts):
-    short = " ".join(texts[1].split()[:10])
-    refused = pytest.raises(ValueError, match=r"Texts of 10 to 32 tokens do not fit in one batch\. Give batch=1")
-    with refused, pytest.warns(UserWarning, match="shorter"):
-        measure(tiny_gpt2, tiny_tokenizer, [texts[0], short], batch=2)
+@given(lengths=st.lists(st.integers(2, 400), min_size=1, max_size=40))
+def test_batches_hold_each_text_once_and_few_tokens(lengths):
+    batches = measurement._batches(lengths, 256)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= 256
+        assert len(batch) == 1 or max(lengths[i] for i in batch) <= 128
+
+
+def test_mask_is_given_only_where_something_is_padded():
+    equal = measurement._padded([torch.tensor([1, 2]), torch.tensor([3, 4])], "cpu")
+    assert {name: t.tolist() for name, t in equal.items()} == {"input_ids": [[1, 2], [3, 4]]}
+    padded = measurement._padded([torch.tensor([1, 2]), torch.tensor([3])], "cpu")
+    assert padded["input_ids"].tolist() == [[1, 2], [3, 0]]
+    assert padded["attention_mask"].tolist() == [[1, 1], [1, 0]]
 
 
 def test_ids_give_the_same_as_the_text(tiny_gpt2, tiny_tokenizer, texts, token_ids):

@@ -202,6 +202,16 @@ def test_histogram_of_a_matrix_is_that_of_its_entries():
     assert metrics.matrix_histogram(cosines, bins=4).tolist() == [0, 2, 0, 2]
 
 
+@pytest.mark.parametrize("block", [1, 7, 64, 1000])
+def test_cosines_are_added_on_and_above_the_diagonal(block):
+    a, b = tokens(65, 32, dtype=torch.float64), tokens(65, 5, dtype=torch.float64)
+    total = torch.zeros(65, 65, dtype=torch.float64)
+    for z in (a, b):
+        metrics.add_cosines(total, z, block=block)
+    expected = torch.as_tensor(brute_force(a) + brute_force(b))
+    torch.testing.assert_close(total.triu(), expected.triu())
+
+
 # --- trend ----------------------------------------------------------------------------------------------------------
 
 TRENDS = [(metrics.spearman, stats.spearmanr), (metrics.kendall, stats.kendalltau)]

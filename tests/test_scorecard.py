@@ -77,6 +77,19 @@ def test_kept_results_are_shown_beside_the_run(run, tmp_path):
     assert '<a href="../results/start-seed0-abc.json">' in page
 
 
+def test_keeping_leaves_the_records_of_benchmarks(run, tmp_path):
+    _, records = run
+    (records / "verdicts-fig3.json").unlink()
+    committed = tmp_path / "results"
+    committed.mkdir()
+    for name in ("bench-loss-seed0-abc.json", "old-seed0-abc.json"):
+        (committed / name).write_text(name)
+    names = [path.name for path in scorecard.keep(records, committed)]
+    assert "bench-loss-seed0-abc.json" in names
+    assert "old-seed0-abc.json" not in names
+    assert (committed / "bench-loss-seed0-abc.json").read_text() == "bench-loss-seed0-abc.json"
+
+
 def test_keeping_needs_every_record(run, tmp_path):
     _, records = run
     with pytest.raises(FileNotFoundError, match=r"gone\.json.*--only fig3 --fresh"):

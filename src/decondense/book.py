@@ -13,11 +13,12 @@ import nbformat
 import yaml
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from . import performance
 from .errors import unknown
 from .execute import read_stamp
 from .profiles import PROFILES, notebook_id
 from .reproduce import repository_root
-from .scorecard import Page, copy_records, read_committed, read_verdicts, scorecard
+from .scorecard import BENCH, Page, copy_records, read_committed, read_verdicts, scorecard
 
 PARTS = {  # first notebook number of a part -> its caption
     0: "Condensation, measured",
@@ -25,7 +26,7 @@ PARTS = {  # first notebook number of a part -> its caption
     14: "Appendix",
     20: "Audit",
 }
-ABOUT = ("scorecard", "findings", "how_the_numbers_are_made", "references")
+ABOUT = ("scorecard", "findings", "performance", "how_the_numbers_are_made", "references")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.
@@ -58,6 +59,8 @@ def build(profile: str) -> Path:
     site = _run_jupyter_book(staging)
     copy_records(verdicts, here / "records", site / "records")
     copy_records(committed, root / "book" / "results", site / "results")
+    for path in (root / "book" / "results").glob(BENCH):
+        shutil.copyfile(path, site / "results" / path.name)
     shutil.rmtree(here / "book", ignore_errors=True)
     return Path(shutil.move(site, here / "book")) / "index.html"
 
@@ -203,6 +206,7 @@ def _stage(root: Path, staging: Path, profile: str, pages: list[Page], scorecard
     for path in [*(root / "book").glob("*.md"), *(root / "book").glob("*.bib")]:
         shutil.copyfile(path, staging / "book" / path.name)
     (staging / "book" / "scorecard.md").write_text(scorecard, encoding="utf-8")
+    performance.write(root / "book", staging / "book")
     for page in pages:
         nbformat.write(finished(page, profile), staging / "notebooks" / page.source.name)
     (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)), encoding="utf-8")

@@ -1,7 +1,7 @@
 """What the expansion of the dispersion loss is worth: its error on real layers, its time, and training with it."""
 
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from . import corpora, expansion, hooks, losses, metrics, models, packing, pairwise, pocket, records, sequences
+from . import corpora, expansion, hooks, losses, metrics, models, packing, pairwise, pocket, records, sequences, timing
 
 CODE = [Path(m.__file__) for m in (expansion, losses, pairwise, sequences, hooks, metrics, models, corpora, packing)]
-CODE.append(Path(__file__))
+CODE += [Path(timing.__file__), Path(__file__)]
 VARIANTS: dict[str, dict | None] = {  # options of `losses.dispersion`; `None`: no loss at all
     "no loss": None,
     "all pairs": {},
@@ -140,22 +140,19 @@ def timed(tokens: int, features: int, *, rounds: int = 7, seed: int = 0) -> Meas
         # A cone with a mean cosine near 1/3, as real layers have.
         z = torch.randn(1, tokens, features, generator=generator) + 0.7 * torch.randn(features, generator=generator)
         named = {name: options for name, options in VARIANTS.items() if options is not None}
-        rounds_ = [
-            {name: _seconds(z.to(device), options) for name, options in named.items()} for _ in range(rounds + 1)
-        ]
-        return {"rows": rounds_[1:], "threads": torch.get_num_threads()}, None  # the first warms up
+        cases = {name: partial(_value_and_gradient, z.to(device), options) for name, options in named.items()}
+        table = timing.seconds(timing.interleaved(cases, rounds))
+        return {"rows": table.to_dict("records"), "threads": torch.get_num_threads()}, None
 
     surroundings = {"torch": torch.__version__, "threads": torch.get_num_threads()}
     record = records.run("expansion-time", config, compute, CODE, surroundings=surroundings)
     return Measured(pd.DataFrame(record.content["results"]["rows"]), [record])
 
 
-def _seconds(z: Tensor, options: dict) -> float:
+def _value_and_gradient(z: Tensor, options: dict) -> None:
     z = z.clone().requires_grad_()
-    start = time.perf_counter()
     losses.dispersion(z, **options).backward()
     z.grad[0, 0, 0].item()  # waits for a GPU
-    return time.perf_counter() - start
 
 
 # --- training -------------------------------------------------------------------------------------------------------

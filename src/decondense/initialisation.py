@@ -105,7 +105,7 @@ def _compute(config: dict) -> tuple[dict, bytes]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = streaming.streamed(small, config["seed"], dtype=models.DTYPES[config["dtype"]], device=device)
     how = {"max_length": length, "seed": config["seed"], "name": config["model"]}
-    result = measurement.measure(model, None, ids, batch=len(ids), progress=False, **how)
+    result = measurement.measure(model, None, ids, batch_tokens=sum(map(len, ids)), progress=False, **how)
     provenance = {"model": config["model"], "weights": "random", "dtype": config["dtype"], "device": device,
                   "source": "random initialisation, block by block", "seed": config["seed"]}  # fmt: skip
     return experiments._summary(result, provenance, corpus), result.to_bytes()

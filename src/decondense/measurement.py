@@ -15,6 +15,8 @@ from . import metrics
 from .condensation import Condensation
 from .hooks import backbone, n_entries, residual_stream
 
+BATCH_TOKENS = 256  # short texts go together up to so many tokens; more are no faster on a CPU
+
 
 def measure(
     model: torch.nn.Module,
@@ -27,13 +29,15 @@ def measure(
     eps: float = metrics.PAPER_EPS,
     seed: int = 0,
     name: str | None = None,
-    batch: int = 1,
+    batch_tokens: int = BATCH_TOKENS,
     progress: bool = True,
 ) -> Condensation:
     """Measure how the token embeddings of each text crowd together from layer to layer.
 
-    Each text is cut to `max_length` tokens and sent alone through the model without its head (so nothing is padded);
-    hooks reduce every entry of the residual stream to a mean cosine and a histogram while the forward pass runs.
+    Each text is cut to `max_length` tokens and sent through the model without its head; hooks reduce every entry of
+    the residual stream to a mean cosine and a histogram while the forward pass runs. Short texts of about the same
+    length go together (`batch_tokens`), padded on the right under an attention mask, and what is padding is cut off
+    before it is measured; the numbers are those of each text alone up to rounding.
     Memory beyond the forward pass does not grow with the number of texts or with depth ("averaged": one N x N
     matrix per entry).
 
@@ -47,24 +51,22 @@ def measure(
         Vectors are divided by max(norm, eps).
     seed
         Of the bootstrap over the texts; the measurement itself has no randomness.
-    batch
-        How many texts go through the model together; they must then have the same number of tokens. For a model whose
-        blocks are made anew in each pass (`decondense.streaming`); the numbers are those of `batch=1` but for rounding.
+    batch_tokens
+        Texts go together up to so many tokens, padding included; a longer text goes alone.
 
     With `histogram="averaged"` and texts from `corpora.sample_texts` this is the paper's protocol.
 
     Raises
         ValueError: no text, an empty text, a text of one token, a tokenizer with more entries than the model's
-            embedding, a text longer than the model's positions, texts of unequal length for "averaged" or a batch.
+            embedding, a text longer than the model's positions, texts of unequal length for "averaged".
 
     Source: Section 3 of the paper; protocol as in its released code.
     """
     if histogram not in ("pooled", "averaged", None):
         raise ValueError(f'histogram must be "pooled", "averaged" or None, got {histogram!r}.')
-    if max_length < 2 or bins < 1 or batch < 1 or eps <= 0:
+    if max_length < 2 or bins < 1 or eps <= 0:
         raise ValueError(
-            "max_length must be at least 2, bins at least 1, batch at least 1, eps above 0; "
-            f"got {max_length}, {bins}, {batch}, {eps}."
+            f"max_length must be at least 2, bins at least 1, eps above 0; got {max_length}, {bins}, {eps}."
         )
     name = name or type(model).__name__
     sequences = _token_ids(model, tokenizer, texts, max_length)
@@ -74,13 +76,10 @@ def measure(
             f'histogram="averaged" averages matrices position by position, so all texts need the same number of '
             f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
         )
-    if batch > 1 and len(set(lengths)) > 1:
-        raise ValueError(f"Texts of {lengths.min()} to {lengths.max()} tokens do not fit in one batch. Give batch=1.")
     store: dict[int, torch.Tensor] = {}
-    batches = [torch.stack(sequences[i : i + batch]) for i in range(0, len(sequences), batch)]
-    bar = tqdm(batches, desc=f"measuring {name}", unit="pass", disable=not progress, leave=False)
-    numbers = _run(model, bar, _reducer(store, histogram, bins, eps))
-    mu, off_diagonal, zero, nonfinite = numbers.double().unbind(-1)
+    with tqdm(total=len(texts), desc=f"measuring {name}", unit="text", disable=not progress, leave=False) as bar:
+        numbers = _run(model, sequences, _reducer(store, histogram, bins, eps), batch_tokens, bar)
+    mu, off_diagonal, zero, nonfinite = numbers.unbind(-1)
     result = Condensation(
         name=name,
         mu_per_text=mu.numpy(),
@@ -95,16 +94,41 @@ def measure(
     return result
 
 
-def _run(model: torch.nn.Module, batches, reduce) -> Float[torch.Tensor, "texts entries 4"]:
-    """One forward pass without the head for each batch; what `reduce` gives for every text and entry, on the CPU."""
+def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> Float[torch.Tensor, "texts entries 4"]:
+    """Forward passes without the head; what `reduce` gives for every entry of each sequence, on the CPU."""
     base, entries = backbone(model), n_entries(model)
     how = {"use_cache": False} if "use_cache" in signature(base.forward).parameters else {}
-    per_batch = []
-    with _evaluating(model), torch.inference_mode(), residual_stream(model, reduce) as per_entry:
-        for ids in batches:
-            base(input_ids=ids.to(model.device), **how)
-            per_batch.append(torch.stack([per_entry[entry].cpu() for entry in range(entries)], dim=1))
-    return torch.cat(per_batch)
+    numbers = torch.empty(len(sequences), entries, 4, dtype=torch.float64)
+    batch: list[int] = []
+
+    def each(entry: int, hidden: torch.Tensor) -> torch.Tensor:
+        return torch.stack([reduce(entry, z[: len(sequences[i])]) for i, z in zip(batch, hidden, strict=True)])
+
+    with _evaluating(model), torch.inference_mode(), residual_stream(model, each) as per_entry:
+        for batch in _batches([len(s) for s in sequences], batch_tokens):
+            base(**_padded([sequences[i] for i in batch], model.device), **how)
+            numbers[batch] = torch.stack([per_entry[entry].cpu() for entry in range(entries)], 1).double()
+            bar.update(len(batch))
+    return numbers
+
+
+def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
+    """The numbers of the texts, those of about the same length together, at most so many `tokens` with the padding."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= tokens:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
+
+
+def _padded(sequences: list[torch.Tensor], device) -> dict[str, torch.Tensor]:
+    """What a model takes for sequences of token ids: a mask only where something is padded."""
+    ids = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
+    lengths = torch.tensor([len(s) for s in sequences])
+    mask = torch.arange(ids.shape[1]) < lengths[:, None]
+    return {"input_ids": ids.to(device)} | ({} if mask.all() else {"attention_mask": mask.long().to(device)})
 
 
 @contextmanager
@@ -180,33 +204,36 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
 
 
 def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):
-    """The function that turns one entry into a row (mu, mu off the diagonal, zero, non-finite vectors) for each text.
+    """The function that turns one entry of one text into (mu, mu off the diagonal, zero, non-finite vectors).
 
     The histogram is gathered in `store`, on the device where the entry is: counts, or for "averaged" the sum of the
-    N x N matrices.
+    N x N matrices (their upper triangle).
     """
 
-    def of_text(entry: int, hidden: torch.Tensor) -> torch.Tensor:
-        z = hidden.float()
+    def reduce(entry: int, z: torch.Tensor) -> torch.Tensor:
+        z = z.float()
         norms = torch.linalg.vector_norm(z, dim=-1)
         broken = ~norms.isfinite()
         all_pairs, off_diagonal = (m.where(~broken.any(), torch.nan) for m in metrics.mean_cosine(z, eps))
         if histogram == "pooled":
             # A non-finite entry loses its histogram at the end; here it must only not crash.
-            store[entry] = store.get(entry, 0) + metrics.cosine_histogram(z.nan_to_num(0, 0, 0), bins, eps)
+            finite = z.nan_to_num(0, 0, 0) if broken.any() else z
+            store[entry] = store.get(entry, 0) + metrics.cosine_histogram(finite, bins, eps)
         elif histogram == "averaged":
-            u = metrics.unit_rows(z, eps)
-            store[entry] = u @ u.T if entry not in store else store[entry].addmm_(u, u.T)
+            if entry not in store:
+                store[entry] = z.new_zeros(len(z), len(z))
+            metrics.add_cosines(store[entry], z, eps)
         return torch.stack([all_pairs, off_diagonal, (norms == 0).sum(), broken.sum()])
 
-    return lambda entry, hidden: torch.stack([of_text(entry, text) for text in hidden])
+    return reduce
 
 
 def _density(store: dict[int, torch.Tensor], histogram, bins: int, broken, texts: int) -> np.ndarray | None:
     if histogram is None:
         return None
     if histogram == "averaged":
-        store = {e: metrics.matrix_histogram((m / texts).nan_to_num(0), bins) for e, m in store.items()}
+        whole = lambda upper: (upper.triu() + upper.triu(1).T).div_(texts).nan_to_num_(0)
+        store = {entry: metrics.matrix_histogram(whole(upper), bins) for entry, upper in store.items()}
     counts = torch.stack([store[entry].cpu() for entry in sorted(store)]).double().numpy()
     counts[broken.numpy()] = np.nan
     return counts / counts.sum(1, keepdims=True) * bins / 2

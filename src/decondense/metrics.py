@@ -45,10 +45,12 @@ def mean_cosine(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_E
     n = z.shape[-2]
     if n < 2:
         raise ValueError(f"A mean cosine needs at least 2 tokens, got {n}. Give a longer text.")
-    u = unit_rows(z, eps)
-    exact = torch.float32 if u.device.type == "mps" else torch.float64  # MPS has no float64
-    total = u.sum(-2, dtype=exact).square().sum(-1)
-    diagonal = u.square().sum((-2, -1), dtype=exact)
+    z = z if z.dtype == torch.float64 else z.float()
+    exact = torch.float32 if z.device.type == "mps" else torch.float64  # MPS has no float64
+    norm = torch.linalg.vector_norm(z, dim=-1)
+    scale = 1 / norm.clamp_min(eps)
+    total = (scale[..., None, :] @ z)[..., 0, :].to(exact).square().sum(-1)  # the directions are not written out
+    diagonal = (norm * scale).to(exact).square().sum(-1)
     return MeanCosine(total / n**2, (total - diagonal) / (n * (n - 1)))
 
 
@@ -77,6 +79,15 @@ def matrix_histogram(cosines: Float[Tensor, "rows columns"], bins: int = BINS) -
     # [-1, 1], and 1 itself belongs to the last bin, hence the clamp.
     number = ((cosines + 1) * (bins / 2)).to(torch.int32).clamp_(0, bins - 1)
     return torch.bincount(number.flatten(), minlength=bins)
+
+
+def add_cosines(
+    total: Float[Tensor, "tokens tokens"], z: Float[Tensor, "tokens features"], eps: float = PAPER_EPS, block: int = 128
+) -> None:
+    """Add the cosines of all pairs i <= j to `total`, in place; what it holds below the diagonal has no meaning."""
+    u = unit_rows(z, eps)
+    for start in range(0, len(u), block):
+        total[start : start + block, start:].addmm_(u[start : start + block], u[start:].T)
 
 
 def spearman(mu: Float[np.ndarray, "*batch entries"]) -> Float[np.ndarray, "*batch"]:

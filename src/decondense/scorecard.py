@@ -12,6 +12,7 @@ from .errors import unknown
 from .profiles import about, notebook_id
 from .verdicts import BADGES
 
+BENCH = "bench-*.json"  # records of `nox -s bench`, which no notebook names
 OWN = "this book"  # source of a claim that is not the paper's
 CLAIM_COLUMNS = ("claim", "source", "published", "here", "tolerance", "verdict")
 
@@ -56,7 +57,7 @@ def read_committed(folder: Path) -> dict[str, dict]:
 def keep(records: Path, committed: Path) -> list[Path]:
     """Copy the verdict files of a run, with the records that they name and their arrays, to the committed results.
 
-    What the folder `committed` held before is replaced. Returns the files written.
+    What the folder `committed` held before is replaced, but for the records of `nox -s bench`. Returns its files.
 
     Raises
         FileNotFoundError: there is no verdict file, or a record is gone.
@@ -68,7 +69,7 @@ def keep(records: Path, committed: Path) -> list[Path]:
     beside = committed.with_name(f".{committed.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     copy_records({file["notebook"]: file for file in verdicts.values()}, records, beside, arrays=True)
-    for path in files:
+    for path in [*files, *committed.glob(BENCH)]:
         shutil.copyfile(path, beside / path.name)
     shutil.rmtree(committed, ignore_errors=True)  # only now that the new results are whole
     beside.rename(committed)
