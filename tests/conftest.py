@@ -11,7 +11,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from decondense import documentation, experiments, pocket
+from decondense import documentation, experiments, midtraining, pocket, pretraining
 from decondense.condensation import Condensation
 
 torch.set_num_threads(1)  # tiny matrices gain nothing from a second thread, and lose much when cores are shared
@@ -104,6 +104,7 @@ def small_pocket(monkeypatch):
 
 # Taken here: a test may put something else in their place.
 _REMEMBERING = (pocket.tokenizer, pocket._tokens, experiments._tokenizer, experiments._corpus)
+_REMEMBERING += (midtraining._corpus, pretraining._corpus)
 
 
 def _forget():

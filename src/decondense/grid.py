@@ -102,7 +102,7 @@ def check_run(kind: Kind, run: Run, steps: int) -> pd.DataFrame:
     rows = [("another corpus", 0.0, float(other), 0.0)]
     rows += [("mu before training", 0.0, float(np.abs(now.mu[0] - run.mu[0]).max()), CHECK_MU)]
     for there, here in zip(run.results["curve"], now.results["curve"], strict=False):
-        for name in ("loss_language", "loss_regulariser"):
+        for name in (key for key in there if key.startswith("loss_")):
             rows.append((f"{name}, step {there['step']}", there[name], here[name], CHECK_LOSS))
     table = pd.DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
     return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)

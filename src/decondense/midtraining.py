@@ -37,7 +37,10 @@ _MODULES = (
     benchmarks, corpora, evaluate, hooks, losses, measurement, metrics, models, packing, pairwise, pocket, pocket_tasks,
     sequences, trainers, training,
 )  # fmt: skip
-_FILES = ("midtraining.py", "harness.py", "benchmarks.toml")  # harness imports lm-eval: seconds
+_FILES = (
+    "midtraining.py", "families.toml", "mirrors.py", "assets.py", "assets.toml", "benchmarks.toml",
+    "harness.py",  # imports lm-eval: seconds
+)  # fmt: skip
 CODE = [*(Path(module.__file__) for module in _MODULES), *(Path(__file__).with_name(name) for name in _FILES)]
 
 # The eight conditions of Table 2: what each changes in a run. `none` is the model before training.
@@ -179,7 +182,9 @@ def _find(config: dict, committed: bool) -> records.Record | None:
 def _surroundings(config: dict) -> dict:
     corpus = _corpus(config["corpus"], tuple(config["sources"])).sha256
     pretraining = _corpus("documentation").sha256 if config["model"] in pocket.SIZES else None
-    versions = {name: metadata.version(name) for name in ("torch", "transformers", "accelerate", "lm_eval")}
+    versions = {
+        name: metadata.version(name) for name in ("torch", "transformers", "tokenizers", "accelerate", "lm_eval")
+    }
     return {
         "corpora": [corpus, pretraining],
         "versions": versions,

@@ -41,7 +41,10 @@ _MODULES = (
     benchmarks, corpora, distillation, evaluate, hooks, losses, measurement, metrics, models, packing, pairwise, pocket,
     pocket_tasks, sequences, trainers, training,
 )  # fmt: skip
-_FILES = ("pretraining.py", "harness.py", "benchmarks.toml")  # harness imports lm-eval: seconds
+_FILES = (
+    "pretraining.py", "families.toml", "mirrors.py", "assets.py", "assets.toml", "benchmarks.toml",
+    "harness.py",  # imports lm-eval: seconds
+)  # fmt: skip
 CODE = [*(Path(module.__file__) for module in _MODULES), *(Path(__file__).with_name(name) for name in _FILES)]
 _corpus = lru_cache(maxsize=4)(corpora.load)
 PRECISIONS, SCHEDULES = ("float32", "bfloat16"), ("cosine", "linear")
@@ -266,7 +269,9 @@ def _find(config: dict, committed: bool) -> records.Record | None:
 
 
 def _surroundings(config: dict) -> dict:
-    versions = {name: metadata.version(name) for name in ("torch", "transformers", "accelerate", "lm_eval")}
+    versions = {
+        name: metadata.version(name) for name in ("torch", "transformers", "tokenizers", "accelerate", "lm_eval")
+    }
     return {
         "corpora": [_corpus(config["corpus"], tuple(config["sources"])).sha256, _corpus("documentation").sha256],
         "versions": versions,

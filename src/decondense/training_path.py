@@ -76,8 +76,8 @@ def claims(runs: Sequence) -> list[Claim]:
     start, later = ([f(run.path.late_half) for run in runs] for f in (_first, _highest_later))
     here = f"{compare.numbers(start)}; later at most {compare.numbers(later)}" if runs else "none"
     highest = verdicts.all_below(later, start)
-    what = "late-half μ is highest at initialisation"
-    return [*rows, _claim(what, "not stated", here, "no later checkpoint above it", highest)]
+    what = "pocket: late-half μ is highest at initialisation"
+    return [*rows, Claim(what, "this book", "not stated", here, "no later checkpoint above it", *highest)]
 
 
 def _claim(claim: str, published: str, here: str, rule: str, verdict: verdicts.Verdict) -> Claim:
