@@ -2,8 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable
-from functools import wraps
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +14,7 @@ from rich.text import Text
 
 from . import execute, files
 from . import reproduce as runner
+from .command import said_plainly
 
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 NEEDED_GB = 8  # of memory, for the profile `laptop`
@@ -30,24 +29,6 @@ def _options(
 ) -> None:
     if debug:
         os.environ["DECONDENSE_DEBUG"] = "1"
-
-
-def said_plainly(command: Callable) -> Callable:
-    """Print an error that has a message as one red line and exit with 2, unless DECONDENSE_DEBUG is set."""
-
-    @wraps(command)
-    def run(*args, **kwargs):
-        try:
-            return command(*args, **kwargs)
-        except typer.Exit:  # a RuntimeError too
-            raise
-        except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
-            if os.environ.get("DECONDENSE_DEBUG") or not str(error):
-                raise
-            Console(stderr=True).print(Text(f"error: {error}", style="red"), soft_wrap=True)
-            raise typer.Exit(2) from None
-
-    return run
 
 
 @app.command()

@@ -1,0 +1,46 @@
+"""What all commands share: exit status, errors in one line, JSON."""
+
+import json
+
+import numpy as np
+import pytest
+import typer
+
+from decondense import command
+
+
+def exit_of(error, monkeypatch):
+    monkeypatch.delenv("DECONDENSE_DEBUG", raising=False)
+
+    @command.said_plainly
+    def fails():
+        raise error
+
+    with pytest.raises(typer.Exit) as raised:
+        fails()
+    return raised.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ValueError("no such model"), 2), (OSError("disk full"), 2), (KeyboardInterrupt(), 130), (typer.Exit(1), 1)],
+)
+def test_exit_status(error, status, monkeypatch):
+    assert exit_of(error, monkeypatch) == status
+
+
+def test_an_error_is_one_line_without_a_traceback(monkeypatch, capsys):
+    exit_of(ValueError("give --text"), monkeypatch)
+    assert capsys.readouterr() == ("", "error: give --text\n")
+
+
+def test_json_has_no_nan_and_no_numpy(capsys):
+    command.print_json({"mu": np.array([0.5, np.nan]), "n": np.int64(3), "low": float("inf"), "name": "x"})
+    assert json.loads(capsys.readouterr().out) == {"mu": [0.5, None], "n": 3, "low": None, "name": "x"}
+
+
+def test_quiet_and_json_print_no_table(capsys):
+    command.console(quiet=True).print("a")
+    command.console(as_json=True).print("b")
+    command.console().print("c")
+    assert capsys.readouterr().out == "c\n"
