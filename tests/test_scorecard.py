@@ -1,14 +1,12 @@
 """The scorecard page: counts, links, what counts, and the committed results."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from decondense import scorecard
 from decondense.scorecard import Page
 
-CSS = Path(__file__).resolve().parents[1] / "book" / "_static" / "book.css"
 STAMP = {"seconds": 1.0, "utc": "2026-01-01T00:00:00", "versions": {"python": "3.11"}}
 
 
@@ -49,13 +47,22 @@ def test_scorecard_counts_links_and_escapes(run):
     assert "### [](../notebooks/00_start_here.ipynb)" in page
     assert "rho &lt; 0 &amp; | falls" in page
     assert '<a href="../records/start-seed0-abc.json">' in page
-    assert "The committed run" not in page
+    assert "committed run" not in page
 
 
-def test_every_verdict_has_a_badge_that_the_style_sheet_knows():
-    for verdict, css in scorecard.BADGES.items():
-        assert f'<span class="verdict {css}">{verdict}</span>' in scorecard.badge(verdict)
-        assert f".{css} " in CSS.read_text()
+def test_one_line_for_each_notebook_counts_its_verdicts_and_its_own_checks_apart(run):
+    pages, records = run
+    found = scorecard.read_verdicts(pages, records)
+    claims = found["00_start_here"]["claims"]
+    claims[0]["source"] = scorecard.OWN
+    page = scorecard.scorecard("ci", pages, found, {})
+    row = page.split("00_start_here</a>")[1].split("</tr>")[0]
+    first, *others = scorecard.BADGES
+    assert claims[0]["verdict"] == first
+    assert [scorecard.badge(verdict, 1) in row for verdict in (first, *others)] == [False, True, True, True]
+    assert "<td>1</td>" in row  # the checks of this book's own
+    assert "of 3 claims of the paper" in page
+    assert "Not counted: 1 checks" in page
 
 
 def test_an_unknown_verdict_is_refused(run):
@@ -71,10 +78,14 @@ def test_kept_results_are_shown_beside_the_run(run, tmp_path):
     committed = tmp_path / "results"
     written = {path.name for path in scorecard.keep(records, committed)}
     assert written == {"verdicts-start.json", "start-seed0-abc.json", "start-seed0-abc-1.npz"}
-    page = scorecard.scorecard("ci", pages, {}, scorecard.read_committed(committed))
+    kept = scorecard.read_committed(committed)
+    page = scorecard.scorecard("ci", pages, {}, kept)
     assert "of 0 claims of the paper" in page
-    assert "The committed run" in page
+    assert "[the committed run](committed_run.md), in the profile `ci`" in page
+    page = scorecard.committed_run(kept)
+    assert "of 4 claims of the paper" in page
     assert '<a href="../results/start-seed0-abc.json">' in page
+    assert "because" in page
 
 
 def test_keeping_leaves_the_records_of_benchmarks(run, tmp_path):

@@ -18,7 +18,7 @@ from .errors import unknown
 from .execute import read_stamp
 from .profiles import PROFILES, notebook_id
 from .reproduce import repository_root
-from .scorecard import BENCH, Page, copy_records, read_committed, read_verdicts, scorecard
+from .scorecard import BENCH, Page, committed_run, copy_records, read_committed, read_verdicts, scorecard
 
 PARTS = {  # first notebook number of a part -> its caption
     0: "Condensation, measured",
@@ -26,7 +26,7 @@ PARTS = {  # first notebook number of a part -> its caption
     14: "Appendix",
     20: "Audit",
 }
-ABOUT = ("scorecard", "findings", "performance", "how_the_numbers_are_made", "references")
+ABOUT = ("scorecard", "committed_run", "findings", "performance", "how_the_numbers_are_made", "references")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.
@@ -55,7 +55,8 @@ def build(profile: str) -> Path:
     staging = here / "staging"
     shutil.rmtree(staging, ignore_errors=True)
     committed = read_committed(root / "book" / "results")
-    _stage(root, staging, profile, pages, scorecard(profile, pages, verdicts, committed))
+    made = {"scorecard": scorecard(profile, pages, verdicts, committed), "committed_run": committed_run(committed)}
+    _stage(root, staging, profile, pages, made)
     site = _run_jupyter_book(staging)
     copy_records(verdicts, here / "records", site / "records")
     copy_records(committed, root / "book" / "results", site / "results")
@@ -198,14 +199,15 @@ def _config(root: Path, profile: str, pages: Iterable[Page]) -> dict:
     return config
 
 
-def _stage(root: Path, staging: Path, profile: str, pages: list[Page], scorecard: str) -> None:
+def _stage(root: Path, staging: Path, profile: str, pages: list[Page], made: dict[str, str]) -> None:
     for folder in ("_ext", "_static"):
         shutil.copytree(root / "book" / folder, staging / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (staging / "notebooks").mkdir()
     (staging / "book").mkdir()
     for path in [*(root / "book").glob("*.md"), *(root / "book").glob("*.bib")]:
         shutil.copyfile(path, staging / "book" / path.name)
-    (staging / "book" / "scorecard.md").write_text(scorecard, encoding="utf-8")
+    for name, text in made.items():
+        (staging / "book" / f"{name}.md").write_text(text, encoding="utf-8")
     performance.write(root / "book", staging / "book")
     for page in pages:
         nbformat.write(finished(page, profile), staging / "notebooks" / page.source.name)

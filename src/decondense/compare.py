@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from . import metrics, models, paper
+from .claims_table import COLUMNS, cells
 from .condensation import RESAMPLES, Condensation, Interval, percentile_interval
 from .files import write_atomically
 from .records import Record, folder
-from .verdicts import BADGES, FALLS, NOT_TESTABLE, Verdict, falls_with_size, grows_with_depth, within
+from .verdicts import FALLS, NOT_TESTABLE, Verdict, falls_with_size, grows_with_depth, within
 
 PAPER_FAMILIES = ("GPT2", "Qwen2.5", "Bloom", "Qwen3")  # of Fig. 2b
 
@@ -188,9 +189,5 @@ def save(notebook: str, profile: str, claims: Sequence[Claim], records: Sequence
 
 def show(claims: Sequence[Claim]):
     """The claims as a styled table for a notebook: one row a claim, the verdict as a badge."""
-    frame = pd.DataFrame([claim._asdict() for claim in claims])
-    frame["verdict"] = [
-        f'<span class="verdict {BADGES[v]}">{v}</span><br><small>{why}</small>'
-        for v, why in zip(frame.pop("verdict"), frame.pop("why"), strict=True)
-    ]
+    frame = pd.DataFrame([cells(claim._asdict()) for claim in claims], columns=list(COLUMNS))
     return frame.style.hide(axis="index").set_table_attributes('class="claims"')

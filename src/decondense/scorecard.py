@@ -1,4 +1,4 @@
-"""The scorecard page of the book: the verdicts of all notebooks, made by code from the files that they wrote."""
+"""The scorecard pages of the book: the verdicts of all notebooks, made by code from the files that they wrote."""
 
 import json
 import shutil
@@ -8,13 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+from .claims_table import COLUMNS, badge, cells
 from .errors import unknown
 from .profiles import about, notebook_id
 from .verdicts import BADGES
 
 BENCH = "bench-*.json"  # records of `nox -s bench`, which no notebook names
 OWN = "this book"  # source of a claim that is not the paper's
-CLAIM_COLUMNS = ("claim", "source", "published", "here", "tolerance", "verdict")
 
 
 class Page(NamedTuple):
@@ -77,80 +77,76 @@ def keep(records: Path, committed: Path) -> list[Path]:
 
 
 def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], committed: dict[str, dict]) -> str:
-    """The scorecard page: verdicts counted, one table per notebook, where each figure is made, the committed run."""
-    every = [claim for file in verdicts.values() for claim in file["claims"]]
-    claims = [claim for claim in every if claim["source"] != OWN]
-    counts = Counter(claim["verdict"] for claim in claims)
-    summary = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES)
+    """The scorecard page: verdicts counted, one line per notebook, then each claim of this run."""
     states = Counter(page.state for page in pages)
     run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
     lines = [
         "# Scorecard",
         f"Every claim that the notebooks of this run tested, in the profile `{profile}`. {about(profile)} "
         "How a verdict is decided is said in [how the numbers are made](how_the_numbers_are_made.md).",
-        f'<p class="summary">{summary} of {len(claims)} claims of the paper</p>',
-        f"Not counted: {len(every) - len(claims)} checks of this book's own.",
+        _summary(verdicts),
         f"Notebooks: {run}.",
         *(f"- [{page.name}](../notebooks/{page.source.name}): {page.state}" for page in pages if page.state != "done"),
-        "## Claim by claim",
     ]
-    for name, file in verdicts.items():
-        lines += [f"### [](../notebooks/{name}.ipynb)", _claims_table(file["claims"])]
-    lines += ["## Where each figure and table is", _where_table(pages, verdicts)]
     if committed:
-        lines += _committed_section(committed)
-    return "\n\n".join(lines) + "\n"
+        kept = ", ".join(f"`{p}`" for p in sorted({file["profile"] for file in committed.values()}))
+        lines += [f"To compare with: [the committed run](committed_run.md), in the profile {kept}."]
+    return "\n\n".join([*lines, *_sections(verdicts, "records")]) + "\n"
 
 
-def _committed_section(committed: dict[str, dict]) -> list[str]:
-    profiles = ", ".join(f"`{p}`" for p in sorted({file["profile"] for file in committed.values()}))
-    claims = [claim for file in committed.values() for claim in file["claims"] if claim["source"] != OWN]
-    counts = Counter(claim["verdict"] for claim in claims)
+def committed_run(committed: dict[str, dict]) -> str:
+    """The page of what the repository keeps of a full run: the same tables as on the scorecard."""
     lines = [
-        "## The committed run",
-        f"What the repository keeps of a full run, in the profile {profiles}, to compare with: the same claims, "
-        "with the records behind them. Each record says when, on what machine and with which versions it was made.",
-        '<p class="summary">' + " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES) + "</p>",
+        "# The committed run",
+        "What the repository keeps of a full run, with the records behind it. "
+        "Each record says when, on what machine and with which versions it was made.",
+        _summary(committed),
     ]
-    for name, file in committed.items():
-        lines += [f"### {name}", _claims_table(file["claims"]), _records_list(file, "results")]
+    return "\n\n".join([*lines, *_sections(committed, "results")]) + "\n"
+
+
+def _summary(verdicts: dict[str, dict]) -> str:
+    every = [claim for file in verdicts.values() for claim in file["claims"]]
+    claims = [claim for claim in every if claim["source"] != OWN]
+    counts = Counter(claim["verdict"] for claim in claims)
+    badges = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES)
+    own = f"Not counted: {len(every) - len(claims)} checks of this book's own."
+    return f'<p class="summary">{badges} of {len(claims)} claims of the paper</p>\n\n{own}'
+
+
+def _sections(verdicts: dict[str, dict], folder: str) -> list[str]:
+    if not verdicts:
+        return []
+    lines = ["## At a glance", _overview(verdicts, folder), "## Claim by claim"]
+    for name, file in verdicts.items():
+        rows = (cells(claim) for claim in file["claims"])
+        lines += [f"### [](../notebooks/{name}.ipynb)", _table("claims", COLUMNS, rows)]
     return lines
 
 
-def _records_list(file: dict, folder: str = "records") -> str:
-    links = [f'<a href="../{folder}/{escape(r)}">{escape(r)}</a>' for r in file.get("records", [])]
-    return f"<details><summary>{len(links)} records</summary>{'<br>'.join(links)}</details>" if links else ""
-
-
-def badge(verdict: str) -> str:
-    """A verdict as a small coloured label with a sign of its own, so that colour is not needed to read it."""
-    return f'<span class="verdict {BADGES[verdict]}">{verdict}</span>'
-
-
-def _claims_table(claims: list[dict]) -> str:
-    def cell(claim: dict, column: str) -> str:
-        if column == "verdict":
-            return f'{badge(claim["verdict"])}<div class="why">{escape(claim["why"])}</div>'
-        return escape(str(claim[column]))
-
-    return _table(CLAIM_COLUMNS, ([cell(claim, column) for column in CLAIM_COLUMNS] for claim in claims))
-
-
-def _where_table(pages: list[Page], verdicts: dict[str, dict]) -> str:
+def _overview(verdicts: dict[str, dict], folder: str) -> str:
     rows = []
-    for page in pages:
-        file = verdicts.get(page.name, {"claims": []})
-        sources = ", ".join(dict.fromkeys(escape(claim["source"]) for claim in file["claims"]))
-        claims = "<br>".join(escape(claim["claim"]) for claim in file["claims"]) or "no claim tested in this run"
-        notebook = f'<a href="../notebooks/{page.name}.html">{page.name}</a>'
-        rows.append((claims, sources, notebook, _records_list(file) or "none"))
-    return _table(("claims", "figure or table", "notebook", "records"), rows)
+    for name, file in verdicts.items():
+        own = sum(claim["source"] == OWN for claim in file["claims"])
+        claims = [claim for claim in file["claims"] if claim["source"] != OWN]
+        sources = ", ".join(dict.fromkeys(escape(claim["source"]) for claim in claims))
+        link = f'<a href="../notebooks/{name}.html">{name}</a><br><small>{sources}</small>'
+        counts = Counter(claim["verdict"] for claim in claims)
+        badges = " ".join(badge(verdict, counts[verdict]) for verdict in BADGES if counts[verdict])
+        rows.append((link, badges, own or "", _records_list(file, folder)))
+    return _table("overview", ("notebook", "claims of the paper", "own checks", "records"), rows)
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def _records_list(file: dict, folder: str) -> str:
+    links = [f'<a href="../{folder}/{escape(r)}">{escape(r)}</a>' for r in file.get("records", [])]
+    return f"<details><summary>{len(links)}</summary>{'<br>'.join(links)}</details>" if links else ""
+
+
+def _table(kind: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     top = "".join(f"<th>{cell}</th>" for cell in head)
-    return f'<div class="scroll"><table class="claims">\n<tr>{top}</tr>\n{body}\n</table></div>'
+    head_and_body = f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+    return f'<div class="scroll"><table class="{kind}">\n{head_and_body}\n</table></div>'
 
 
 def copy_records(verdicts: dict[str, dict], source: Path, target: Path, arrays: bool = False) -> None:
