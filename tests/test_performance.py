@@ -79,7 +79,7 @@ def test_memory_below_the_resolution_counts_as_the_resolution():
 
 
 def test_targets_are_held_against_their_limits(records):
-    met = {target.asked: target.met for target in performance.targets(records)}
+    met = {target.target: target.met for target in performance.targets(records)}
     asked = lambda *words: next(value for text, value in met.items() if all(word in text for word in words))
     assert asked("time", "`mean cosine`") is True
     assert asked("memory", "`averaged`") is True

@@ -21,9 +21,9 @@ NO_RECORD = "*not measured: there is no such record of `nox -s bench`*"
 
 
 class Target(NamedTuple):
-    """Something asked for, what was measured, and whether that is enough; `met` is `None` where it was not measured."""
+    """A limit set before, what was measured, and whether that is enough; `met` is `None` where it was not measured."""
 
-    asked: str
+    target: str
     measured: str
     met: bool | None
 
@@ -93,11 +93,11 @@ def _records(records: list[dict]) -> str:
     return f"<details><summary>{len(records)} records</summary>{links}</details>"
 
 
-# --- what was asked -------------------------------------------------------------------------------------------------
+# --- targets --------------------------------------------------------------------------------------------------------
 
 
 def targets(records: list[dict]) -> list[Target]:
-    """Every number that was asked for beside what was measured."""
+    """Every target beside what was measured."""
     return [*_of_measuring(records), *_of_losses(records), *_of_start(records)]
 
 
@@ -108,8 +108,8 @@ def _of_measuring(records: list[dict]) -> list[Target]:
     for case, least in (("mean cosine", 20), ("pooled", 3), ("averaged", 3)):
         time, memory = cheaper(found[0], case) if found else (None, None)
         for name, limit, ratio in (("time", least, time), ("memory", 50, memory)):
-            asked = f"{name} beyond the forward pass, peer over `{case}`, GPT-2 xl shape, 100 texts: at least"
-            rows.append(_limit(asked, limit, ratio, at_least=True))
+            target = f"{name} beyond the forward pass, peer over `{case}`, GPT-2 xl shape, 100 texts: at least"
+            rows.append(_limit(target, limit, ratio, at_least=True))
     apart = [record["results"]["agreement"] for record in chosen(records, "bench-measurement")]
     if apart:
         worst = max(found["mu"] for found in apart)
@@ -124,13 +124,13 @@ def _of_losses(records: list[dict]) -> list[Target]:
     for record in chosen(records, "bench-loss", tokens=2048, features=1024):
         seconds = timing.seconds(record["results"]["rows"])
         threads = "one thread" if record["config"]["threads"] == 1 else f"{record['config']['threads']} threads"
-        asked = f"time of `{EXACT}` over its matrix products, N 2048, d 1024, {threads}: at most"
-        rows.append(_limit(asked, 1.5, timing.ratio(seconds[EXACT], seconds[PRODUCTS])))
+        target = f"time of `{EXACT}` over its matrix products, N 2048, d 1024, {threads}: at most"
+        rows.append(_limit(target, 1.5, timing.ratio(seconds[EXACT], seconds[PRODUCTS])))
     for form, most in ((EXACT, 1.1), (NAIVE, None)):
         power = growth(records, form)
-        asked = f"`{form}`, the power of N with which peak memory grows" + (f": at most {most}" if most else "")
+        target = f"`{form}`, the power of N with which peak memory grows" + (f": at most {most}" if most else "")
         shown = "not measured" if power is None else f"{power:.2f}"
-        rows.append(Target(asked, shown, power <= most if power and most else None))
+        rows.append(Target(target, shown, power <= most if power and most else None))
     for record in chosen(records, "bench-step"):
         seconds = timing.seconds(record["results"]["rows"])
         share = Ratio(*(100 * x for x in timing.ratio(seconds[FIRST + ALONE], seconds[PLAIN])))
@@ -166,11 +166,11 @@ def growth(records: list[dict], form: str) -> float | None:
     return float(np.log(more / less) / np.log(high / low))
 
 
-def _limit(asked: str, limit: int | float, ratio: Ratio | None, at_least: bool = False) -> Target:
-    asked = f"{asked} {limit:g}"
+def _limit(target: str, limit: int | float, ratio: Ratio | None, at_least: bool = False) -> Target:
+    target = f"{target} {limit:g}"
     if ratio is None:
-        return Target(asked, "not measured", None)
-    return Target(asked, show(ratio), bool(ratio.median >= limit if at_least else ratio.median <= limit))
+        return Target(target, "not measured", None)
+    return Target(target, show(ratio), bool(ratio.median >= limit if at_least else ratio.median <= limit))
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def _step(records: list[dict]) -> str:
 
 
 def _targets(records: list[dict]) -> str:
-    return table(("asked", "measured", "met"), [(t.asked, t.measured, _met(t.met)) for t in targets(records)])
+    return table(("target", "measured", "met"), [(t.target, t.measured, _met(t.met)) for t in targets(records)])
 
 
 PARTS = {
