@@ -97,7 +97,7 @@ def test_targets_are_held_against_their_limits(records):
 def test_targets_are_missed_where_they_are(change, word):
     rows = [t for t in performance.targets([change]) if t.met is False]
     assert rows
-    assert all(word in row.asked for row in rows)
+    assert all(word in row.target for row in rows)
     assert not performance.targets([loss(exact=1.6)])[6].met
 
 
