@@ -20,13 +20,17 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 assert base64.b64decode(PIXEL).startswith(b"\x89PNG")
 
 
-@pytest.fixture(scope="module")
-def offline():
-    """The local Sphinx extension, imported from its file."""
-    spec = importlib.util.spec_from_file_location("offline", ROOT / "book" / "_ext" / "offline.py")
+def extension(name):
+    """A local Sphinx extension, imported from its file."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def offline():
+    return extension("offline")
 
 
 def code(*outputs, tags=(), **metadata):
@@ -140,6 +144,7 @@ def test_toc_puts_the_notebooks_into_parts_and_leaves_out_empty_ones():
     parts = {part["caption"]: [chapter["file"] for chapter in part["chapters"]] for part in toc["parts"]}
     assert toc["root"] == "book/intro"
     assert parts == {
+        "Use it": [f"book/{page}" for page in book.GUIDE],
         "Condensation, measured": ["notebooks/00_start_here", "notebooks/04_fig4_x"],
         "Shaping and training": ["notebooks/05_fig6_x"],
         "Appendix": ["notebooks/19_figS3_x"],
@@ -178,6 +183,29 @@ def test_build_says_what_to_do_when_nothing_was_executed(repository):
         book.build("laptpo")
 
 
+# --- docstrings -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("plain", "rst"),
+    [
+        ("takes `x` and `y`.", "takes ``x`` and ``y``."),
+        ("N(0, `std`^2)", r"N(0, ``std``\ ^2)"),
+        ("over |z|^2 * w, z_i and trailing_ too", r"over \|z\|^2 \* w, z_i and trailing\_ too"),
+        ("`a * b` stays", "``a * b`` stays"),
+    ],
+)
+def test_docstrings_become_rst_that_shows_the_same(plain, rst):
+    assert extension("docstrings").as_rst([plain]) == [rst]
+
+
+def test_docstrings_keep_code_and_list_their_errors():
+    lines = ["Use it::", "", "    f(*x)  # `x`", "", "Raises", "    ValueError: no `x`,", "        none.", "", "S*rce"]
+    assert extension("docstrings").as_rst(lines) == [
+        *lines[:5], "    * ``ValueError``: no ``x``,", "      none.", "", r"S\*rce",
+    ]  # fmt: skip
+
+
 # --- the whole book -------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +225,10 @@ def test_build_gives_a_book_that_needs_no_network(repository, offline):
     assert f"https://colab.research.google.com/github/{repo}/blob/main/notebooks/00_start_here.ipynb" in page
     assert "ValueError: no model" in (site / "notebooks" / "06_fig3_widths.html").read_text()
     assert json.loads((site / "records" / "start-seed0-abc.json").read_text()) == {"experiment": "start"}
+    api = (site / "book" / "api.html").read_text()
+    for name in ("decondense.measure", "decondense.hooks.residual_stream", "decondense.losses.dispersion"):
+        assert f'id="{name}"' in api
+    assert "<!--" not in (site / "book" / "faq.html").read_text().partition("<article")[2].partition("</article")[0]
 
 
 def test_build_shows_sphinx_warnings_and_keeps_the_last_good_book(repository):

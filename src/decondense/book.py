@@ -13,6 +13,7 @@ import nbformat
 import yaml
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from . import pages as made_pages
 from . import performance
 from .errors import unknown
 from .execute import read_stamp
@@ -26,6 +27,7 @@ PARTS = {  # first notebook number of a part -> its caption
     14: "Appendix",
     20: "Audit",
 }
+GUIDE = ("install", "quick_start", "measure_my_model", "train_with_the_loss", "extend", "architectures", "faq", "api")
 ABOUT = ("scorecard", "committed_run", "findings", "performance", "how_the_numbers_are_made", "references")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -173,8 +175,8 @@ def finished(page: Page, profile: str) -> nbformat.NotebookNode:
 
 
 def toc(names: Iterable[str]) -> dict:
-    """The table of contents of jupyter-book: the introduction, the notebooks by part, the pages about the book."""
-    parts = {caption: [] for caption in PARTS.values()}
+    """The table of contents of jupyter-book: the introduction, how to use it, the notebooks by part, about the book."""
+    parts = {"Use it": [f"book/{page}" for page in GUIDE]} | {caption: [] for caption in PARTS.values()}
     for name in names:
         first = max(number for number in PARTS if number <= int(name[:2]))
         parts[PARTS[first]].append(f"notebooks/{name}")
@@ -209,6 +211,7 @@ def _stage(root: Path, staging: Path, profile: str, pages: list[Page], made: dic
     for name, text in made.items():
         (staging / "book" / f"{name}.md").write_text(text, encoding="utf-8")
     performance.write(root / "book", staging / "book")
+    made_pages.write(root / "book", staging / "book")
     for page in pages:
         nbformat.write(finished(page, profile), staging / "notebooks" / page.source.name)
     (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)), encoding="utf-8")

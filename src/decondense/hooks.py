@@ -13,28 +13,48 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 T = TypeVar("T")
+# Models that would be misread: their blocks are found, or run, in another way.
+UNREADABLE = {
+    "albert": "one block is called for every layer",
+    "canine": "its blocks see groups of characters, not the characters that it is given",
+    "reformer": "its blocks carry two streams, and the output joins them",
+    "squeezebert": "its blocks are not called as modules",
+    "xlnet": "its blocks take the tokens first and the texts second",
+}
+# These mix tokens without a look at the mask: padding would change what stands at the tokens of a text.
+PADDING_BLIND = ("convbert", "fnet")
 
 
 def backbone(model: nn.Module) -> nn.Module:
-    """The model without its head, whose output has `last_hidden_state`; unwraps DDP and `torch.compile`."""
+    """The model without its head, whose output has `last_hidden_state`; unwraps DDP and `torch.compile`.
+
+    Of a multimodal model it is the language model.
+    """
     for wrapper in ("module", "_orig_mod"):
         model = getattr(model, wrapper, model)
     base = getattr(model, "base_model", model)
     # Some releases of transformers name the backbone of some models (Gemma 3) so that `base_model` misses it.
-    return base.model if base is model and isinstance(getattr(model, "model", None), nn.Module) else base
+    base = base.model if base is model and isinstance(getattr(model, "model", None), nn.Module) else base
+    return getattr(base, "language_model", base)
 
 
 def blocks(model: nn.Module) -> nn.ModuleList:
     """The Transformer blocks in order: the one `ModuleList` of the backbone with `num_hidden_layers` members.
 
     Raises
-        ValueError: an encoder-decoder, or a model whose blocks cannot be found.
+        ValueError: an encoder-decoder, a model of `UNREADABLE`, or one whose blocks cannot be found.
     """
     base = backbone(model)
     config = getattr(base, "config", None)
     # The encoder taken out of one has the same configuration, but no decoder.
     if getattr(config, "is_encoder_decoder", False) and hasattr(base, "decoder"):
         raise ValueError(f"{type(model).__name__} is an encoder-decoder; give its encoder (`model.get_encoder()`).")
+    kind = getattr(config, "model_type", None)
+    if kind in UNREADABLE:
+        raise ValueError(
+            f"{type(model).__name__} cannot be measured: {UNREADABLE[kind]}. The book's page on architectures has "
+            "those that can."
+        )
     depth = getattr(config, "num_hidden_layers", None)
     found = [m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
     # Per-layer lists inside a block (experts, heads) can have the same length; the blocks come first and outermost.
@@ -56,17 +76,26 @@ def residual_stream(model: nn.Module, reduce: Callable[[int, Tensor], T]) -> Ite
     """Call `reduce(l, hidden)` on every entry l = 0..L of the residual stream in each forward pass inside the block.
 
     `hidden` has the shape (batch, tokens, features). What `reduce` returns is stored under l in the dictionary that
-    the context gives, and replaced by the next forward pass; nothing else is kept, so memory does not grow with depth.
+    the context gives, and replaced by the next forward pass; nothing else is kept, so memory does not grow with depth::
 
         with residual_stream(model, lambda l, h: h.norm(dim=-1).mean()) as norms:
             backbone(model)(input_ids)
         norms[0], ..., norms[L]
+
+    Raises
+        ValueError: as `blocks`; during the forward pass, a block with several streams.
     """
     results: dict[int, T] = {}
 
     def on_block(layer: int):
         def hook(_module, args, kwargs):
-            results[layer] = reduce(layer, args[0] if args else kwargs["hidden_states"])
+            hidden = args[0] if args else kwargs["hidden_states"]
+            if hidden.ndim != 3:
+                raise ValueError(
+                    f"{type(model).__name__} cannot be measured: a block takes {tuple(hidden.shape)} where one vector "
+                    "for each token is meant, (texts, tokens, features). Several streams cannot be read as one."
+                )
+            results[layer] = reduce(layer, hidden)
 
         return hook
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from . import metrics
 from .condensation import Condensation
-from .hooks import backbone, n_entries, residual_stream
+from .hooks import PADDING_BLIND, backbone, blocks, n_entries, residual_stream
 
 BATCH_TOKENS = 256  # short texts go together up to so many tokens; more are no faster on a CPU
 
@@ -97,6 +97,7 @@ def measure(
 def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> Float[torch.Tensor, "texts entries 4"]:
     """Forward passes without the head; what `reduce` gives for every entry of each sequence, on the CPU."""
     base, entries = backbone(model), n_entries(model)
+    batch_tokens = 1 if base.config.model_type in PADDING_BLIND else batch_tokens
     how = {"use_cache": False} if "use_cache" in signature(base.forward).parameters else {}
     numbers = torch.empty(len(sequences), entries, 4, dtype=torch.float64)
     batch: list[int] = []
@@ -147,6 +148,7 @@ def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
     """The token ids of each text, cut to `max_length`, after every check that can be made before the forward pass."""
     if not hasattr(backbone(model), "config"):
         raise ValueError(f"model is a {type(model).__name__}; give a Hugging Face model (decondense.models.load).")
+    blocks(model)  # raises for an architecture whose entries cannot be read
     if isinstance(texts, str):
         raise ValueError("texts is one string; give a list of strings: [text].")
     if tokenizer is not None and not callable(tokenizer):

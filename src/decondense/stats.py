@@ -60,9 +60,10 @@ def t_test(
 ) -> TTest:
     """Two-sided t-test of two independent samples from mean, standard deviation (ddof = 1) and size; broadcasts.
 
-    student:  df = n_a + n_b - 2,  variance of a - b = s^2 (1/n_a + 1/n_b),  s^2 pooled
-    welch:    variance of a - b = v_a + v_b,  v = std^2 / n,
-              df = (v_a + v_b)^2 / (v_a^2 / (n_a - 1) + v_b^2 / (n_b - 1))
+    student
+        df = n_a + n_b - 2, variance of a - b = s^2 (1/n_a + 1/n_b), s^2 pooled.
+    welch
+        variance of a - b = v_a + v_b, v = std^2 / n, df = (v_a + v_b)^2 / (v_a^2 / (n_a - 1) + v_b^2 / (n_b - 1)).
 
     Two spreads of 0 give p = 0, or NaN for equal means.
 

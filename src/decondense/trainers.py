@@ -75,7 +75,7 @@ def per_layer(
 
 
 class DispersionTrainer(Trainer):
-    """Hugging Face's `Trainer` with total loss L_train + weight * mean over layers of the loss on the residual stream.
+    """Hugging Face's `Trainer` with total loss L_train + weight * mean over layers of the loss on the residual stream::
 
         DispersionTrainer(model=model, args=args, train_dataset=data)          # the paper's loss and weight
 

@@ -1,0 +1,104 @@
+"""Pages of the book with parts made by code: a comment `<!-- kind name -->` is replaced by what the kind gives for it.
+
+`<!-- architectures NAME -->` is a part of the table of architectures; `<!-- evidence ID: CLAIM -->` the claim of the
+committed run whose text begins so, of the notebook ID: what the paper has, what was found here, the verdict, the page;
+`<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from .claims_table import badge
+from .errors import unknown
+from .profiles import notebook_id
+from .scorecard import read_committed
+
+COMMENT = re.compile(r"<!-- (\w+) (.+?) -->")
+MADE = ("architectures.md", "faq.md", "quick_start.md")
+RANKS = {"$\\rho$": "rho", "$\\tau$": "tau"}
+NO_RUN = "*no committed run has this: `decondense keep` makes one*"
+NO_NUMBER = ("not stated", "not in the paper", "stated", "drawn")  # of the column `published`
+EXAMPLE = "condensation-smollm2-135m-instruct-pretrained-wikitext-2-*.json"
+
+
+def write(book: Path, target: Path) -> None:
+    """Write the pages `MADE` of the folder `book`, their comments filled, to the folder `target`.
+
+    Raises
+        ValueError: a comment that names no kind, no part, or no claim of the committed run.
+    """
+    from . import architectures
+
+    parts, committed = architectures.parts(), read_committed(book / "results")
+    kinds = {
+        "architectures": lambda name: _chosen("part of architectures", name, parts),
+        "evidence": lambda name: evidence(name, committed),
+        "example": lambda name: _chosen("part of the example", name, example(book / "results", target)),
+    }
+    for name in MADE:
+        (target / name).write_text(filled((book / name).read_text(encoding="utf-8"), kinds), encoding="utf-8")
+
+
+def filled(text: str, kinds: dict[str, Callable[[str], str]]) -> str:
+    """The text with what its kinds give in the place of the comments."""
+    return COMMENT.sub(lambda found: _chosen("kind of comment", found[1], kinds)(found[2]), text)
+
+
+def _chosen(what: str, name: str, among: dict):
+    if name not in among:
+        raise unknown(what, name, among)
+    return among[name]
+
+
+def evidence(name: str, committed: dict[str, dict]) -> str:
+    """An item of a list for one claim of the committed run.
+
+    name
+        `ID: CLAIM`: the short name of a notebook, and how the text of the claim begins, or all of it and `(SOURCE)`.
+
+    Raises
+        ValueError: no such notebook, or not exactly one claim that begins so.
+    """
+    if not committed:
+        return f"- {NO_RUN}"
+    short, _, start = name.partition(": ")
+    by_id = {notebook_id(notebook): notebook for notebook in committed}
+    notebook = _chosen("notebook with committed verdicts", short, by_id)
+    claims = committed[notebook]["claims"]
+    found = [claim for claim in claims if f"{claim['claim']} ({claim['source']})".startswith(start)]
+    if len(found) != 1:
+        raise unknown(f"claim of {short} ({len(found)} begin so)", start, [claim["claim"] for claim in claims])
+    claim = found[0]
+    profile = committed[notebook]["profile"]
+    published = "" if claim["published"] in NO_NUMBER else f" Paper: {claim['published']}."
+    return (
+        f"- *{_plain(claim['claim'])}* ({claim['source']}).{_plain(published)} Here: {_plain(claim['here'])}. "
+        f"{badge(claim['verdict'])} [{short}](../notebooks/{notebook}.ipynb), profile `{profile}`"
+    )
+
+
+def example(results: Path, target: Path) -> dict[str, str]:
+    """The figure, drawn into the folder `target`, and the numbers of the first committed record of `EXAMPLE`."""
+    from . import records
+    from .compare import number
+    from .condensation import Condensation
+
+    record = next(filter(None, map(records.read, sorted(results.glob(EXAMPLE)))), None)
+    if record is None:
+        return {"figure": NO_RUN, "numbers": NO_RUN}
+    result = Condensation.load(record.arrays)
+    result.plot().savefig(target / "quick-start.png", dpi=160, bbox_inches="tight")
+    config = record.content["config"]
+    caption = f"{config['model']} on {config['n_texts']} texts of {config['corpus']}."
+    rows = [(name, number(getattr(result, key), getattr(result, f"{key}_interval"))) for name, key in RANKS.items()]
+    return {
+        "figure": f":::{{figure}} quick-start.png\n:name: fig-quick-start\n:width: 60%\n{caption}\n:::",
+        "numbers": "\n".join(f"- {name} = {value}" for name, value in rows)
+        + f"\n- $\\mu$ = {result.mu[0]:.2f} at the first entry, {result.mu[-1]:.2f} at the last",
+    }
+
+
+def _plain(text: str) -> str:
+    """Text of a claim, so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_$<>\[\]{}|#~])", r"\\\1", text)
