@@ -1,15 +1,17 @@
-"""The command line: how options are read and how errors are said. What the commands call is tested elsewhere."""
+"""The command line: the list of commands, help, how errors are said. What the commands call is tested elsewhere."""
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
+from made_condensations import made
 from typer.testing import CliRunner
 
 import decondense
-from decondense import cli
+from decondense import cli, corpora, doctor, measuring, readiness
 
 
 @pytest.fixture
@@ -55,87 +57,77 @@ def test_book(run, monkeypatch, built, status):
     assert asked == [(Path(__file__).parents[1], "ci")]
 
 
-@pytest.fixture
-def calls(monkeypatch):
-    """Stands for the library: what `measure` asked of it."""
-    calls = {}
+# --- help -----------------------------------------------------------------------------------------------------------
 
-    class Result:
-        rho, tau, rho_interval, tau_interval = 0.9, -0.5, (0.8, 1.0), (-0.6, -0.4)
+COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
+WITH_EXAMPLES = ("measure", "compare", "doctor", "reproduce")
+HEAVY = {"torch", "transformers", "datasets", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "lm_eval", "psutil"}
 
-        def __init__(self):
-            self.settings = {}
 
-        def to_frame(self):
-            return pd.DataFrame({"layer": [0, 1], "mu": [0.25, np.float64(1) / 3]})
-
-        def save(self, path):
-            calls["saved"] = path
-
-        def plot(self):
-            return SimpleNamespace(savefig=lambda path, **_: calls.update(plotted=path))
-
-    def load_model(name, **options):
-        if name == "absent":
-            raise FileNotFoundError("absent: not here")
-        calls["model"] = (name, options)
-        tokenizer = None if options["weights"] == "random" else "tokenizer"
-        return SimpleNamespace(model="model", tokenizer=tokenizer, provenance={"source": "a mirror", "licence": "MIT"})
-
-    models = SimpleNamespace(load=load_model, load_tokenizer=lambda name, **_: f"tokenizer of {name}")
-    corpora = SimpleNamespace(
-        load=lambda name, sources: calls.update(corpus=(name, sources)) or "corpus",
-        sample_texts=lambda corpus, n, first_seed: ["text"] * n,
+def test_no_heavy_package_is_imported_for_help():
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from decondense.cli import app\n"
+        f"for words in [['--help'], ['--version'], *([name, '--help'] for name in {COMMANDS})]:\n"
+        "    assert CliRunner().invoke(app, words).exit_code == 0, words\n"
+        f"print(sorted({HEAVY} & set(sys.modules)))"
     )
-    monkeypatch.setattr(decondense, "models", models, raising=False)
-    monkeypatch.setattr(decondense, "corpora", corpora, raising=False)
-    monkeypatch.setitem(
-        decondense.__dict__, "measure", lambda *a, **options: calls.update(measured=(*a, options)) or Result()
-    )
-    return calls
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
-def test_measure_a_corpus(run, calls):
-    result = run("measure", "gpt2", "--texts", 2, "--sources", "local,pypi", "--weights", "random", "--seed", 3)
-    assert result.exit_code == 0, result.output
-    assert calls["corpus"] == ("documentation", ("local", "pypi"))
-    options = {"weights": "random", "device": None, "dtype": "float32", "sources": ("local", "pypi"), "seed": 3}
-    options["accept_terms"] = False
-    assert calls["model"] == ("gpt2", options)
-    how = {"max_length": 512, "seed": 3, "name": "gpt2"}
-    assert calls["measured"] == ("model", "tokenizer of gpt2", ["text"] * 2, how)
-    assert "0.3333" in result.output
-    assert "source: a mirror\nlicence: MIT" in result.output
-    assert "rho = +0.900   95 % interval +0.800 to +1.000" in result.output
+def test_version(run):
+    result = run("--version")
+    assert (result.exit_code, result.output) == (0, f"decondense {decondense.__version__}\n")
 
 
-def test_measure_files(run, calls, tmp_path):
+def examples(run, command):
+    """The command lines that the help of a command shows, as words."""
+    lines = [line.strip() for line in run(command, "--help").output.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith(f"decondense {command}")]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "ascii"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_80_columns(monkeypatch, command, charset):
+    monkeypatch.setenv("COLUMNS", "80")
+    output = CliRunner(charset=charset).invoke(cli.app, [command, "--help"]).output
+    assert max(map(len, output.splitlines())) <= 80
+    shown = [line.strip() for line in output.splitlines() if line.strip().startswith("decondense ")]
+    assert (len(shown) >= 3) == (command in WITH_EXAMPLES)
+
+
+@pytest.mark.parametrize("command", WITH_EXAMPLES)
+def test_every_example_of_the_help_runs(run, monkeypatch, tmp_path, command):
+    """Through the parser, the door and the files; measurements, notebooks and the network are stood in for."""
+    shown = examples(run, command)
+    assert shown
+    stood_in(monkeypatch, tmp_path)
+    for words in shown:
+        result = run(*words)
+        assert result.exit_code == 0, (words, result.output, result.exception)
+    if command == "measure":
+        assert (tmp_path / "pocket" / "report.html").is_file()
+
+
+def stood_in(monkeypatch, folder):
+    monkeypatch.chdir(folder)
+    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_VERBOSITY"):
+        monkeypatch.setenv(name, "")
+    (folder / "my-model").mkdir()
+    (folder / "my-model" / "config.json").write_text("{}")
     for name in "ab":
-        (tmp_path / name).write_text(f"text {name}")
-    files = ("--text", tmp_path / "a", "--text", tmp_path / "b")
-    outputs = ("--save", tmp_path / "x.npz", "--plot", tmp_path / "x.png")
-    assert run("measure", "gpt2", *files, *outputs, "--max-length", 64).exit_code == 0
-    how = {"max_length": 64, "seed": 0, "name": "gpt2"}
-    assert calls["measured"][1:] == ("tokenizer", ["text a", "text b"], how)
-    assert (calls["saved"], calls["plotted"]) == (tmp_path / "x.npz", tmp_path / "x.png")
-
-
-def test_measure_says_what_is_missing(run, calls, tmp_path):
-    result = run("measure", "absent")
-    assert (result.exit_code, result.stderr) == (2, "error: absent: not here\n")
-    assert "nowhere.txt" in run("measure", "gpt2", "--text", tmp_path / "nowhere.txt").stderr
-
-
-def test_doctor_names_cures(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("DECONDENSE_CACHE", str(tmp_path))
-    monkeypatch.setenv("DECONDENSE_DATA", str(tmp_path / "gone"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(cli, "_pins", lambda: {"torch": "0.1"})
-    result = run("doctor")
-    assert result.exit_code == 0, result.output
-    for said in ("constraints.txt has 0.1", "set it to the folder", "unset them", "CPU cores", "memory", "GPU"):
-        assert said in result.output
-
-
-def test_doctor_reads_the_pins():
-    assert "torch" in cli._pins()
+        (folder / f"{name}.txt").write_text(f"text {name}")
+    density = np.ones((3, 16))
+    settings = {"texts": "x", "model": {"family": "toy", "parameters": 1}}
+    result = lambda name: made([[0.1, 0.2, 0.3], [0.2, 0.1, 0.3]], name, density, **settings)
+    for side in ("before", "after"):
+        result("my-model").save(folder / side / "my-model.npz")
+    monkeypatch.setattr(measuring, "measured", lambda name, *_: result(name))
+    monkeypatch.setattr(corpora, "load", lambda name, sources: corpora.Corpus(name, ["two words\n"] * 20_000, "x", "0"))
+    monkeypatch.setattr(cli.runner, "reproduce", lambda *_: 0)
+    monkeypatch.setattr(doctor, "_root", lambda: Path(__file__).parents[1])
+    monkeypatch.setattr(doctor, "machine_here", lambda: readiness.Machine(64, 640, 9_999, "", ""))
+    monkeypatch.setattr(readiness, "hub_refusal", lambda: "")
+    monkeypatch.setattr(readiness, "pypi_refusal", lambda: "")

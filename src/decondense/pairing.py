@@ -1,0 +1,120 @@
+"""Two measurements of the same texts: their differences, with intervals taken text by text."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from . import metrics
+from .condensation import LEVEL, Condensation, Interval, percentile_interval
+
+QUANTITIES = {  # of the course of mu over depth
+    "late half": lambda mu: metrics.mean_of_last(mu, None),
+    "rho": metrics.spearman,
+    "tau": metrics.kendall,
+}
+SAME = ("max_length", "eps")  # settings without which numbers of the same texts cannot be compared
+
+
+class Difference(NamedTuple):
+    """A number of two results, the second minus the first, and the 95 % interval of that over the texts."""
+
+    quantity: str
+    first: float
+    second: float
+    difference: float
+    interval: Interval
+
+
+class Paired(NamedTuple):
+    """Two results compared: mu at each relative depth (`depth`, from 0 to 1), and the numbers of `QUANTITIES`."""
+
+    first: str
+    second: str
+    texts: int
+    depth: Float[np.ndarray, "grid"]
+    mu: Difference  # arrays over `depth`
+    numbers: list[Difference]
+
+
+def compare(first: Condensation, second: Condensation) -> Paired:
+    """Differences, second minus first, with paired 95 % bootstrap intervals over the texts.
+
+    Each of the 2,000 resamples draws the same texts for both, so what makes a text easy or hard for both cancels.
+    Percentile intervals; NaN with fewer than two texts. Where the numbers of entries differ, mu of the deeper model is
+    interpolated linearly to the relative depths l / L of the shallower. rho, tau and the mean over the late half (as
+    `metrics.mean_of_last`) are taken from each model's own entries. The intervals cover the choice of texts only, and
+    each entry by itself.
+
+    Raises
+        ValueError: the results are not of the same texts, or were not measured in the same way.
+    """
+    check_same_texts(first, second)
+    one, other = (replace(r, settings=r.settings | {"seed": 0}) for r in (first, second))  # the same draws for both
+    depth = min((one.layer_fraction, other.layer_fraction), key=len)
+    texts = len(one.mu_per_text)
+    a, b = _at(depth, one, one.mu), _at(depth, other, other.mu)
+    resampled = _at(depth, other, other.resampled_mu) - _at(depth, one, one.resampled_mu)
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    band = np.quantile(resampled, tails, axis=0) if texts > 1 else np.full((2, len(depth)), np.nan)
+    numbers = [_difference(name, one, other) for name in QUANTITIES]
+    return Paired(first.name, second.name, texts, depth, Difference("mu", a, b, b - a, Interval(*band)), numbers)
+
+
+def _at(depth: np.ndarray, result: Condensation, mu: Float[np.ndarray, "*batch entries"]) -> np.ndarray:
+    """mu at relative depths, linear between the entries."""
+    last = mu.shape[-1] - 1
+    place = np.round(depth * last, 9)  # an entry of its own is taken as it is: a NaN beside it does not count
+    below = place.astype(int)
+    share, above = place - below, np.minimum(below + 1, last)
+    return np.where(share == 0, mu[..., below], (1 - share) * mu[..., below] + share * mu[..., above])
+
+
+def _difference(name: str, first: Condensation, second: Condensation) -> Difference:
+    of = QUANTITIES[name]
+    a, b = float(of(first.mu)), float(of(second.mu))
+    interval = percentile_interval(of(second.resampled_mu) - of(first.resampled_mu), len(first.mu_per_text))
+    return Difference(name, a, b, b - a, interval)
+
+
+def check_same_texts(first: Condensation, second: Condensation) -> None:
+    """Refuse results of other texts, known by `settings["texts_sha256"]`, else by the numbers of tokens.
+
+    Raises
+        ValueError: says what differs, and how to measure again.
+    """
+    who = f"{first.name} and {second.name}"
+    cure = "Measure both again with the same --texts or --dataset, --n, --text-seed and --max-length."
+    for name in SAME:
+        a, b = first.settings[name], second.settings[name]
+        if a != b:
+            raise ValueError(f"{who} were measured with {name} {a} and {b}. {cure}")
+    hashes = known_texts(first), known_texts(second)
+    if len(first.mu_per_text) != len(second.mu_per_text) or (all(hashes) and hashes[0] != hashes[1]):
+        raise ValueError(f"{who} were not measured on the same texts. {cure}")
+    if not all(hashes) and not np.array_equal(first.tokens, second.tokens):
+        raise ValueError(f"Nothing shows that {who} were measured on the same texts: their token counts differ. {cure}")
+
+
+def known_texts(result: Condensation) -> str | None:
+    """The SHA-256 of the texts that a result was measured on; `None` where it does not say."""
+    return result.settings.get("texts_sha256")
+
+
+def excludes_zero(difference: Difference) -> bool:
+    """Whether the whole interval lies on one side of 0; never for an interval that is not finite."""
+    low, high = difference.interval
+    return bool(low > 0 or high < 0)
+
+
+def sentence(difference: Difference, first: str, second: str) -> str:
+    """The difference in plain words, and whether its interval excludes 0."""
+    low, high = difference.interval
+    value = f"{difference.quantity}: {second} minus {first} is {difference.difference:+.3f}"
+    if not np.isfinite([low, high]).all():
+        return f"{value}; there is no interval, which needs two texts or more and numbers that are finite."
+    if excludes_zero(difference):
+        side = "higher" if low > 0 else "lower"
+        return f"{value}, 95 % interval {low:+.3f} to {high:+.3f}, which excludes 0: {second} is {side} on such texts."
+    return f"{value}, 95 % interval {low:+.3f} to {high:+.3f}, which includes 0: these texts do not tell them apart."

@@ -1,0 +1,135 @@
+"""Paired differences against brute force over explicit draws of texts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_condensations import made
+from scipy import stats
+
+from decondense import metrics, pairing
+from decondense.condensation import RESAMPLES
+
+
+@pytest.fixture
+def two():
+    rng = np.random.default_rng(1)
+    hard = rng.uniform(0, 0.4, (12, 1))  # a text that is hard for one is hard for both
+    level = 0.3 + hard + np.linspace(0, 0.3, 5)
+    return made(level + rng.normal(0, 0.01, (12, 5)), "a"), made(level + 0.05 + rng.normal(0, 0.01, (12, 5)), "b")
+
+
+def test_brute_force_over_the_same_draws(two):
+    a, b = two
+    found = pairing.compare(a, b)
+    draws = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=RESAMPLES)
+    indices = [np.repeat(np.arange(12), draw) for draw in draws]
+    for number, of in zip(found.numbers, pairing.QUANTITIES.values(), strict=True):
+        differences = [of(b.mu_per_text[i].mean(0)) - of(a.mu_per_text[i].mean(0)) for i in indices]
+        np.testing.assert_allclose(number.interval, np.quantile(differences, [0.025, 0.975]), atol=1e-12)
+        assert number.difference == pytest.approx(of(b.mu) - of(a.mu))
+    by_entry = [b.mu_per_text[i].mean(0) - a.mu_per_text[i].mean(0) for i in indices]
+    np.testing.assert_allclose(found.mu.interval, np.quantile(by_entry, [0.025, 0.975], axis=0), atol=1e-12)
+
+
+def test_pairing_is_what_makes_it_narrow(two):
+    a, b = two
+    late = pairing.compare(a, b).numbers[0]
+    assert pairing.excludes_zero(late)
+    (low_a, high_a), (low_b, high_b) = a.mean_of_last(None)[1], b.mean_of_last(None)[1]
+    assert low_b < high_a  # taken one by one they overlap
+    assert late.interval.high - late.interval.low < 0.3 * (high_a - low_a + high_b - low_b)
+
+
+def test_the_seed_of_a_result_does_not_unpair_it(two):
+    a, b = two
+    other = replace(b, settings=b.settings | {"seed": 7})
+    assert pairing.compare(a, other).numbers == pairing.compare(a, b).numbers
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 9), st.integers(2, 9), st.integers(0, 99))
+def test_swapping_turns_every_sign(entries_a, entries_b, seed):
+    rng = np.random.default_rng(seed)
+    a, b = made(rng.random((4, entries_a)), "a"), made(rng.random((4, entries_b)), "b")
+    there, back = pairing.compare(a, b), pairing.compare(b, a)
+    assert len(there.depth) == min(entries_a, entries_b)
+    np.testing.assert_allclose(there.mu.difference, -back.mu.difference, atol=1e-12)
+    for x, y in zip(there.numbers, back.numbers, strict=True):
+        np.testing.assert_allclose([x.interval.low, x.interval.high], [-y.interval.high, -y.interval.low], atol=1e-12)
+
+
+def test_another_number_of_layers_is_interpolated():
+    deep = made([np.linspace(0, 1, 9) ** 2] * 3, "deep")
+    shallow = made([np.linspace(0, 1, 4)] * 3, "shallow")
+    found = pairing.compare(deep, shallow)
+    np.testing.assert_allclose(found.depth, [0, 1 / 3, 2 / 3, 1])
+    expected = np.interp(found.depth, deep.layer_fraction, deep.mu)
+    np.testing.assert_allclose(found.mu.first, expected)
+    np.testing.assert_allclose(found.mu.second, shallow.mu)
+
+
+def test_numbers_are_those_of_the_result(two):
+    a, b = two
+    late, rho, tau = pairing.compare(a, b).numbers
+    assert (rho.first, rho.second) == (pytest.approx(stats.spearmanr(range(5), a.mu)[0]), pytest.approx(b.rho))
+    assert (tau.first, late.second) == (pytest.approx(a.tau), pytest.approx(float(metrics.mean_of_last(b.mu, None))))
+
+
+def test_a_result_with_itself_is_no_difference(two):
+    for number in pairing.compare(two[0], two[0]).numbers:
+        assert (number.difference, *number.interval) == (0, 0, 0)
+        assert not pairing.excludes_zero(number)
+
+
+def test_one_text_has_no_interval():
+    found = pairing.compare(made([[0.1, 0.2, 0.3]], "a"), made([[0.3, 0.2, 0.1]], "b"))
+    assert np.isnan(found.mu.interval.low).all()
+    assert "needs two texts" in pairing.sentence(found.numbers[1], "a", "b")
+    assert not pairing.excludes_zero(found.numbers[1])
+
+
+def test_nan_stays_where_it_is():
+    mu = np.tile(np.linspace(0.1, 0.5, 4), (3, 1))
+    broken = mu.copy()
+    broken[:, 2] = np.nan
+    found = pairing.compare(made(mu, "a"), made(broken, "b"))
+    assert np.isnan(found.mu.difference).tolist() == [False, False, True, False]
+    assert "finite" in pairing.sentence(found.numbers[1], "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("changes", "texts", "said"),
+    [
+        ({"texts_sha256": "cd"}, 3, "not measured on the same texts.*Measure both again"),
+        ({}, 4, "not measured on the same texts"),
+        ({"max_length": 64}, 3, "max_length 32 and 64"),
+        ({"eps": 1e-6}, 3, "eps 0.001 and 1e-06"),
+    ],
+)
+def test_other_texts_are_refused(changes, texts, said):
+    a, b = made(np.ones((3, 4)), "a"), made(np.ones((texts, 4)), "b", **changes)
+    with pytest.raises(ValueError, match=said):
+        pairing.compare(a, b)
+
+
+def test_without_a_fingerprint_the_token_counts_decide():
+    mu = np.random.default_rng(0).random((3, 4))
+    a, b = made(mu, "a", texts_sha256=None), made(mu, "b")
+    assert pairing.known_texts(a) is None
+    assert pairing.compare(a, b).texts == 3
+    with pytest.raises(ValueError, match="token counts differ"):
+        pairing.compare(replace(a, tokens=np.array([32, 31, 32])), b)
+
+
+def test_sentences():
+    say = lambda low, high: pairing.sentence(
+        pairing.Difference("rho", 0.5, 0.25, -0.25, pairing.Interval(low, high)), "a", "b"
+    )
+    assert say(-0.5, -0.1) == (
+        "rho: b minus a is -0.250, 95 % interval -0.500 to -0.100, which excludes 0: b is lower on such texts."
+    )
+    assert say(0.1, 0.5).endswith("b is higher on such texts.")
+    assert say(-0.5, 0.1).endswith("which includes 0: these texts do not tell them apart.")
