@@ -170,3 +170,12 @@ def test_difference_has_a_seeded_interval_around_the_mean():
     assert compare.difference(values) == (mean, interval)
     assert compare.difference(values, seed=1)[1] != interval
     assert np.isnan(compare.difference([0.3])[1]).all()
+
+
+def test_a_check_run_agrees_where_every_quantity_does():
+    table = compare.beside_record([("mu", 0.5, 0.51, 0.02), ("loss", 3.0, 3.1, 0.02), ("rho", 1.0, float("nan"), 0.1)])
+    assert table.agrees.tolist() == [True, False, False]
+    claim = compare.check_claim(table)
+    assert (claim.verdict, claim.here) == (verdicts.NOT_REPRODUCED, "1 of 3")
+    assert claim.why.endswith("loss, rho")
+    assert compare.check_claim(table[:1]).verdict == verdicts.REPRODUCED

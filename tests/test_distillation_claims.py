@@ -1,53 +1,16 @@
 """Fig. 5 as data and as claims: the pairs exist, the rule has a case for every verdict."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from decondense import distillation_claims, models
-from decondense.condensation import Interval
-from decondense.distillation_claims import PAIRS, not_lower, pair_claims, profile_distance, published
+from decondense import corpora, distillation_claims, measurement, models, packing, records
+from decondense.distillation_claims import PAIRS, pair_claims, profile_distance, published
+from decondense.records import Record
+from decondense.run import Run
 from decondense.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
-
-NAN = float("nan")
-
-
-@pytest.mark.parametrize(
-    ("differences", "verdict", "why"),
-    [
-        ([(-0.02, 0.1), (0.1, 0.2)], REPRODUCED, "of 2 differences 0 below 0 beyond the uncertainty, 0 too uncertain"),
-        ([(0.0, 0.0)], REPRODUCED, "0 below"),
-        ([(-0.1, 0.0)], REPRODUCED, "0 below"),
-        ([(-0.02, -0.01), (0.1, 0.2)], PARTLY, "1 below"),
-        ([(-0.3, 0.3), (0.1, 0.2)], PARTLY, "0 below 0 beyond the uncertainty, 1 too uncertain"),
-        ([(-0.02, -0.01), (-0.2, -0.1), (0.1, 0.2)], NOT_REPRODUCED, "2 below"),
-        ([(-0.02, -0.01)], NOT_REPRODUCED, "1 below"),
-        ([(-0.3, 0.3), (-0.2, 0.0)], NOT_TESTABLE, "2 too uncertain"),
-        ([(NAN, NAN), (0.1, 0.2)], NOT_TESTABLE, "no interval"),
-        ([], NOT_TESTABLE, "cannot be had"),
-    ],
-)
-def test_not_lower(differences, verdict, why):
-    found = not_lower([Interval(*each) for each in differences])
-    assert found.verdict == verdict
-    assert why in found.why
-
-
-@pytest.mark.parametrize(
-    ("difference", "verdict", "why"),
-    [
-        ((-0.2, -0.1), REPRODUCED, "below 0"),
-        ((-0.2, 0.0), NOT_REPRODUCED, "includes 0"),
-        ((0.0, 0.2), NOT_REPRODUCED, "includes 0"),
-        ((0.1, 0.2), NOT_REPRODUCED, "above 0"),
-        ((NAN, NAN), NOT_TESTABLE, "two seeds"),
-    ],
-)
-def test_lower(difference, verdict, why):
-    found = distillation_claims.lower(Interval(*difference))
-    assert found.verdict == verdict
-    assert why in found.why
 
 
 def test_pairs_are_of_known_models():
@@ -103,3 +66,34 @@ def test_profile_distance():
     student, teacher = np.array([0.9, 0.2, 0.4]), np.array([0.0, 0.1, 0.1, 0.5, 0.7])
     assert profile_distance(student, teacher) == pytest.approx((0.1 + 0.3) / 2)  # entries 1 - 2 and 2 - 4
     assert profile_distance(student, student) == 0
+
+
+ASKED = {
+    "corpus": "documentation", "tokenizer": "pocket-small", "texts": 3, "text_length": 24, "held_out": 4, "length": 16,
+    "steps": 2, "batch_size": 2, "accumulation": 1, "sources": [], "train_tokens": 256,
+}  # fmt: skip
+
+
+def student(distillation):
+    content = {"config": ASKED | {"distillation": distillation, "seed": 5}, "results": {}}
+    return Run("logits", 5, Record(Path("none"), content, None))
+
+
+def test_the_teacher_is_measured_on_the_windows_of_its_students(small_pocket, tmp_path, monkeypatch):
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "records"))
+    monkeypatch.setattr(records, "committed_folder", lambda: tmp_path / "committed")
+    found = distillation_claims.teacher_of(student({"teacher": "pocket-medium"}))
+    teacher = models.load("pocket-medium", train_tokens=256)
+    held_out = packing.stream(corpora.load("documentation"), teacher.tokenizer).held_out
+    windows = packing.spread(held_out, 3, 24)
+    expected = measurement.measure(teacher.model, None, windows, max_length=24, progress=False)
+    np.testing.assert_array_equal(found.condensation.mu_per_text, expected.mu_per_text)
+    assert found.record.path.name.startswith("fig5-teacher-pocket-medium-seed0-")
+    monkeypatch.setattr(distillation_claims, "_look", lambda _: pytest.fail("measured again"))
+    again = distillation_claims.teacher_of(student({"teacher": "pocket-medium", "kind": "hidden"}))
+    assert again.record.path == found.record.path
+
+
+def test_a_run_without_a_teacher_is_refused():
+    with pytest.raises(ValueError, match="The run 'logits' had no teacher"):
+        distillation_claims.teacher_of(student(None))

@@ -102,6 +102,26 @@ def test_bad_names_are_refused_before_anything_is_measured(world, monkeypatch, h
         survey(**how)
 
 
+def test_a_repeated_text_has_so_many_different_tokens(world):
+    found = initialisation.repeated("a", [1, 4], [0, 1], max_length=32)
+    assert [len(members) for members in found.values()] == [2, 2]
+    one, four = (members[0].condensation for members in found.values())
+    same = [[n % 4 for n in range(32)]]
+    config, ids = streaming.with_vocabulary(transformers.GPT2Config(**TINY["gpt2"][2]), same)
+    assert config.vocab_size == 4
+    expected = measurement.measure(streaming.streamed(config, 0), None, ids, max_length=32, progress=False)
+    np.testing.assert_array_equal(four.mu, expected.mu)
+    assert one.mu[0] > four.mu[0]  # positions alone tell the tokens apart
+    names = [m.record.path.name.rsplit("-", 1)[0] for m in found[4]]
+    assert names == ["fig4-repeated-a-seed0", "fig4-repeated-a-seed1"]
+
+
+@pytest.mark.parametrize("count", [0, 33])
+def test_a_text_repeats_at_least_one_token_and_no_more_than_it_has(world, count):
+    with pytest.raises(ValueError, match=f"A text of 32 tokens repeats 1 to 32 of them, got {count}"):
+        initialisation.repeated("a", [count], [0], max_length=32)
+
+
 # --- tables and claims ----------------------------------------------------------------------------------------------
 
 
@@ -155,6 +175,22 @@ def test_claims_where_some_do_not():
 def test_claims_of_what_was_not_measured_are_not_testable():
     assert verdicts({}) == [NOT_TESTABLE] * 5
     assert verdicts({"gpt2": [result(RISES)]}) == [NOT_TESTABLE] * 2 + [REPRODUCED] * 2 + [NOT_TESTABLE]
+
+
+def test_repetition_is_a_row_a_count():
+    found = {2: [result([0.5, 0.4, 0.3]), result([0.5, 0.3, 0.4])], 512: [result([0.1, 0.2, 0.3])]}
+    table = initialisation.repetition(found)
+    assert table.loc[2].tolist() == [
+        "-0.750 [-1.000, -0.500]", "-0.667 [-1.000, -0.333]", "0.500 [0.500, 0.500]", "0.350 [0.300, 0.400]",
+        "0.350 [0.300, 0.400]",
+    ]  # fmt: skip
+    assert table.loc[512].tolist() == ["1.000", "1.000", "0.100", "0.200", "0.300"]
+    claim = initialisation.repetition_claim("toy", found)
+    assert claim.here == "2 -0.75; 512 1.00"
+    assert claim.verdict == PARTLY
+    assert initialisation.repetition_claim("toy", {2: found[2]}).verdict == NOT_REPRODUCED
+    assert initialisation.repetition_claim("toy", {512: found[512]}).verdict == REPRODUCED
+    assert initialisation.repetition_claim("toy", {}).verdict == NOT_TESTABLE
 
 
 def test_code_has_what_decides_a_result():

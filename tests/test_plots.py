@@ -1,6 +1,7 @@
 """Figures: what they show can be read back from their axes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -113,3 +114,8 @@ def test_spheres_have_an_axis_each_and_say_the_angle():
     figure = drawn(plots.spheres({"early": points, "last": points, "third": points}))
     assert [axis.get_title() for axis in figure.axes] == ["early", "last", "third"]
     assert "mean angle 30°" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_figures_are_closed_in_one_place():
+    modules = sorted(Path(plots.__file__).parent.glob("*.py"))
+    assert [path.name for path in modules if "plt.close(" in path.read_text()] == ["plots.py"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from decondense import execute, profiles
+from decondense import execute, pretraining, profiles
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -56,6 +56,30 @@ def test_needs_and_minutes_are_of_known_notebooks():
     assert set(table["needs"]) | {need for needs in table["needs"].values() for need in needs} <= known
     assert set(table["minutes"]) <= set(profiles.PROFILES)
     assert {name for minutes in table["minutes"].values() for name in minutes} <= known
+
+
+def values(profile, notebook):
+    """Every parameter of a notebook in a profile."""
+    (path,) = (path for path in NOTEBOOKS if profiles.notebook_id(path) == notebook)
+    return own_parameters(path) | profiles.parameters(profile, notebook)
+
+
+@pytest.mark.parametrize("profile", [name for name in profiles.PROFILES if name != "paper"])  # as the page says
+def test_figure_4_finds_the_runs_of_table_5(profile):
+    fig4, table5 = values(profile, "fig4"), values(profile, "table5")
+    own = {"tasks": table5["TASKS"], "sources": table5["SOURCES"]}
+    assert set(fig4["SEEDS"]["trained"]) <= set(table5["SEEDS"])
+    assert list(fig4["SHAPES"]) == list(table5["SHAPES"])
+    for name in fig4["SHAPES"]:
+        here = pretraining.setup(
+            "table5", fig4["SHAPES"][name], **fig4["TRAINING"], **fig4["GEOMETRY"], sources=fig4["SOURCES"]
+        )
+        there = pretraining.setup(
+            "table5", table5["SHAPES"][name], table5["CORPUS"], **table5["TRAINING"], **table5["GEOMETRY"], **own
+        ) | {"processes": table5["PROCESSES"]}
+        jobs = pretraining.jobs(here, {name: {}}, fig4["SEEDS"]["trained"])
+        runs = pretraining.jobs(there, {"train": table5["CHANGES"]["train"]}, fig4["SEEDS"]["trained"])
+        assert [config for _, config in jobs] == [config for _, config in runs]
 
 
 def test_own_table_goes_over_that_of_all(monkeypatch):

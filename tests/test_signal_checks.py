@@ -1,9 +1,10 @@
 """The recursion meets real models with random weights; tables and claims by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from decondense import paper, signal_checks, verdicts
+from decondense import paper, records, signal_checks, verdicts
 from decondense import signal_propagation as signal
 
 GPT2 = signal.Architecture("gpt2", 256, 4, 4, 64, 1024)
@@ -68,9 +69,84 @@ def test_ablations_and_sizes():
 def test_claims_compare_every_entry(condensation):
     mu = condensation.mu
     right, wrong = (signal.Propagation(mu + shift, mu) for shift in (0.01, 0.2))
-    found = signal_checks.claims({"toy": right}, [condensation])
+    found = signal_checks.claims({"toy": right}, [condensation], {})
     assert [claim.verdict for claim in found] == [verdicts.REPRODUCED] * 3  # mu of the toy rises at every entry
-    assert signal_checks.claims({"toy": wrong}, [condensation])[-1].verdict == verdicts.NOT_REPRODUCED
+    assert signal_checks.claims({"toy": wrong}, [condensation], {})[-1].verdict == verdicts.NOT_REPRODUCED
+    both = signal_checks.claims({"toy": right, "other": right}, [condensation], {"other": mu + 0.1})
+    assert [claim.verdict for claim in both[2:]] == [verdicts.REPRODUCED, verdicts.NOT_REPRODUCED]
+    assert both[3].claim.startswith("other: ")
     points = paper.table("figure_points")
     rho = points[(points.figure == "Fig4") & (points.model == "S1-0") & (points.metric == "spearman")].value.item()
     assert f"{rho:.3f}" in found[0].published
+
+
+@pytest.fixture
+def own_records(tmp_path, monkeypatch):
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "records"))
+    monkeypatch.setattr(records, "committed_folder", lambda: tmp_path / "committed")
+
+
+def counted(table):
+    """A function that gives a table, and how often it was asked."""
+    calls = []
+
+    def function(*arguments):
+        calls.append(arguments)
+        return table
+
+    return function, calls
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"x": [0.1, 2.0], "n": [1, 2]}, index=["gpt2", "qwen3"]),
+        pd.DataFrame([[0.25, 1.0]], index=pd.Index([0.005], name="initialiser"), columns=pd.Index([64, 128], name="w")),
+        pd.DataFrame(
+            {"mu": [0.1, 0.2]}, index=pd.MultiIndex.from_tuples([("a", 0), ("b", 1)], names=["model", "entry"])
+        ),
+    ],
+    ids=["names", "map", "two levels"],
+)
+def test_a_recorded_table_comes_back_as_it_was(own_records, table):
+    function, calls = counted(table)
+    first, second = (signal_checks.recorded(function, GPT2, TEXTS, [1, 2]) for _ in range(2))
+    pd.testing.assert_frame_equal(first.table, table)
+    pd.testing.assert_frame_equal(second.table, table)
+    assert len(calls) == 1
+
+
+def test_other_arguments_are_another_record(own_records):
+    function, calls = counted(pd.DataFrame({"x": [1.0]}))
+    for arguments in [(GPT2, TEXTS), (GPT2._replace(depth=5), TEXTS), (GPT2, TEXTS[:1]), (GPT2, [TEXTS[0] + 1])]:
+        signal_checks.recorded(function, *arguments)
+    assert len(calls) == 4
+
+
+def test_check_run_makes_the_table_again(own_records):
+    table = pd.DataFrame({"x": [1.0, 2.0], "y": [0.5, 0.5]})
+    function, calls = counted(table)
+    signal_checks.recorded(function, 1)
+    assert signal_checks.check_run(function, 1).agrees.tolist() == [True, True]
+    assert len(calls) == 2
+    table.loc[1, "y"] += 0.01
+    check = signal_checks.check_run(function, 1)
+    assert check.agrees.tolist() == [True, False]
+    assert check.now[1] == pytest.approx(0.01)
+
+
+def test_predictions_are_those_of_the_recursion():
+    table = signal_checks.predictions({"b": QWEN3, "a": GPT2}, TEXTS, 1, 3)
+    found = signal_checks.propagations(table)
+    assert list(found) == ["b", "a"]
+    for name, a in (("a", GPT2), ("b", QWEN3)):
+        np.testing.assert_array_equal(found[name].mu, signal.predict(a, TEXTS, 1, 3).mu)
+        np.testing.assert_array_equal(found[name].norm, signal.predict(a, TEXTS, 1, 3).norm)
+
+
+def test_norms_are_those_of_both():
+    a = GPT2._replace(depth=1)
+    table = signal_checks.norms(a, TEXTS, 1, 3)
+    np.testing.assert_array_equal(table.predicted, signal.predict(a, TEXTS, 1, 3).norm)
+    np.testing.assert_array_equal(table.measured, signal_checks.measure(a, TEXTS, 3).norm)
+    assert table.ratio[1] == pytest.approx(table.predicted[1] / table.measured[1])

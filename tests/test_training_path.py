@@ -7,24 +7,30 @@ import pandas as pd
 import pytest
 
 from decondense import paper, training_path
-from decondense.condensation import Condensation
+from decondense.condensation import Condensation, Interval
 from decondense.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
 
 STEPS = np.array([0, 1, 10, 100])
 
 
-def run(label, seed, rho, tau=None):
-    """What a page reads of a run."""
+def run(label, seed, rho, tau=None, reach=0.0):
+    """What a page reads of a run; the intervals at the start reach so far above the values."""
     rho = np.asarray(rho, dtype=float)
     path = pd.DataFrame({"step": STEPS, "tokens": 512 * STEPS, "validation_loss": 9.0 - STEPS / 50, "rho": rho})
     path["tau"] = rho * 0.8 if tau is None else tau
     path["late_half"] = 0.5 - STEPS / 1000 + seed / 100
-    return SimpleNamespace(label=label, seed=seed, path=path)
+    intervals = {f"{name}_interval": Interval(path[name][0] - reach, path[name][0] + reach) for name in ("rho", "tau")}
+    return SimpleNamespace(label=label, seed=seed, path=path, look=lambda checkpoint: looks(checkpoint, intervals))
+
+
+def looks(checkpoint, intervals):
+    assert checkpoint == 0
+    return SimpleNamespace(**intervals)
 
 
 @pytest.fixture
 def runs():
-    falls = [1.0, 0.6, 0.1, -0.4]
+    falls = [0.9, 0.6, 0.1, -0.4]
     return [run(label, seed, np.array(falls) + seed / 50) for label in ("small", "large") for seed in (0, 1, 2)]
 
 
@@ -33,25 +39,32 @@ def test_labels_are_in_order(runs):
     assert training_path.labels([]) == []
 
 
-def test_over_seeds_gives_mean_and_extremes(runs):
-    table = training_path.over_seeds(runs, "small", "rho")
+def test_band_is_mean_and_extremes(runs):
+    table = training_path.band(runs, "small", "rho")
     assert table.tokens.tolist() == [0, 512, 5120, 51200]
-    np.testing.assert_allclose(table["mean"], [1.02, 0.62, 0.12, -0.38])
-    np.testing.assert_allclose(table.low, [1.0, 0.6, 0.1, -0.4])
-    np.testing.assert_allclose(table.high, [1.04, 0.64, 0.14, -0.36])
+    np.testing.assert_allclose(table["mean"], [0.92, 0.62, 0.12, -0.38])
+    np.testing.assert_allclose(table.low, [0.9, 0.6, 0.1, -0.4])
+    np.testing.assert_allclose(table.high, [0.94, 0.64, 0.14, -0.36])
 
 
 def test_runs_with_other_checkpoints_are_refused(runs):
     runs[1].path["tokens"] *= 2
     with pytest.raises(ValueError, match="'small' have different checkpoints"):
-        training_path.over_seeds(runs, "small", "rho")
+        training_path.band(runs, "small", "rho")
 
 
 def test_ends(runs):
     table = training_path.ends(runs)
-    np.testing.assert_allclose(table.loc["small", "ρ"], [1.02, -0.38, -0.38])
-    np.testing.assert_allclose(table.loc["large", "loss"], [9, 7, 7])
+    np.testing.assert_allclose(table.loc["small", "ρ"].tolist()[:3], [0.92, -0.38, -0.38])
+    np.testing.assert_allclose(table.loc["large", "loss"].tolist()[:3], [9, 7, 7])
+    assert table["start at 1"].tolist() == ["0 of 3", "0 of 3", "", ""] * 2
     assert training_path.ends([]).empty
+
+
+def test_ends_counts_the_runs_whose_start_cannot_be_told_from_1():
+    runs = [run("x", 0, [1.0, 0.5, 0.2, 0.1]), run("x", 1, [0.95, 0.5, 0.2, 0.1], reach=0.05)]
+    table = training_path.ends([*runs, run("x", 2, [0.94, 0.5, 0.2, 0.1], reach=0.05)])
+    assert table["start at 1"].tolist() == ["2 of 3", "0 of 3", "", ""]
 
 
 def verdicts(runs):
@@ -76,6 +89,21 @@ def test_claims_on_runs_that_stay_positive():
 def test_claims_on_runs_of_which_half_start_highest():
     runs = [run("x", s, [0.9, later, 0.2, 0.1]) for s, later in ((0, 0.8), (1, 0.95))]
     assert verdicts(runs)[0] == PARTLY
+
+
+def test_runs_that_start_at_1_are_no_evidence_that_the_start_is_highest():
+    full = [run("x", s, [1.0, 1.0, 0.2, 0.1]) for s in (0, 1)]
+    assert verdicts(full)[0] == NOT_TESTABLE
+    claim = training_path.claims([*full, run("x", 2, [0.9, 1.0, 0.2, 0.1])])[0]
+    assert claim.verdict == NOT_REPRODUCED
+    assert claim.why == "highest in 0 of 1 runs; 2 more start at 1 and cannot tell"
+
+
+def test_a_look_before_anything_has_changed_is_not_a_later_one(runs):
+    for one in runs:
+        one.path.loc[1] = one.path.loc[0]
+    assert "later at most 0.600, 0.620" not in training_path.claims(runs)[0].here
+    assert "later at most 0.100, 0.120" in training_path.claims(runs)[0].here
 
 
 def test_the_level_may_rise_where_the_correlation_falls(runs):
@@ -121,7 +149,7 @@ def test_every_published_checkpoint_has_a_revision():
 def test_olmo_claims_without_the_hub_are_not_testable():
     claims = training_path.olmo_claims([])
     assert [c.verdict for c in claims] == [NOT_TESTABLE] * 4
-    assert {c.why for c in claims} == {"the checkpoints of the run are on the hub only"}
+    assert {c.why for c in claims} == {"the checkpoints are on the hub only: `--profile paper` measures them"}
 
 
 def test_olmo_claims_on_a_run_that_stays_condensed():

@@ -208,3 +208,11 @@ def test_is_best_cannot_tell_where_no_item_changed():
     none = Interval(0.0, 0.0)
     assert verdicts.is_best([none, none, Interval(-1.0, 0.0)], [0.0, 0.0, -0.5]).verdict == NOT_TESTABLE
     assert verdicts.is_best([none, Interval(-1.0, 0.0)], [0.0, -0.5]).verdict == NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("holds", "least", "verdict"),
+    [(4, 0.5, REPRODUCED), (2, 0.5, PARTLY), (1, 0.5, NOT_REPRODUCED), (1, 0.0, PARTLY), (0, 0.0, NOT_REPRODUCED)],
+)
+def test_by_count(holds, least, verdict):
+    assert verdicts.by_count(holds, 4, "so it is", least) == (verdict, "so it is")

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from . import audit, stats
-from .plots import BLUE, RED, STYLE
+from .plots import BLUE, RED, STYLE, _closed
 
 GREY = "0.75"
 FLIPS = (0.02, 0.05, 0.1, 0.2)
@@ -158,8 +158,3 @@ def choice(by_checkpoints: pd.DataFrame, positives: pd.DataFrame) -> Figure:
         right.set(xlabel="noise between checkpoints, second to first", ylabel="share of t-tests", ylim=(0, None))
         right.legend(fontsize=7)
     return _closed(figure)
-
-
-def _closed(figure: Figure) -> Figure:
-    plt.close(figure)
-    return figure

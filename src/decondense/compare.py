@@ -15,6 +15,7 @@ from .claims_table import COLUMNS, cells
 from .condensation import RESAMPLES, Condensation, Interval, percentile_interval
 from .files import write_atomically
 from .records import Record, folder
+from .run_verdicts import agrees
 from .verdicts import FALLS, NOT_TESTABLE, Verdict, falls_with_size, grows_with_depth, within
 
 PAPER_FAMILIES = ("GPT2", "Qwen2.5", "Bloom", "Qwen3")  # of Fig. 2b
@@ -151,6 +152,21 @@ def difference(per_text: Sequence[float] | np.ndarray, seed: int = 0) -> tuple[f
     values = np.asarray(per_text, dtype=float)
     draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
     return float(values.mean()), percentile_interval(values[draws].mean(1), len(values))
+
+
+def beside_record(rows: Sequence[tuple[str, float, float, float]]) -> pd.DataFrame:
+    """A check run as a table: quantity, its value in the record and now, the tolerance, and whether they agree.
+
+    NaN agrees with nothing.
+    """
+    table = pd.DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
+    return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)
+
+
+def check_claim(check: pd.DataFrame) -> Claim:
+    """The claim on check runs (tables of `beside_record`, one below the other): every quantity agrees."""
+    claim, here = "every check run agrees with its record", f"{check.agrees.sum()} of {len(check)}"
+    return Claim(claim, "this book", "not stated", here, "all", *agrees(check.quantity.tolist(), check.agrees.tolist()))
 
 
 def chain(values: Sequence[float], intervals: Sequence[Interval]) -> str:

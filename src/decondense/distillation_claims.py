@@ -1,19 +1,21 @@
 """Fig. 5: does distillation lower rho and tau? The published pairs, the measured ones, students and their teacher."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from . import compare, distillation, paper
+from . import compare, corpora, distillation, experiments, measurement, models, packing, paper, pocket, records
 from .compare import METRICS, Claim
 from .condensation import Condensation, Interval
-from .verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Verdict
+from .experiments import Measured
+from .run import Run
+from .run_verdicts import NOT_LOWER, not_lower
 
-MARGIN = 0.1
-NOT_LOWER = f"no interval below 0, none that reaches below -{MARGIN:g}"
+CODE = [*experiments.CODE, Path(packing.__file__), Path(__file__)]
 
 
 class Pair(NamedTuple):
@@ -35,36 +37,6 @@ PAIRS = [
         "32B": "Qwen2.5-32B",
     }.items()
 ]
-
-
-def not_lower(differences: Sequence[Interval]) -> Verdict:
-    """Judge "this is not lower" on intervals of the differences, by the rule `NOT_LOWER`.
-
-    A difference is lower when its interval lies below 0, and cannot tell when it includes 0 and reaches below -0.1: a
-    wide interval is no evidence that nothing falls.
-
-    reproduced: none of either. partly: some, but at most half are lower. not reproduced: more than half are lower. not
-    testable here: none at all, an interval that is not finite, or all of them cannot tell.
-    """
-    if len(differences) == 0 or not np.isfinite(differences).all():
-        return Verdict(NOT_TESTABLE, "the models cannot be had in this profile, or there is no interval")
-    lower = sum(high < 0 for _, high in differences)
-    wide = sum(low < -MARGIN and high >= 0 for low, high in differences)
-    why = f"of {len(differences)} differences {lower} below 0 beyond the uncertainty, {wide} too uncertain to tell"
-    if wide == len(differences):
-        return Verdict(NOT_TESTABLE, why)
-    if lower == wide == 0:
-        return Verdict(REPRODUCED, why)
-    return Verdict(PARTLY if 2 * lower <= len(differences) else NOT_REPRODUCED, why)
-
-
-def lower(difference: Interval) -> Verdict:
-    """Judge "this is lower": reproduced when the whole interval of the difference lies below 0; never `partly`."""
-    if not np.isfinite(difference).all():
-        return Verdict(NOT_TESTABLE, "needs at least two seeds")
-    if difference[1] < 0:
-        return Verdict(REPRODUCED, "the interval lies below 0")
-    return Verdict(NOT_REPRODUCED, "the interval includes 0" if difference[0] <= 0 else "the interval lies above 0")
 
 
 def published() -> pd.DataFrame:
@@ -105,6 +77,36 @@ def pair_claims(results: Sequence[Condensation]) -> list[Claim]:
         verdict = not_lower(list(found.values()))
         claims.append(Claim(f"distilled models: {symbol} not lower", "Fig. 5b", values, here, NOT_LOWER, *verdict))
     return claims
+
+
+def teacher_of(run: Run) -> Measured:
+    """The teacher of a run, on the held-out windows on which the run's own geometry is measured; read or measured.
+
+    Raises
+        ValueError: the run had no teacher; and what `models.load` and `corpora.load` raise.
+    """
+    config = run.record.content["config"]
+    if not config["distillation"]:
+        raise ValueError(f"The run {run.label!r} had no teacher. Give one with a 'distillation' in its configuration.")
+    names = ("corpus", "tokenizer", "texts", "text_length", "sources", "train_tokens")
+    asked = {"teacher": config["distillation"]["teacher"], **{name: config[name] for name in names}, "seed": 0}
+    asked |= {"tokens": list(packing.needs(config))}  # of a corpus that is read row by row they decide what is held out
+
+    surroundings = experiments._surroundings(asked["corpus"], tuple(asked["sources"]))
+    name = f"fig5-teacher-{asked['teacher'].rstrip('/').split('/')[-1].lower()}"
+    record = records.run(name, asked, lambda: _look(asked), CODE, surroundings=surroundings, committed=True)
+    return Measured(Condensation.load(record.arrays), record)
+
+
+def _look(asked: dict) -> tuple[dict, bytes]:
+    teacher, sources, length = asked["teacher"], tuple(asked["sources"]), asked["text_length"]
+    trained = {"train_tokens": asked["train_tokens"]} if teacher in pocket.SIZES else {}
+    loaded = models.load(teacher, sources=sources, seed=0, **trained)
+    corpus, tokenizer = corpora.load(asked["corpus"], sources), models.load_tokenizer(asked["tokenizer"], sources)
+    held_out = packing.stream(corpus, tokenizer, packing.Needs(*asked["tokens"])).held_out
+    windows = packing.spread(held_out, asked["texts"], length)
+    result = measurement.measure(loaded.model, None, windows, max_length=length, name=teacher, progress=False)
+    return experiments._summary(result, loaded.provenance, corpus), result.to_bytes()
 
 
 def profile_distance(student: Float[np.ndarray, "entries"], teacher: Float[np.ndarray, "others"]) -> float:

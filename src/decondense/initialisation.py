@@ -20,6 +20,7 @@ CODE = [*experiments.CODE, *(Path(__file__).with_name(name) for name in ("stream
 CHECK_MU, CHECK_RANK = 0.001, 0.01  # tolerances of a check run: mean cosine; rho and tau
 IN_FIG4 = "olmo-3-7b"  # the model of Fig. 4
 TOLERANCE = 0.05  # of rho and tau at initialisation
+ARTIFICIAL = corpora.Corpus("artificial", [], "token ids in turn", "")
 Found = dict[str, list[Measured]]  # for each model one measurement a seed
 
 
@@ -70,6 +71,36 @@ def survey(
     return {name: [_measured({"model": name, "seed": seed} | shared) for seed in seeds] for name in names}
 
 
+def repeated(
+    model: str, counts: Sequence[int], seeds: Sequence[int], *, max_length: int = 512, dtype: str = "float32"
+) -> dict[int, list[Measured]]:
+    """An untrained model on artificial texts that repeat themselves: the ids 0 .. count - 1 in turn, to `max_length`.
+
+    For each count one measurement a seed (of the weights), read or measured as in `survey`.
+
+    Raises
+        ValueError: unknown model or dtype; a count below 1 or above `max_length`.
+    """
+    if dtype not in models.DTYPES:
+        raise unknown("dtype", dtype, models.DTYPES)
+    for count in counts:
+        if not 1 <= count <= max_length:
+            raise ValueError(f"A text of {max_length} tokens repeats 1 to {max_length} of them, got {count}.")
+    configuration(model)
+    shared = {"model": model, "max_length": max_length, "dtype": dtype}
+    return {count: [_repeated(shared | {"count": count, "seed": seed}) for seed in seeds] for count in counts}
+
+
+def _repeated(config: dict) -> Measured:
+    def compute() -> tuple[dict, bytes]:
+        result, provenance = _streamed(config, [[n % config["count"] for n in range(config["max_length"])]])
+        return experiments._summary(result, provenance, ARTIFICIAL), result.to_bytes()
+
+    name = f"fig4-repeated-{experiments._file_name(config['model'])}"
+    record = records.run(name, config, compute, CODE, surroundings=experiments._machine(), committed=True)
+    return Measured(Condensation.load(record.arrays), record)
+
+
 def check_run(kept: Measured) -> pd.DataFrame:
     """A measurement made again now, beside its record: is the record what this code gives?
 
@@ -83,13 +114,12 @@ def check_run(kept: Measured) -> pd.DataFrame:
         ("ρ", then.rho, now.rho, CHECK_RANK),
         ("τ", then.tau, now.tau, CHECK_RANK),
     ]
-    table = pd.DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
-    return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)
+    return compare.beside_record(rows)
 
 
 def _measured(config: dict, experiment: str = "fig4-init", committed: bool = True) -> Measured:
     compute = lambda: _compute(config)
-    name = f"{experiment}-{config['model'].rstrip('/').split('/')[-1].lower()}"
+    name = f"{experiment}-{experiments._file_name(config['model'])}"
     surroundings = experiments._surroundings(config["corpus"], tuple(config["sources"]))
     record = records.run(name, config, compute, CODE, surroundings=surroundings, committed=committed)
     return Measured(Condensation.load(record.arrays), record)
@@ -101,14 +131,19 @@ def _compute(config: dict) -> tuple[dict, bytes]:
     texts = corpora.sample_texts(corpus, config["n_texts"], config["seed"] * config["n_texts"])
     tokenizer = experiments._tokenizer(config["tokenizer"], sources)
     ids = [tokenizer(text, truncation=True, max_length=length)["input_ids"] for text in texts]
+    result, provenance = _streamed(config, ids)
+    return experiments._summary(result, provenance, corpus), result.to_bytes()
+
+
+def _streamed(config: dict, ids: list[list[int]]) -> tuple[Condensation, dict]:
+    """The model of a configuration on texts of token ids, and where its weights come from."""
     small, ids = streaming.with_vocabulary(configuration(config["model"]), ids)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = streaming.streamed(small, config["seed"], dtype=models.DTYPES[config["dtype"]], device=device)
-    how = {"max_length": length, "seed": config["seed"], "name": config["model"]}
+    how = {"max_length": config["max_length"], "seed": config["seed"], "name": config["model"]}
     result = measurement.measure(model, None, ids, batch_tokens=sum(map(len, ids)), progress=False, **how)
-    provenance = {"model": config["model"], "weights": "random", "dtype": config["dtype"], "device": device,
-                  "source": "random initialisation, block by block", "seed": config["seed"]}  # fmt: skip
-    return experiments._summary(result, provenance, corpus), result.to_bytes()
+    return result, {"model": config["model"], "weights": "random", "dtype": config["dtype"], "device": device,
+                    "source": "random initialisation, block by block", "seed": config["seed"]}  # fmt: skip
 
 
 def table(found: Found) -> pd.DataFrame:
@@ -130,6 +165,26 @@ def table(found: Found) -> pd.DataFrame:
             "falls": f"{(steps <= 0).sum()} of {len(steps)}",
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def repetition(found: dict[int, list[Measured]]) -> pd.DataFrame:
+    """`repeated` as a table, one row a count: over the seeds rho, tau, first, second and last mu, as in `table`."""
+    rows = {}
+    for count, members in found.items():
+        results = [m.condensation for m in members]
+        row = {"ρ": [r.rho for r in results], "τ": [r.tau for r in results]}
+        row |= {f"{name} μ": [r.mu[at] for r in results] for name, at in (("first", 0), ("second", 1), ("last", -1))}
+        rows[count] = {name: spread(values) for name, values in row.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("different tokens")
+
+
+def repetition_claim(model: str, found: dict[int, list[Measured]]) -> Claim:
+    """This book's question on `repeated`: is rho 1 whatever the text?"""
+    means = {count: float(np.mean([m.condensation.rho for m in members])) for count, members in found.items()}
+    here = "; ".join(f"{count} {rho:.2f}" for count, rho in means.items()) or "none"
+    verdict = verdicts.within(list(means.values()), [1.0] * len(means), TOLERANCE)
+    claim = f"{model}, untrained: Spearman ρ = 1 however few different tokens a text has"
+    return Claim(claim, "this book", "not stated", here, f"{TOLERANCE:g}", *verdict)
 
 
 def spread(values: Sequence[float]) -> str:

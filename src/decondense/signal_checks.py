@@ -1,22 +1,80 @@
 """The recursion of `signal_propagation` beside real random weights: errors, widths, initialisers, maps, claims."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
 
-from . import compare, hooks, metrics, paper, verdicts
+from . import compare, hooks, metrics, models, paper, records, signal_propagation, verdicts
 from .compare import Claim
 from .condensation import Condensation
+from .files import sha256
 from .signal_propagation import Architecture, Propagation, architecture, drift, mlp_kernel, powers, predict, resized
 
 Texts = Sequence[Int[np.ndarray, "_"]]  # token ids; texts of any length
 TOLERANCE = 0.05  # asked of the prediction at every entry
-
+CHECK = 0.001  # tolerance of a check run; the tables have numbers of order 1
+CODE = [Path(module.__file__) for module in (hooks, metrics, models, signal_propagation)]
+CODE += [Path(__file__), Path(__file__).with_name("families.toml")]
 
 Mu = dict[str, Float[np.ndarray, "entries"]]  # by model
+
+
+class Kept(NamedTuple):
+    """A table and the record that it comes from."""
+
+    table: pd.DataFrame
+    record: records.Record
+
+
+def recorded(function: Callable[..., pd.DataFrame], *arguments) -> Kept:
+    """What a function of this module gives for these arguments, a table: read where there is a record, else made.
+
+    The arguments may hold architectures, texts (the record keeps their hash) and what JSON knows. Random draws are
+    decided by them too: a function that is not given a seed has a fixed one.
+    """
+    config = {"function": function.__name__, "arguments": _plain(arguments), "seed": 0}
+    compute = lambda: ({"table": function(*arguments).to_dict("tight")}, None)
+    surroundings = {name: metadata.version(name) for name in ("numpy", "torch", "transformers")}
+    name = f"signal-{function.__name__.replace('_', '-')}"
+    record = records.run(name, config, compute, CODE, surroundings=surroundings, committed=True)
+    return Kept(pd.DataFrame.from_dict(record.content["results"]["table"], orient="tight"), record)
+
+
+def _plain(value):
+    if isinstance(value, np.ndarray):
+        return {"tokens": len(value), "sha256": sha256(value.astype(np.int64).tobytes())}
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def check_run(function: Callable[..., pd.DataFrame], *arguments) -> pd.DataFrame:
+    """A table made again now, beside its record: one row a column, the largest difference and the tolerance."""
+    apart = (recorded(function, *arguments).table - function(*arguments)).abs()
+    return compare.beside_record([(f"{name}: largest difference", 0.0, apart[name].max(), CHECK) for name in apart])
+
+
+def predictions(architectures: dict[str, Architecture], texts: Texts, draws: int, seed: int) -> pd.DataFrame:
+    """`predict` for each model: columns mu and norm, index (model, entry)."""
+    found = {name: pd.DataFrame(predict(a, texts, draws, seed)._asdict()) for name, a in architectures.items()}
+    return pd.concat(found, names=["model", "entry"])
+
+
+def norms(a: Architecture, texts: Texts, draws: int, seed: int) -> pd.DataFrame:
+    """Root mean square of the norms, predicted and measured (`measure`), and predicted / measured; a row an entry."""
+    table = pd.DataFrame({"predicted": predict(a, texts, draws, seed).norm, "measured": measure(a, texts, seed).norm})
+    return table.assign(ratio=table.predicted / table.measured).rename_axis("entry")
+
+
+def propagations(table: pd.DataFrame) -> dict[str, Propagation]:
+    """The rows of `predictions`, model by model."""
+    return {name: Propagation(*rows.to_numpy().T) for name, rows in table.groupby(level="model", sort=False)}
 
 
 def errors(predicted: Mu, measured: Mu) -> pd.DataFrame:
@@ -149,8 +207,11 @@ def sizes(names: Sequence[str], texts: Texts) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").astype({"width": int, "blocks": int})
 
 
-def claims(predicted: dict[str, Propagation], measured: Sequence[Condensation]) -> list[Claim]:
-    """The paper's claim on models at initialisation (Fig. 4), and this book's: the recursion meets the measurement."""
+def claims(predicted: dict[str, Propagation], measured: Sequence[Condensation], elsewhere: Mu) -> list[Claim]:
+    """The paper's claim on models at initialisation (Fig. 4), and this book's: the recursion meets the measurement.
+
+    `elsewhere` are profiles that another page measured on the same texts: for this book's claim alone.
+    """
     points = paper.table("figure_points")
     first = points[(points.figure == "Fig4") & (points.model == "S1-0")].set_index("metric")
     found = []
@@ -160,10 +221,10 @@ def claims(predicted: dict[str, Propagation], measured: Sequence[Condensation]) 
         shown = "; ".join(f"{r.name} {getattr(r, name):.3f}" for r in measured)
         verdict = verdicts.within(here, [1.0] * len(here), TOLERANCE)
         found.append(Claim(f"at initialisation {symbol} is 1", "Fig. 4", there, shown, f"{TOLERANCE:g}", *verdict))
-    for r in measured:
-        mu = predicted[r.name].mu
-        here = f"largest difference {np.abs(mu - r.mu).max():.3f}; last entry {mu[-1]:.2f} for {r.mu[-1]:.2f}"
-        verdict = verdicts.within(r.mu.tolist(), mu.tolist(), TOLERANCE)
-        claim = f"{r.name}: the recursion gives μ at every entry"
-        found.append(Claim(claim, "this book", "not stated", here, f"{TOLERANCE:g}", *verdict))
+    for name, here in ({r.name: r.mu for r in measured} | elsewhere).items():
+        mu = predicted[name].mu
+        shown = f"largest difference {np.abs(mu - here).max():.3f}; last entry {mu[-1]:.2f} for {here[-1]:.2f}"
+        verdict = verdicts.within(here.tolist(), mu.tolist(), TOLERANCE)
+        claim = f"{name}: the recursion gives μ at every entry"
+        found.append(Claim(claim, "this book", "not stated", shown, f"{TOLERANCE:g}", *verdict))
     return found

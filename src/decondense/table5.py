@@ -1,4 +1,4 @@
-"""Training with and without dispersion, seed by seed: differences, what they could have shown, and the rules."""
+"""Training with and without dispersion, seed by seed: differences, what they could have shown, claims."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ from .compare import Claim
 from .condensation import LEVEL, Interval
 from .run import Run
 from .run_tables import Quantity
-from .verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Verdict
+from .run_verdicts import ABOVE_0, BELOW_0, not_raised, on_one_side
 
 
 def average(column: str) -> Quantity:
@@ -21,6 +21,12 @@ def average(column: str) -> Quantity:
     scale = 100 if column == "score" else 1
     return lambda run: float(scale * run.evaluation.items.groupby("task")[column].mean().mean())
 
+
+CONDITIONS = ("train", "dispersion")  # of Table 5
+NOT_RAISED = (
+    "interval over seeds at most +{:.3f} nats, 1 % of the lowest validation loss of train, in every model "
+    "(in none wholly above: partly)"
+)
 
 QUANTITIES: dict[str, Quantity] = {  # after the last step
     "late-half μ": lambda run: run.late_half(),
@@ -77,12 +83,13 @@ def detectable(differences: Sequence[float] | np.ndarray, power: float = 0.8, al
 
 
 def spread(runs: Sequence[Run], quantity: Quantity) -> tuple[float, Interval]:
-    """Standard deviation of a quantity from run to run, pooled over the conditions, and its 95 % interval.
+    """Standard deviation of a quantity from run to run, pooled over the `CONDITIONS` of Table 5, and its 95 % interval.
 
-    The square has a chi-square distribution with (runs - conditions) degrees of freedom, if runs vary normally and
-    alike in all conditions. NaN with one seed.
+    Runs of other conditions take no part: the published difference is not one of theirs. The square has a chi-square
+    distribution with (runs - conditions) degrees of freedom, if runs vary normally and alike in both conditions. NaN
+    with one seed.
     """
-    table = run_tables.by_seed(runs, quantity)
+    table = run_tables.by_seed([run for run in runs if run.label in CONDITIONS], quantity)
     freedom = int(table.notna().to_numpy().sum()) - len(table)
     if freedom == 0:
         return float("nan"), Interval(np.nan, np.nan)
@@ -95,7 +102,7 @@ def published() -> pd.DataFrame:
     """Table 5 as printed: one row a benchmark and the average; columns train, dispersion, difference."""
     table = paper.table("table5_pretraining")
     found = table.pivot(index="benchmark", columns="condition", values="value")
-    found = found.loc[table.benchmark.unique(), ["train", "dispersion"]].rename_axis(columns=None)
+    found = found.loc[table.benchmark.unique(), list(CONDITIONS)].rename_axis(columns=None)
     return found.assign(difference=found.dispersion - found.train)
 
 
@@ -108,7 +115,11 @@ def largest_spread(gain: float) -> float:
 
 
 def claims(compared: pd.DataFrame, label: str, one_percent: float) -> list[Claim]:
-    """Four claims on one condition of `comparisons`; `one_percent` of the validation loss of plain training, in nats.
+    """Four claims on one condition of `comparisons`.
+
+    one_percent
+        How much higher a validation loss may be and still count as not raised: in nats, 1 % of the lowest validation
+        loss after the last step of plain training, over all models and seeds.
 
     The condition `dispersion` is that of the paper; others are this book's own.
     """
@@ -119,11 +130,11 @@ def claims(compared: pd.DataFrame, label: str, one_percent: float) -> list[Claim
     loss, acc, mu = "validation loss", "acc (%)", "late-half μ"
     rows = [
         ("lower late-half μ", "this book" if ours else "Fig. 7b (mid-training)", "not stated" if ours else "drawn", mu,
-         ONE_SIDE, on_one_side(found[mu], -1)),
-        ("validation loss is not raised", "this book", "not stated", loss, NOT_RAISED,
+         BELOW_0, on_one_side(found[mu], -1)),
+        ("validation loss is not raised", "this book", "not stated", loss, NOT_RAISED.format(one_percent),
          not_raised(found[loss], one_percent)),
-        ("lower validation loss", "this book", "not stated", loss, ONE_SIDE, on_one_side(found[loss], -1)),
-        ("higher average on the benchmarks", "this book" if ours else "Table 5", gain, acc, ONE_SIDE,
+        ("lower validation loss", "this book", "not stated", loss, BELOW_0, on_one_side(found[loss], -1)),
+        ("higher average on the benchmarks", "this book" if ours else "Table 5", gain, acc, ABOVE_0,
          on_one_side(found[acc], 1)),
     ]  # fmt: skip
     return [
@@ -139,48 +150,3 @@ def in_words(compared: pd.DataFrame, condition: str, quantity: str) -> str:
         f"{row.Index} {run_tables.text(run_tables.Paired(row.difference, Interval(row.low, row.high), row.p), 3)}"
         for row in rows.itertuples()
     )
-
-
-# --- rules ----------------------------------------------------------------------------------------------------------
-
-ONE_SIDE = "interval over seeds on this side of 0 in every model (some: partly)"
-NOT_RAISED = "interval over seeds below +1 % in every model (in none wholly above: partly)"
-BEYOND = "spread from run to run below gain / (1.96 √2), with its interval"
-
-
-def on_one_side(found: Sequence[Interval], sign: int) -> Verdict:
-    """Judge "it is above 0" (`sign` 1) or "below 0" (-1) by the rule `ONE_SIDE`, on one interval a model."""
-    if len(found) == 0 or not np.isfinite(found).all():
-        return Verdict(NOT_TESTABLE, "needs two seeds or more")
-    if all(low == high == 0 for low, high in found):
-        return Verdict(NOT_TESTABLE, "the same in every seed: these items cannot tell")
-    holds = sum(low > 0 if sign > 0 else high < 0 for low, high in found)
-    against = sum(high < 0 if sign > 0 else low > 0 for low, high in found)
-    why = f"{'above' if sign > 0 else 'below'} 0 in {holds} of {len(found)} models; the opposite in {against}"
-    return Verdict(REPRODUCED if holds == len(found) else PARTLY if holds else NOT_REPRODUCED, why)
-
-
-def not_raised(found: Sequence[Interval], tolerance: float) -> Verdict:
-    """Judge "it is not raised" by the rule `NOT_RAISED`, on one interval a model and a tolerance in the same units."""
-    if len(found) == 0 or not np.isfinite(found).all():
-        return Verdict(NOT_TESTABLE, "needs two seeds or more")
-    below = sum(high <= tolerance for _, high in found)
-    raised = sum(low > tolerance for low, _ in found)
-    why = f"at most {tolerance:.3f} above in {below} of {len(found)} models, more in {raised}"
-    return Verdict(REPRODUCED if below == len(found) else NOT_REPRODUCED if raised else PARTLY, why)
-
-
-def beyond_spread(gain: float, found: Sequence[Interval]) -> Verdict:
-    """Judge "this gain of one run over another is more than runs differ by themselves" by the rule `BEYOND`.
-
-    found
-        For each model the interval of the spread from run to run. reproduced: every interval lies below the largest
-        spread allowed. not reproduced: one lies above it. Otherwise these seeds cannot tell.
-    """
-    if len(found) == 0 or not np.isfinite(found).all():
-        return Verdict(NOT_TESTABLE, "needs two seeds or more")
-    allowed = largest_spread(gain)
-    why = f"spread in {'; '.join(f'[{low:.2f}, {high:.2f}]' for low, high in found)}, at most {allowed:.2f} allowed"
-    if all(high < allowed for _, high in found):
-        return Verdict(REPRODUCED, why)
-    return Verdict(NOT_REPRODUCED if any(low > allowed for low, _ in found) else NOT_TESTABLE, why)

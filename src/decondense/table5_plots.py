@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from .plots import BLUE, RED, STYLE
+from .plots import BLUE, RED, STYLE, _closed
 from .run import Run
 
 
@@ -65,8 +65,3 @@ def differences(table: pd.DataFrame, xlabel: str, published: Sequence[float]) ->
         axis.set(xlabel=xlabel, ylim=(-0.6, len(table) - 0.4))
         figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     return _closed(figure)
-
-
-def _closed(figure: Figure) -> Figure:
-    plt.close(figure)
-    return figure

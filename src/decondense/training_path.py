@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from . import compare, paper, run_tables, verdicts
+from . import compare, paper, run_tables, run_verdicts, verdicts
 from .compare import Claim
 from .condensation import Condensation, Interval
 
@@ -27,7 +27,7 @@ def labels(runs: Sequence) -> list[str]:
     return list(dict.fromkeys(run.label for run in runs))
 
 
-def over_seeds(runs: Sequence, label: str, column: str) -> pd.DataFrame:
+def band(runs: Sequence, label: str, column: str) -> pd.DataFrame:
     """Mean, lowest and highest over the seeds of one column of `path`: one row a checkpoint, with its tokens.
 
     Raises
@@ -42,38 +42,44 @@ def over_seeds(runs: Sequence, label: str, column: str) -> pd.DataFrame:
 
 
 def ends(runs: Sequence) -> pd.DataFrame:
-    """First and last checkpoint, and the lowest value between: one row a label and quantity, means over the seeds."""
+    """First and last checkpoint, and the lowest value between: one row a label and quantity, means over the seeds.
+
+    `start at 1`: of how many runs the start cannot be told from 1 (`run_verdicts.starts_highest`); correlations only.
+    """
+    columns = ["at the start", "lowest", "at the end", "start at 1"]
     rows = {}
     for label in labels(runs):
+        own = [run for run in runs if run.label == label]
         for column, symbol in (("rho", "ρ"), ("tau", "τ"), ("late_half", "late-half μ"), ("validation_loss", "loss")):
-            mean = over_seeds(runs, label, column)["mean"]
-            rows[label, symbol] = {"at the start": mean.iloc[0], "lowest": mean.min(), "at the end": mean.iloc[-1]}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["at the start", "lowest", "at the end"])
+            mean, full = band(runs, label, column)["mean"], ""
+            if column in compare.METRICS:
+                full = f"{sum(not high < 1 for high in _highest_start(own, column))} of {len(own)}"
+            rows[label, symbol] = dict(zip(columns, (mean.iloc[0], mean.min(), mean.iloc[-1], full), strict=True))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def claims(runs: Sequence) -> list[Claim]:
     """Fig. 4's three claims for rho and for tau, on the runs made here; and the first of them for the level of mu.
 
-    Highest at initialisation (every run), falls, turns negative (every label, by the interval over its seeds). Without
-    runs each is not testable here.
+    Highest at initialisation (every run that does not start at 1), falls, turns negative (every label, by the interval
+    over its seeds). Without runs each is not testable here.
     """
     rows = []
     for column, (symbol, metric, _) in compare.METRICS.items():
-        points, paths = paper.training_run()[metric], [run.path[column] for run in runs]
-        start, later, end = ([f(path) for path in paths] for f in (_first, _highest_later, _last))
+        points = paper.training_run()[metric]
+        start, later, end = ([f(run.path, column) for run in runs] for f in (_first, _highest_later, _last))
         change = _by_label(runs, [b - a for a, b in zip(start, end, strict=True)])
         at_end = _by_label(runs, end)
         here = f"{compare.numbers(start)}; later at most {compare.numbers(later)}" if runs else "none"
         there = f"{points.iloc[0]:.2f}; later at most {points.iloc[1:].max():.2f}"
-        highest = verdicts.all_below(later, start)
-        below = "95 % interval over seeds below 0"
+        highest = run_verdicts.starts_highest(start, later, _highest_start(runs, column))
         path, last = f"{points.iloc[0]:.2f} → {points.iloc[-1]:.2f}", f"{points.iloc[-1]:.2f} at the end"
         rows += [
-            _claim(f"{symbol} is highest at initialisation", there, here, "no later checkpoint above it", highest),
-            _claim(f"{symbol} falls during training", path, change[0], below, _below_zero(change[1])),
-            _claim(f"{symbol} turns negative during training", last, at_end[0], below, _below_zero(at_end[1])),
+            _claim(f"{symbol} is highest at initialisation", there, here, run_verdicts.FIRST, highest),
+            _below_0(f"{symbol} falls during training", path, *change),
+            _below_0(f"{symbol} turns negative during training", last, *at_end),
         ]
-    start, later = ([f(run.path.late_half) for run in runs] for f in (_first, _highest_later))
+    start, later = ([f(run.path, "late_half") for run in runs] for f in (_first, _highest_later))
     here = f"{compare.numbers(start)}; later at most {compare.numbers(later)}" if runs else "none"
     highest = verdicts.all_below(later, start)
     what = "pocket: late-half μ is highest at initialisation"
@@ -84,8 +90,22 @@ def _claim(claim: str, published: str, here: str, rule: str, verdict: verdicts.V
     return Claim(f"pocket: {claim}", "Fig. 4", published, here, rule, *verdict)
 
 
-_first, _last = (lambda path: float(path.iloc[0])), (lambda path: float(path.iloc[-1]))
-_highest_later = lambda path: float(path.iloc[1:].max())
+def _below_0(claim: str, published: str, here: str, intervals: Sequence[Interval]) -> Claim:
+    return _claim(claim, published, here, run_verdicts.BELOW_0, run_verdicts.on_one_side(intervals, -1))
+
+
+_first = lambda path, column: float(path[column].iloc[0])
+_last = lambda path, column: float(path[column].iloc[-1])
+
+
+def _highest_later(path: pd.DataFrame, column: str) -> float:
+    """Highest value after the start. A look at which nothing has changed yet is left out: warm-up begins at rate 0."""
+    return float(path[column][path.late_half != path.late_half.iloc[0]].max())
+
+
+def _highest_start(runs: Sequence, column: str) -> list[float]:
+    """Upper end of the interval of rho or tau over the texts, before the first step."""
+    return [getattr(run.look(0), f"{column}_interval").high for run in runs]
 
 
 def _by_label(runs: Sequence, values: Sequence[float]) -> tuple[str, list[Interval]]:
@@ -96,10 +116,6 @@ def _by_label(runs: Sequence, values: Sequence[float]) -> tuple[str, list[Interv
     }
     shown = "; ".join(f"{label} {run_tables.text(paired, 2)}" for label, paired in found.items())
     return shown or "none", [paired.interval for paired in found.values()]
-
-
-def _below_zero(intervals: Sequence[Interval]) -> verdicts.Verdict:
-    return verdicts.all_below([interval.high for interval in intervals], [0.0] * len(intervals))
 
 
 def olmo_claims(results: Sequence[Condensation]) -> list[Claim]:
@@ -127,4 +143,6 @@ def olmo_claims(results: Sequence[Condensation]) -> list[Claim]:
 def _needs_hub(verdict: verdicts.Verdict) -> verdicts.Verdict:
     if verdict.verdict != verdicts.NOT_TESTABLE:
         return verdict
-    return verdicts.Verdict(verdicts.NOT_TESTABLE, "the checkpoints of the run are on the hub only")
+    return verdicts.Verdict(
+        verdicts.NOT_TESTABLE, "the checkpoints are on the hub only: `--profile paper` measures them"
+    )

@@ -46,12 +46,12 @@ def training(runs: Sequence, published: pd.DataFrame, start: Sequence[Condensati
         _published(axes.flat[0], published, start)
         for axis, label in zip(axes.flat[1:], labels, strict=False):
             for column, (symbol, _, colour) in TREND.items():
-                _path(axis, training_path.over_seeds(runs, label, column), symbol, colour)
+                _path(axis, training_path.band(runs, label, column), symbol, colour)
             axis.set(title=label, ylim=(-1.05, 1.05))
             axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
         if labels:
             for label, colour in zip(labels, sns.color_palette("viridis", len(labels)), strict=True):
-                _path(axes.flat[-1], training_path.over_seeds(runs, label, "late_half"), label, colour)
+                _path(axes.flat[-1], training_path.band(runs, label, "late_half"), label, colour)
             axes.flat[-1].set(title="late half of the layers", ylabel="mean cosine μ", ylim=(0, 1))
         for axis in axes.flat:
             axis.legend(fontsize=8)

@@ -24,6 +24,18 @@ class Verdict(NamedTuple):
     why: str
 
 
+def by_count(holds: int, of: int, why: str, least: float = 0.5) -> Verdict:
+    """reproduced if it holds for all; partly if for this share of them at least, and for one; else not reproduced."""
+    if holds == of:
+        return Verdict(REPRODUCED, why)
+    return Verdict(PARTLY if holds and holds >= least * of else NOT_REPRODUCED, why)
+
+
+def all_finite(values: Sequence) -> bool:
+    """Whether there are any, and all are finite."""
+    return len(values) > 0 and bool(np.isfinite(values).all())
+
+
 FALLS = "95 % interval of largest - smallest below 0; no step's interval above 0 (else: partly)"
 
 
@@ -52,15 +64,13 @@ def falls_with_size(end: Interval, steps: Sequence[Interval]) -> Verdict:
 def within(here: Sequence[float], published: Sequence[float], tolerance: float) -> Verdict:
     """Judge values of the same models: reproduced if all lie within `tolerance` of the published, partly if half do."""
     if len(here) == 0:
-        return Verdict(NOT_TESTABLE, "the models cannot be had in this profile")
+        return Verdict(NOT_TESTABLE, "not measured in this profile; a larger one has the models (`--profile gpu`)")
     if not np.isfinite(here).all():
         return Verdict(NOT_TESTABLE, "a value here is not finite")
     apart = np.abs(np.asarray(here) - np.asarray(published))
     close = int((apart <= tolerance).sum())
     why = f"{close} of {len(apart)} within {tolerance:g}; largest difference {apart.max():.3f}"
-    if close == len(apart):
-        return Verdict(REPRODUCED, why)
-    return Verdict(PARTLY if 2 * close >= len(apart) else NOT_REPRODUCED, why)
+    return by_count(close, len(apart), why)
 
 
 def same_order(tables: dict[str, Sequence[float]], threshold: float = 0.5) -> Verdict:
@@ -89,41 +99,35 @@ def grows_with_depth(results: Sequence[Condensation]) -> Verdict:
         return Verdict(NOT_TESTABLE, "needs a trained model and at least two texts")
     positive = int((lows > 0).sum())
     why = f"ρ above 0 beyond its interval in {positive} of {len(results)} models"
-    if positive == len(results):
-        return Verdict(REPRODUCED, why)
-    return Verdict(PARTLY if positive else NOT_REPRODUCED, why)
+    return by_count(positive, len(results), why, least=0.0)
 
 
 def is_positive(value: float, interval: Interval) -> Verdict:
     """Judge "this difference is above 0": reproduced when its whole interval is; never `partly`."""
-    if not np.isfinite(interval).all():
-        return Verdict(NOT_TESTABLE, "needs at least two texts")
-    if interval[0] > 0:
-        return Verdict(REPRODUCED, "the interval lies above 0")
-    return Verdict(NOT_REPRODUCED, "the interval includes 0" if interval[1] >= 0 else "the interval lies below 0")
+    return _beyond_zero(interval, "above", "needs at least two texts")
 
 
 def is_negative(interval: Interval) -> Verdict:
     """Judge "this is below 0" over seeds: reproduced when the whole interval is; never `partly`."""
-    if not np.isfinite(interval).all():
-        return Verdict(NOT_TESTABLE, "needs runs of at least two seeds")
-    between = f"[{interval[0]:.3f}, {interval[1]:.3f}]"
-    if interval[1] < 0:
-        return Verdict(REPRODUCED, f"{between} lies below 0")
-    return Verdict(NOT_REPRODUCED, f"{between} includes 0" if interval[0] <= 0 else f"{between} lies above 0")
+    return _beyond_zero(interval, "below", "needs runs of at least two seeds")
+
+
+def _beyond_zero(interval: Interval, side: str, needs: str) -> Verdict:
+    if not all_finite(interval):
+        return Verdict(NOT_TESTABLE, needs)
+    lies = "above" if interval[0] > 0 else "below" if interval[1] < 0 else None
+    why = f"[{interval[0]:.3f}, {interval[1]:.3f}] {f'lies {lies}' if lies else 'includes'} 0"
+    return Verdict(REPRODUCED if lies == side else NOT_REPRODUCED, why)
 
 
 def all_below(here: Sequence[float], bound: Sequence[float]) -> Verdict:
     """Judge "each of these is at most its bound": reproduced for all, partly for half of them or more."""
     if len(here) == 0:
         return Verdict(NOT_TESTABLE, "nothing was measured")
-    if len(here) and not np.isfinite(here).all():
+    if not np.isfinite(here).all():
         return Verdict(NOT_TESTABLE, "a value here is not finite")
     below = int((np.asarray(here) <= np.asarray(bound)).sum())
-    why = f"{below} of {len(here)} at or below the bound"
-    if below == len(here):
-        return Verdict(REPRODUCED, why)
-    return Verdict(PARTLY if 2 * below >= len(here) else NOT_REPRODUCED, why)
+    return by_count(below, len(here), f"{below} of {len(here)} at or below the bound")
 
 
 def is_best(differences: Sequence[Interval], means: Sequence[float]) -> Verdict:
@@ -146,7 +150,7 @@ def is_best(differences: Sequence[Interval], means: Sequence[float]) -> Verdict:
 
 def is_zero(value: float, interval: Interval, tolerance: float) -> Verdict:
     """Judge "this does not change": reproduced when the whole interval of the change lies within the tolerance."""
-    if not np.isfinite(interval).all():
+    if not all_finite(interval):
         return Verdict(NOT_TESTABLE, "needs at least two seeds")
     why = f"change in [{interval[0]:.4f}, {interval[1]:.4f}]"
     if max(abs(interval[0]), abs(interval[1])) <= tolerance:
@@ -159,7 +163,7 @@ def falls_with_dose(differences: Sequence[Interval]) -> Verdict:
 
     reproduced: every interval lies below 0. partly: that of the largest dose does. not reproduced: it does not.
     """
-    if len(differences) == 0 or not np.isfinite(differences).all():
+    if not all_finite(differences):
         return Verdict(NOT_TESTABLE, "needs a dose and at least two seeds")
     below = [high < 0 for _, high in differences]
     why = f"below no dose beyond the uncertainty for {sum(below)} of {len(below)} doses"
@@ -170,10 +174,7 @@ def falls_with_dose(differences: Sequence[Interval]) -> Verdict:
 
 def all_above(here: Sequence[float], bound: float = 0.0) -> Verdict:
     """Judge "each of these is above": strictly. reproduced for all, partly for half of them or more."""
-    if len(here) == 0 or not np.isfinite(here).all():
+    if not all_finite(here):
         return Verdict(NOT_TESTABLE, "nothing was measured, or a value is not finite")
     above = int((np.asarray(here) > bound).sum())
-    why = f"{above} of {len(here)} above {bound:g}"
-    if above == len(here):
-        return Verdict(REPRODUCED, why)
-    return Verdict(PARTLY if 2 * above >= len(here) else NOT_REPRODUCED, why)
+    return by_count(above, len(here), f"{above} of {len(here)} above {bound:g}")
