@@ -1,4 +1,4 @@
-"""The runs of a TOML file in two processes: the numbers of one process, one record, a kill, and sharded weights."""
+"""The runs of a file in two processes: the numbers of one process, one record, a kill, and sharded weights."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import decondense
-from decondense import execute, files, launch, pretraining, profiles, records, training
+from decondense import execute, files, launch, pretraining, profiles, records, runfile, training
 from decondense.run import Run
 
 ROOT = Path(__file__).parents[1]
@@ -65,45 +65,8 @@ def toy(tmp_path, tiny_tokenizer, monkeypatch):
     return write
 
 
-# --- what is asked --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ("stepz = 3", r"Unknown key in toy\.toml 'stepz'\. Did you mean 'steps'"),
-        ("processes = 3", r"toy\.toml is for 3 processes: 2 do not divide it"),
-        ("[changes.other]\nlamda = 1.0", "No run knows 'lamda'"),
-        ('schedule = "cosin"', "Unknown schedule 'cosin'"),
-    ],
-)
-def test_a_bad_file_is_refused_at_the_door(toy, more, message):
-    with pytest.raises(ValueError, match=message):
-        launch.read(toy(more), 2)
-
-
-@pytest.mark.parametrize("name", ["steps", "seeds", "changes", "experiment"])
-def test_a_missing_key_is_named(toy, name):
-    path = toy()
-    lines = path.read_text().split("[changes.")[0] if name == "changes" else path.read_text()
-    path.write_text("\n".join(line for line in lines.splitlines() if not line.startswith(f"{name} =")))
-    with pytest.raises(ValueError, match=rf"toy\.toml has no '{name}': add it"):
-        launch.read(path, 1)
-
-
-@pytest.mark.parametrize(("here", "accumulation"), [(1, 12), (2, 6), (4, 3)])
-def test_fewer_processes_accumulate_more(toy, here, accumulation):
-    shared, changes, seeds = launch.read(toy("processes = 4\naccumulation = 3"), here)
-    assert (shared["accumulation"], shared["processes"], seeds) == (accumulation, here, [5])
-    ((label, config),) = pretraining.jobs(shared, changes, seeds)
-    assert label == "dispersion"
-    assert config.get("processes") == (None if here == 1 else here)
-    assert training.packing.needs(config).train == 6 * 2 * 12 * 16
-
-
 def test_a_run_of_two_processes_is_not_made_in_one(toy):
-    shared, changes, seeds = launch.read(toy(), 2)
-    ((_, config),) = pretraining.jobs(shared, changes, seeds)
+    (config,) = runfile.read(toy(), 2).configs
     with pytest.raises(ValueError, match=r"one of 2 processes, and here are 1\. Start it with `accelerate launch"):
         pretraining.train(config)
 
@@ -114,7 +77,7 @@ def test_the_papers_file_is_the_profile_of_the_notebook():
     how = asked["TRAINING"] | asked["GEOMETRY"] | {"tasks": asked["TASKS"], "sources": asked["SOURCES"]}
     shared = pretraining.setup("table5", shape, asked["CORPUS"], **how) | {"processes": asked["PROCESSES"]}
     expected = pretraining.jobs(shared, asked["CHANGES"], asked["SEEDS"])
-    assert pretraining.jobs(*launch.read(RECIPES / "table5.toml", asked["PROCESSES"])) == expected
+    assert runfile.read(RECIPES / "table5.toml", asked["PROCESSES"]).jobs == expected
     tokens = shared["steps"] * shared["batch_size"] * shared["length"] * shared["processes"]
     assert tokens == pytest.approx(156e9, rel=1e-4)
 
@@ -131,6 +94,22 @@ def test_preparing_trains_nothing(toy, capsys):
     assert str(float(6 * 2 * 2 * 16)) in printed
     assert not list(records.folder().glob("*"))
     assert list((files.cache_dir() / "streams").glob("imdb-*.npy"))
+
+
+def test_a_committed_record_is_taken_as_the_plan_says(toy, tmp_path, monkeypatch, capsys):
+    """It was made on another machine; here nothing is trained."""
+    file = toy()
+    with monkeypatch.context() as patch:
+        patch.setenv("DECONDENSE_RECORDS", str(tmp_path / "committed"))
+        patch.setenv("DECONDENSE_DEVICE", "abacus")
+        launch.main([str(file)])
+    capsys.readouterr()
+    assert not records.folder().exists()
+    monkeypatch.setattr(training, "train", lambda *_: pytest.fail("trained again"))
+    launch.main([str(file)])
+    assert capsys.readouterr().out.split("to train")[1].split()[0] == "0.0"
+    (path,) = records.folder().glob("*.json")
+    assert records.is_committed(records.read(path))
 
 
 # --- two processes --------------------------------------------------------------------------------------------------
@@ -174,7 +153,7 @@ def killed_after_a_checkpoint(process):
 
 @pytest.mark.parametrize("config", ["ddp", "fsdp"])
 def test_two_processes_give_the_numbers_of_one_and_go_on_when_killed(config, toy, tmp_path, monkeypatch):
-    ((_, asked),) = pretraining.jobs(*launch.read(toy(batch=4, steps=60), 1))
+    (asked,) = runfile.read(toy(batch=4, steps=60)).configs
     alone = Run("dispersion", 5, pretraining.train(asked))
     file = toy("processes = 2", batch=2, steps=60)
     folder = killed_after_a_checkpoint(started(file, config))

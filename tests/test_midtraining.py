@@ -1,12 +1,12 @@
 """Runs of conditions and seeds: configured, trained once, read from their records, and checked against them."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from decondense import grid, midtraining, models, pocket, records, trainers, training, workers
+from decondense import files, grid, midtraining, models, pocket, records, training, workers
+from decondense import trained as trained_runs
 from decondense.run import Run
 
 SHARED = {
@@ -104,14 +104,6 @@ def test_conditions_are_those_that_training_knows():
     assert sum(config["loss"] is not None for config in configs) == 4
 
 
-def test_code_is_what_a_run_is_made_by():
-    """A change of any of these files makes new records."""
-    for module in (training, trainers, midtraining, models, pocket):
-        assert Path(module.__file__) in midtraining.CODE
-    assert len(set(midtraining.CODE)) == len(midtraining.CODE)
-    assert all(path.exists() for path in midtraining.CODE)
-
-
 # --- runs and records -----------------------------------------------------------------------------------------------
 
 
@@ -177,9 +169,9 @@ def test_other_code_or_surroundings_are_other_records(monkeypatch, tmp_path):
     changed = tmp_path / "module.py"
     changed.write_text("x = 1")
     with monkeypatch.context() as patch:
-        patch.setattr(midtraining, "CODE", [*midtraining.CODE, changed])
+        patch.setattr(trained_runs, "CODE", [*trained_runs.CODE, changed])
         (other,) = runs({"train": {}})
-    monkeypatch.setattr(midtraining, "_surroundings", lambda config: {"device": "abacus"})
+    monkeypatch.setattr(trained_runs, "surroundings", lambda config: {"device": "abacus"})
     (third,) = runs({"train": {}})
     assert len({first.record.path, other.record.path, third.record.path}) == 3
     assert first.results["curve"] == other.results["curve"] == third.results["curve"]
@@ -189,7 +181,7 @@ def test_other_code_or_surroundings_are_other_records(monkeypatch, tmp_path):
 
 
 def leftovers():
-    return [path.name for path in (midtraining.cache_dir() / "midtraining").glob("*")]
+    return [path.name for path in (files.cache_dir() / "midtraining").glob("*")]
 
 
 def test_train_leaves_the_record_alone():
@@ -236,7 +228,7 @@ def committed(monkeypatch, tmp_path):
     """Runs made on another machine, whose records the repository keeps; here there are none yet."""
     with monkeypatch.context() as patch:
         patch.setenv("DECONDENSE_RECORDS", str(tmp_path / "committed"))
-        patch.setattr(midtraining, "_surroundings", lambda config: {"device": "abacus"})
+        patch.setattr(trained_runs, "surroundings", lambda config: {"device": "abacus"})
         found = runs()
     assert not (tmp_path / "records").exists()
     return found
@@ -342,6 +334,7 @@ def test_check_run_finds_a_record_that_this_code_does_not_give(change, row):
 
 def test_plan_counts_what_is_missing(monkeypatch):
     monkeypatch.setattr(grid, "matrix_rate", lambda: 1e5)
+    monkeypatch.setattr(workers, "side_by_side", lambda parameters: 4)
     plan = midtraining.plan(shared(), CHANGES | {"again": {}}, [5, 7])
     assert plan[["runs", "to train"]].tolist() == [5, 5]
     assert plan["tokens"] == 4 * 3 * 2 * 16  # the model before training needs none

@@ -88,6 +88,18 @@ def test_other_rows_or_another_vocabulary_are_another_file(corpus, tiny_tokenize
     assert len(files()) == 3
 
 
+def test_another_version_of_this_module_reads_no_older_file(corpus, tiny_tokenizer, monkeypatch, tmp_path):
+    packing.stream(corpus, tiny_tokenizer)
+    toy, _ = streamed(corpus.rows)
+    packing.stream(toy, tiny_tokenizer, packing.Needs(30, 8))
+    changed = tmp_path / "packing.py"
+    changed.write_text("_ROWS = 1")
+    monkeypatch.setattr(packing, "__file__", str(changed))
+    packing.stream(corpus, tiny_tokenizer)
+    packing.stream(toy, tiny_tokenizer, packing.Needs(30, 8))
+    assert sorted(path.suffix for path in files()) == [".int32", ".int32", ".npy", ".npy"]
+
+
 # --- a corpus that is read row by row ------------------------------------------------------------------------------
 
 

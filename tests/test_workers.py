@@ -4,9 +4,11 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +16,7 @@ import psutil
 import pytest
 from conftest import tiny
 
+import decondense
 from decondense import midtraining, records, workers
 
 STAND_IN = """
@@ -24,11 +27,35 @@ for line in sys.stdin:
     with open(os.environ["STARTED"], "a") as file:
         print(os.getpid(), config["seed"], os.environ["OMP_NUM_THREADS"], file=file)
     time.sleep(config.get("seconds", 0))
+    for step in config.get("says", ()):
+        print(step, flush=True)
     if "error" in config:
         raise ValueError(config["error"])
     if config.get("dies"):
         os._exit(9)
     print("done", flush=True)
+"""
+
+ORPHAN = """
+import sys, time, types
+from decondense import workers
+
+def train(config, progress):
+    for step in range(1, 201):
+        time.sleep(0.05)
+        open(sys.argv[2], "a").write(".")
+        progress(step)
+
+sys.modules["decondense.midtraining"] = types.SimpleNamespace(train=train)  # the real one takes seconds to import
+workers.main()
+"""
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, sys.argv[1], "midtraining", sys.argv[2]], stdin=-1, stdout=-1, text=True)
+print("{}", file=child.stdin, flush=True)
+child.stdout.readline()
+print(child.pid, flush=True)
+time.sleep(60)
 """
 
 
@@ -45,7 +72,7 @@ def started(tmp_path, monkeypatch):
 
 
 def at_most(number, monkeypatch):
-    monkeypatch.setattr(workers, "_workers", lambda parameters: number)
+    monkeypatch.setattr(workers, "side_by_side", lambda parameters: number)
 
 
 def config(seed, **told):
@@ -139,6 +166,36 @@ def test_an_interrupt_ends_the_children(started, monkeypatch):
     assert_ended(started)
 
 
+def test_the_bar_counts_steps_also_of_a_run_that_goes_on(started, monkeypatch):
+    at_most(1, monkeypatch)
+    bars = []
+
+    class Bar(workers.tqdm):
+        def __init__(self, *args, **how):
+            super().__init__(*args, **how)
+            bars.append(self)
+
+    monkeypatch.setattr(workers, "tqdm", Bar)
+    workers.train_all([config(0, steps=9, says=[5, 6, 9]), config(1, steps=20, stop_after=4, says=[1, 4])], 100)
+    assert [(bar.n, bar.total) for bar in bars] == [(13, 13)]
+
+
+def test_a_child_without_a_parent_ends_at_its_next_step(tmp_path):
+    """kill -9 to the parent alone: the child, which nobody listens to, leaves no record."""
+    script = tmp_path / "child.py"
+    script.write_text(ORPHAN)
+    kill = [sys.executable, "-c", PARENT, str(script), str(tmp_path / "steps")]
+    environment = os.environ | {"PYTHONPATH": str(Path(decondense.__file__).parents[1])}
+    with subprocess.Popen(kill, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(child)
+    assert len((tmp_path / "steps").read_text()) < 200
+
+
 # --- how many -------------------------------------------------------------------------------------------------------
 
 
@@ -149,15 +206,28 @@ def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch, cores, fit, 
     monkeypatch.setattr(workers.psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
     monkeypatch.setattr(workers.torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
-    assert workers._workers(parameters) == number
+    assert workers.side_by_side(parameters) == number
     monkeypatch.delattr(os, "sched_getaffinity")  # macOS and Windows
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert workers._workers(parameters) == number
+    assert workers.side_by_side(parameters) == number
 
 
-def test_one_worker_on_a_gpu(monkeypatch):
+@pytest.mark.parametrize(("visible", "names"), [(None, ["0", "1"]), ("2,3", ["2", "3"])])
+def test_one_worker_on_each_gpu(started, monkeypatch, visible, names):
     monkeypatch.setattr(workers.torch.cuda, "is_available", lambda: True)
-    assert workers._workers(1) == 1
+    monkeypatch.setattr(workers.torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert workers.side_by_side(10**12) == 2
+    seen, popen = [], workers.subprocess.Popen
+    keep = lambda *a, env, **how: seen.append(env["CUDA_VISIBLE_DEVICES"]) or popen(*a, env=env, **how)
+    monkeypatch.setattr(workers.subprocess, "Popen", keep)
+    workers.train_all([config(seed, seconds=0.3) for seed in range(4)], 100)
+    assert sorted(seen) == names
+    assert {threads for *_, threads in started()} == {3}
+    assert_ended(started)
 
 
 # --- the child ------------------------------------------------------------------------------------------------------
@@ -166,9 +236,11 @@ def test_one_worker_on_a_gpu(monkeypatch):
 def test_child_answers_each_line_and_keeps_noise_apart(monkeypatch, capsys):
     seen, answers = [], io.StringIO()
 
-    def train(config):
-        assert answers.getvalue() == "done\n" * len(seen)  # an answer comes after its run
+    def train(config, progress):
+        assert answers.getvalue() == "1\n2\ndone\n" * len(seen)  # an answer comes after its run
         seen.append(config)
+        progress(1)
+        progress(2)
         print("loss 3.1")
 
     monkeypatch.setattr(midtraining, "train", train)
@@ -177,11 +249,11 @@ def test_child_answers_each_line_and_keeps_noise_apart(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", answers)
     workers.main()
     assert seen == [config(1), config(2)]
-    assert answers.getvalue() == "done\ndone\n"
+    assert answers.getvalue() == "1\n2\ndone\n1\n2\ndone\n"
 
 
 def test_real_children_make_records_and_a_bad_configuration_stops_them(tmp_path, tiny_tokenizer, monkeypatch):
-    """A tiny model in a local folder, on a local corpus; the last run asks for a loss that does not exist."""
+    """A tiny model in a local folder, on a local corpus; the last run asks for a layer that it does not have."""
     tiny("gpt2").save_pretrained(tmp_path / "gpt2-toy")
     tiny_tokenizer.save_pretrained(tmp_path / "gpt2-toy")
     rng = np.random.default_rng(0)
@@ -193,8 +265,8 @@ def test_real_children_make_records_and_a_bad_configuration_stops_them(tmp_path,
     at_most(1, monkeypatch)
     sizes = {"batch_size": 2, "length": 16, "checkpoints": 1, "texts": 2, "text_length": 24, "held_out": 2}
     shared = midtraining.setup(str(tmp_path / "gpt2-toy"), "imdb", steps=2, sources=["local"], **sizes)
-    changes = {"train": {}, "dispersion": {"loss": "dispersion"}, "bad": {"loss": "dispersal"}}
-    with pytest.raises(RuntimeError, match=r"loss dispersal, seed 0\): ValueError: Unknown loss 'dispersal'"):
+    changes = {"train": {}, "dispersion": {"loss": "dispersion"}, "bad": {"loss": "dispersion", "layers": [9]}}
+    with pytest.raises(RuntimeError, match=r"loss dispersion, seed 0\): ValueError: layers=\[9\]: a model of 3 blocks"):
         midtraining.runs(shared, changes, [0])
     del changes["bad"]
     monkeypatch.setattr(workers, "train_all", lambda *_: pytest.fail("trained again"))

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import records, workers
+from . import packing, records, trained, workers
 from .run import Run
 
+_MODEL = ("model", "shape")  # what names the model in a configuration
 CHECK_MU, CHECK_LOSS = 0.01, 0.02  # tolerances of a check run: mean cosine, and loss in nats
 
 
@@ -22,38 +23,45 @@ class Kind(NamedTuple):
     """One kind of training run.
 
     `module` names the module whose `train(config)` makes a run and its record, `find(config, committed)` gives that
-    record or `None`, `prepare(config)` makes what several processes need and only one should make, and
-    `parameters(config)` counts the model's.
+    record or `None`, `prepare(config)` makes what several processes need and only one should make,
+    `parameters(config)` counts the model's, and `name(config)` is how the record's name begins.
     """
 
     module: str
     find: Callable[[dict, bool], records.Record | None]
     prepare: Callable[[dict], None]
     parameters: Callable[[dict], int]
+    name: Callable[[dict], str] = lambda config: ""
 
 
-def runs(kind: Kind, jobs: Iterable[tuple[str, dict]], committed: bool) -> list[Run]:
+Trainer = Callable[[Sequence[dict], int, str], None]  # as `workers.train_all`
+
+
+def runs(kind: Kind, jobs: Iterable[tuple[str, dict]], committed: bool, train_all: Trainer | None = None) -> list[Run]:
     """One run for each (label, configuration): read where there is a record, else trained, several at a time.
+
+    train_all
+        What trains those without a record: `workers.train_all`, on this machine, if `None`; see `cluster`.
 
     Raises
         RuntimeError: a training process failed; its last line says why.
     """
     jobs = list(jobs)
-    train_missing(kind, [config for _, config in jobs], committed)
+    train_missing(kind, [config for _, config in jobs], committed, train_all)
     return [Run(label, config["seed"], kind.find(config, committed)) for label, config in jobs]
 
 
-def train_missing(kind: Kind, configs: Sequence[dict], committed: bool) -> None:
+def train_missing(kind: Kind, configs: Sequence[dict], committed: bool, train_all: Trainer | None = None) -> None:
     """Train what has no record; the largest models first, so that the small ones fill the end."""
-    missing = list(_missing(kind, configs, committed))
-    if missing:
+    if missing := missing_of(kind, configs, committed):
         for shape in {_key(_what_is_prepared(config)): config for config in missing}.values():
             kind.prepare(shape)
         missing.sort(key=kind.parameters, reverse=True)
-        workers.train_all(missing, kind.parameters(missing[0]), kind.module)
+        (train_all or workers.train_all)(missing, kind.parameters(missing[0]), kind.module)
 
 
-def _missing(kind: Kind, configs: Sequence[dict], committed: bool) -> Iterable[dict]:
+def missing_of(kind: Kind, configs: Sequence[dict], committed: bool) -> list[dict]:
+    """The configurations without a record, each once."""
     unique = {_key(config): config for config in configs}.values()
     return [config for config in unique if kind.find(config, committed) is None]
 
@@ -63,8 +71,9 @@ def _key(config: dict) -> str:
 
 
 def _what_is_prepared(config: dict) -> dict:
-    names = ("model", "tokenizer", "train_tokens", "corpus", "tokens", "sources", "distillation")
-    return {name: config[name] for name in names if name in config}
+    names = ("model", "tokenizer", "train_tokens", "corpus", "sources", "distillation")
+    # Of a corpus that is read row by row only as many tokens are prepared as a run reads.
+    return {name: config[name] for name in names if name in config} | {"tokens": packing.needs(config)}
 
 
 def origin(runs: Sequence[Run]) -> pd.DataFrame:
@@ -108,18 +117,77 @@ def check_run(kind: Kind, run: Run, steps: int) -> pd.DataFrame:
     return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)
 
 
-def plan(kind: Kind, configs: Sequence[dict]) -> pd.Series:
+class Cost(NamedTuple):
+    """Hours, and whether all of them follow from finished runs of the same model."""
+
+    hours: float
+    measured: bool
+
+
+def plan(kind: Kind, configs: Sequence[dict], at_once: int | None = None) -> pd.Series:
     """What `runs` would do, before it starts: runs, those to train, their tokens and hours.
 
-    The hours are 6 x parameters x tokens at 40 % of the bfloat16 matrix rate of this machine, measured now: those of
-    one GPU where there is one, so GPU-hours of a run in many processes.
+    at_once
+        Runs that are trained side by side: their `cost` is divided by it. `None`: as many as fit here.
     """
     unique = {_key(config): config for config in configs}
-    missing = _missing(kind, configs, committed=True)
-    operations = sum(6.0 * tokens(config) * kind.parameters(config) for config in missing)
-    hours = operations / (0.4 * matrix_rate()) / 3600 if missing else 0.0
+    missing = missing_of(kind, configs, committed=True)
+    if missing:
+        at_once = min(len(missing), at_once or workers.side_by_side(max(map(kind.parameters, missing))))
+    known = cost(kind, missing).hours / (at_once or 1)
     counts = {"runs": len(unique), "to train": len(missing), "tokens": sum(map(tokens, missing))}
-    return pd.Series(counts | {"hours, about": round(hours, 2)})
+    return pd.Series(counts | {"hours, about": round(known, 2)})
+
+
+def cost(kind: Kind, configs: Sequence[dict]) -> Cost:
+    """GPU-hours of runs; without a GPU core-hours, each run on one core beside others.
+
+    Measured, where a run of the same model was finished on such a device (`seconds_a_token`). Else 6 x parameters x
+    tokens at 40 % of the bfloat16 matrix rate of this machine, measured now. That is meant for large models on a GPU,
+    and several times too low for the pocket models on a CPU. NaN where neither can be had: jobs for GPUs, planned
+    on a machine without one.
+    """
+    like: dict[str, list[dict]] = {}
+    for config in configs:
+        if tokens(config):
+            like.setdefault(_key({name: config.get(name) for name in _MODEL}), []).append(config)
+    seconds = [(sum(map(tokens, group)), seconds_a_token(kind, group[0])) for group in like.values()]
+    known = [
+        count * (each or _guess(kind, group[0])) for (count, each), group in zip(seconds, like.values(), strict=True)
+    ]
+    return Cost(sum(known) / 3600, all(each for _, each in seconds))
+
+
+def _guess(kind: Kind, config: dict) -> float:
+    if trained.device() == "cuda" and not torch.cuda.is_available():
+        return float("nan")
+    parameters = kind.parameters(config)
+    sharing = 1 if torch.cuda.is_available() else workers.side_by_side(parameters)
+    return 6.0 * parameters * sharing / (0.4 * matrix_rate())
+
+
+def seconds_a_token(kind: Kind, config: dict) -> float | None:
+    """Of the longest finished runs of the same model on such a device, their median; `None` without one."""
+    like = [run for run in _finished(kind.name(config).rpartition("-")[0]) if _same_model(run["config"], config)]
+    cost = [
+        (run["results"]["tokens"], run["provenance"]["seconds"] * run["config"].get("processes", 1)) for run in like
+    ]
+    longest = max((tokens for tokens, _ in cost), default=0)
+    return float(np.median([seconds for tokens, seconds in cost if tokens == longest])) / longest if longest else None
+
+
+def _finished(prefix: str) -> list[dict]:
+    """The records of whole runs whose name begins so, on such a device: this GPU, or any if there is none here."""
+    here = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    paths = [path for folder in (records.committed_folder(), records.folder()) for path in folder.glob(f"{prefix}-*")]
+    read = [records.read(path) for path in paths if path.suffix == ".json"]
+    whole = [record.content for record in read if record and not record.content["config"].get("stop_after")]
+    gpu = lambda run: run["provenance"]["hardware"]["gpu"]
+    return [run for run in whole if (gpu(run) == here if here or trained.device() == "cpu" else gpu(run))]
+
+
+def _same_model(one: dict, other: dict) -> bool:
+    return all(one.get(name) == other.get(name) for name in _MODEL)
 
 
 def tokens(config: dict) -> int:

@@ -1,47 +1,12 @@
 """The mid-training runs of the book: a model, a condition, a seed, and the record of loss, geometry and benchmarks."""
 
 import inspect
-import shutil
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
-import torch
 
-from . import (
-    benchmarks,
-    corpora,
-    evaluate,
-    grid,
-    hooks,
-    losses,
-    measurement,
-    metrics,
-    models,
-    packing,
-    pairwise,
-    pocket,
-    pocket_tasks,
-    records,
-    sequences,
-    trainers,
-    training,
-)
-from .errors import unknown
-from .files import cache_dir
+from . import conditions, grid, models, packing, pocket, records, trained, training
 from .run import Run
-
-_MODULES = (
-    benchmarks, corpora, evaluate, hooks, losses, measurement, metrics, models, packing, pairwise, pocket, pocket_tasks,
-    sequences, trainers, training,
-)  # fmt: skip
-_FILES = (
-    "midtraining.py", "families.toml", "mirrors.py", "assets.py", "assets.toml", "benchmarks.toml",
-    "harness.py",  # imports lm-eval: seconds
-)  # fmt: skip
-CODE = [*(Path(module.__file__) for module in _MODULES), *(Path(__file__).with_name(name) for name in _FILES)]
 
 # The eight conditions of Table 2: what each changes in a run. `none` is the model before training.
 CONDITIONS: dict[str, dict] = {
@@ -54,7 +19,7 @@ CONDITIONS: dict[str, dict] = {
     "orthogonalization": {"loss": "orthogonalization"},
     "dispersion": {"loss": "dispersion"},
 }
-_corpus = lru_cache(maxsize=4)(corpora.load)
+_corpus = trained.corpus
 
 
 def setup(
@@ -88,21 +53,12 @@ def setup(
         For each benchmark the limit on its items (`None`: all), as in `evaluate.evaluate`; scored after the last step.
 
     Raises
-        ValueError: a number that is not positive, more checkpoints than steps, an unknown benchmark.
+        ValueError: what `conditions.checked_setup` raises.
     """
-    config = dict(locals())
-    numbers = ("steps", "batch_size", "accumulation", "length", "checkpoints", "texts", "text_length", "held_out")
-    for name in (*numbers, "learning_rate"):
-        if config[name] <= 0:
-            raise ValueError(f"{name} must be above 0, got {config[name]}.")
-    if checkpoints > steps:
-        raise ValueError(f"{checkpoints} checkpoints in {steps} steps: give at least as many steps.")
-    for task in tasks or {}:  # a name that only lm-eval knows has a look of its own; a slip of the pen shows here
-        if task not in (known := [*evaluate.PAPER_TASKS, *pocket_tasks.TASKS]):
-            raise unknown("benchmark", task, known)
-    trained = {"train_tokens": config.pop("train_tokens")} if model in pocket.SIZES else {}
-    config.pop("train_tokens", None)
-    return config | trained | {"tasks": dict(tasks or {}), "sources": list(sources)}
+    config = conditions.checked_setup(locals())
+    if model not in pocket.SIZES:
+        del config["train_tokens"]
+    return config | {"tasks": dict(tasks or {}), "sources": list(sources)}
 
 
 def runs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int], committed: bool = True) -> list[Run]:
@@ -119,13 +75,14 @@ def runs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int], commit
         ValueError: a change that no run knows; what `DispersionTrainer`, `models.load`, `corpora.load` raise.
         RuntimeError: a training process failed; its last line says why.
     """
-    return grid.runs(KIND, _jobs(shared, changes, seeds), committed)
+    return grid.runs(KIND, jobs(shared, changes, seeds), committed)
 
 
-def _jobs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> list[tuple[str, dict]]:
-    jobs = [(label, configuration(shared | change, seed)) for label, change in changes.items() for seed in seeds]
+def jobs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> list[tuple[str, dict]]:
+    """The label and the configuration of each run, in the order of `runs`."""
+    every = [(label, configuration(shared | change, seed)) for label, change in changes.items() for seed in seeds]
     # The model before training does not depend on the seed of the data.
-    return [(label, config) for label, config in jobs if config["steps"] or config["seed"] == seeds[0]]
+    return [(label, config) for label, config in every if config["steps"] or config["seed"] == seeds[0]]
 
 
 origin = grid.origin
@@ -138,7 +95,7 @@ def check_run(run: Run, steps: int) -> pd.DataFrame:
 
 def plan(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> pd.Series:
     """What `runs` with the same arguments would do, before it starts (`grid.plan`)."""
-    return grid.plan(KIND, [config for _, config in _jobs(shared, changes, seeds)])
+    return grid.plan(KIND, [config for _, config in jobs(shared, changes, seeds)])
 
 
 def _parameters(model: str) -> int:
@@ -152,7 +109,7 @@ def configuration(asked: dict, seed: int) -> dict:
     """The whole configuration of a run: what `setup` gave, the condition with its defaults, the seed.
 
     Raises
-        ValueError: a key that no run knows.
+        ValueError: a key that no run knows, or a value that none can have (`conditions.checked`).
     """
     condition = {
         "loss": None, "weight": 0.1, "layers": "all", "temperature": None, "subsample": 256, "noise_alpha": None,
@@ -165,7 +122,7 @@ def configuration(asked: dict, seed: int) -> dict:
     config = condition | asked | {"seed": seed}
     if config["loss"] is None:  # what has no effect is not part of the configuration
         config |= {"weight": None, "layers": None, "temperature": None, "subsample": None}
-    return config
+    return conditions.checked(config)
 
 
 def _name(config: dict) -> str:
@@ -176,20 +133,7 @@ def _name(config: dict) -> str:
 
 def _find(config: dict, committed: bool) -> records.Record | None:
     """The record of a run if there is one, without computing."""
-    return records.find(_name(config), config, CODE, surroundings=_surroundings(config), committed=committed)
-
-
-def _surroundings(config: dict) -> dict:
-    corpus = _corpus(config["corpus"], tuple(config["sources"])).sha256
-    pretraining = _corpus("documentation").sha256 if config["model"] in pocket.SIZES else None
-    versions = {
-        name: metadata.version(name) for name in ("torch", "transformers", "tokenizers", "accelerate", "lm_eval")
-    }
-    return {
-        "corpora": [corpus, pretraining],
-        "versions": versions,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
+    return trained.find(_name(config), config, committed)
 
 
 def _prepare(config: dict) -> None:
@@ -197,18 +141,14 @@ def _prepare(config: dict) -> None:
     if config["model"] in pocket.SIZES:
         pocket.train_missing([config["model"]], config["train_tokens"])
     corpus = _corpus(config["corpus"], tuple(config["sources"]))
-    packing.stream(corpus, models.load_tokenizer(config["model"], config["sources"]))
+    packing.stream(corpus, models.load_tokenizer(config["model"], config["sources"]), packing.needs(config))
 
 
-def train(config: dict) -> records.Record:
-    """Train one run now, and write its record; a run that was killed goes on after its last saved checkpoint."""
-    surroundings = _surroundings(config)
-    # Named by the key, so that what an older version of the code saved is never gone on with.
-    folder = cache_dir() / "midtraining" / records.path_of(_name(config), config, CODE, surroundings).stem
-    compute = lambda: training.train(config, folder)
-    record = records.run(_name(config), config, compute, CODE, surroundings=surroundings)
-    shutil.rmtree(folder, ignore_errors=True)
-    return record
+def train(config: dict, progress: Callable[[int], None] | None = None) -> records.Record:
+    """Train one run now, and write its record (`trained.train`); `progress` gets the number of each step done."""
+    return trained.train("midtraining", _name(config), config, training.pretrained, progress)
 
 
-KIND = grid.Kind("midtraining", lambda *of: _find(*of), lambda c: _prepare(c), lambda c: _parameters(c["model"]))
+KIND = grid.Kind(
+    "midtraining", lambda *of: _find(*of), lambda c: _prepare(c), lambda c: _parameters(c["model"]), lambda c: _name(c)
+)

@@ -43,7 +43,8 @@ def needs(config: Mapping) -> Needs:
 def stream(corpus: corpora.Corpus, tokenizer, wanted: Needs | None = None) -> Stream:
     """The rows of a corpus one after the other as token ids, no separator between them, and no special tokens.
 
-    Made once for each corpus and tokenizer, kept in the cache and read from there through a memory map.
+    Made once for each corpus and tokenizer (and version of this module), kept in the cache and read from there through
+    a memory map.
 
     wanted
         Of a `corpora.Streamed` corpus this many tokens are taken and no more: the first are held out, so that a longer
@@ -55,7 +56,7 @@ def stream(corpus: corpora.Corpus, tokenizer, wanted: Needs | None = None) -> St
     """
     if isinstance(corpus.rows, corpora.Streamed):
         return _some(corpus, tokenizer, wanted)
-    path = cache_dir() / "streams" / f"{corpus.name}-{sha256(corpus.sha256 + _identity(tokenizer))[:16]}.npy"
+    path = cache_dir() / "streams" / f"{corpus.name}-{_key(corpus, tokenizer)}.npy"
     if not path.exists():
         write_atomically(path, _npy(_encode(corpus, tokenizer)))
     ids = np.load(path, mmap_mode="r")
@@ -67,8 +68,7 @@ def _some(corpus: corpora.Corpus, tokenizer, wanted: Needs | None) -> Stream:
     if wanted is None:
         raise ValueError(f"{corpus.name} is read row by row: say how many tokens are wanted.")
     tokens = sum(wanted)
-    key = sha256(corpus.sha256 + _identity(tokenizer))[:16]
-    path = cache_dir() / "streams" / f"{corpus.name}-{key}-{tokens}.int32"
+    path = cache_dir() / "streams" / f"{corpus.name}-{_key(corpus, tokenizer)}-{tokens}.int32"
     if not path.exists():
         _grow(path, corpus, tokenizer, tokens)
     ids = np.memmap(path, dtype=np.int32, mode="r")
@@ -100,6 +100,11 @@ def _grow(path: Path, corpus: corpora.Corpus, tokenizer, tokens: int) -> None:
     with suppress(FileNotFoundError):  # another process was faster
         os.replace(part, path)
     progress.unlink(missing_ok=True)
+
+
+def _key(corpus: corpora.Corpus, tokenizer) -> str:
+    """Of the file with the tokens: corpus, tokenizer, and this module, so that a change here reads no older file."""
+    return sha256(corpus.sha256 + _identity(tokenizer) + sha256(Path(__file__)))[:16]
 
 
 def _identity(tokenizer) -> str:

@@ -4,50 +4,15 @@ In several processes (`accelerate launch`) see `launch`.
 """
 
 import inspect
-import shutil
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import torch
 
-from . import (
-    benchmarks,
-    corpora,
-    distillation,
-    evaluate,
-    grid,
-    hooks,
-    losses,
-    measurement,
-    metrics,
-    models,
-    packing,
-    pairwise,
-    pocket,
-    pocket_tasks,
-    records,
-    sequences,
-    trainers,
-    training,
-)
-from .errors import unknown
-from .files import cache_dir
+from . import conditions, grid, models, packing, pocket, records, trained, training
 from .run import Run
 
-_MODULES = (
-    benchmarks, corpora, distillation, evaluate, hooks, losses, measurement, metrics, models, packing, pairwise, pocket,
-    pocket_tasks, sequences, trainers, training,
-)  # fmt: skip
-_FILES = (
-    "pretraining.py", "families.toml", "mirrors.py", "assets.py", "assets.toml", "benchmarks.toml",
-    "harness.py",  # imports lm-eval: seconds
-)  # fmt: skip
-CODE = [*(Path(module.__file__) for module in _MODULES), *(Path(__file__).with_name(name) for name in _FILES)]
-_corpus = lru_cache(maxsize=4)(corpora.load)
-PRECISIONS, SCHEDULES = ("float32", "bfloat16"), ("cosine", "linear")
+_corpus = trained.corpus
 
 
 def setup(
@@ -100,24 +65,9 @@ def setup(
         Of a pocket model that is the teacher in a distillation.
 
     Raises
-        ValueError: a number that is not positive, more checkpoints than steps, an unknown architecture, benchmark,
-            precision or schedule.
+        ValueError: an unknown architecture, and what `conditions.checked_setup` raises.
     """
-    config = dict(locals())
-    numbers = ("steps", "batch_size", "accumulation", "length", "checkpoints", "texts", "text_length", "held_out")
-    for name in (*numbers, "learning_rate"):
-        if config[name] <= 0:
-            raise ValueError(f"{name} must be above 0, got {config[name]}.")
-    if checkpoints > steps:
-        raise ValueError(f"{checkpoints} checkpoints in {steps} steps: give at least as many steps.")
-    if not 0 <= warm_up < 1:
-        raise ValueError(f"warm_up is a share of the steps, 0 up to 1, got {warm_up}.")
-    for name, value, known in (("precision", precision, PRECISIONS), ("schedule", schedule, SCHEDULES)):
-        if value not in known:
-            raise unknown(name, value, known)
-    for task in tasks or {}:
-        if task not in (known := [*evaluate.PAPER_TASKS, *pocket_tasks.TASKS]):
-            raise unknown("benchmark", task, known)
+    config = conditions.checked_setup(locals())
     _architecture(shape)
     return config | {"shape": dict(shape), "tasks": dict(tasks or {}), "sources": list(sources), "spacing": "log"}
 
@@ -160,7 +110,7 @@ def configuration(asked: dict, seed: int) -> dict:
     """The whole configuration of a run: what `setup` gave, the condition with its defaults, the seed.
 
     Raises
-        ValueError: a key that no run knows.
+        ValueError: a key that no run knows, or a value that none can have (`conditions.checked`).
     """
     condition = {
         "loss": None, "weight": 0.1, "layers": "all", "temperature": None, "subsample": None, "distillation": None,
@@ -172,9 +122,10 @@ def configuration(asked: dict, seed: int) -> dict:
             raise ValueError(f"No run knows {name!r}. Known: {', '.join(sorted(known))}.")
     config = condition | asked | {"seed": seed}
     config["distillation"] = _distillation(config["distillation"])
-    config["logging_steps"] = max(1, config["steps"] // 100)
     if config["loss"] is None:  # what has no effect is not part of the configuration
         config |= {"weight": None, "layers": None, "temperature": None, "subsample": None}
+    config = conditions.checked(config)
+    config["logging_steps"] = max(1, config["steps"] // 100)
     if config["distillation"] is None:
         config.pop("train_tokens", None)
     if config.get("processes") == 1:  # usual, and not said
@@ -265,18 +216,7 @@ def _name(config: dict) -> str:
 
 def _find(config: dict, committed: bool) -> records.Record | None:
     """The record of a run if there is one, without computing."""
-    return records.find(_name(config), config, CODE, surroundings=_surroundings(config), committed=committed)
-
-
-def _surroundings(config: dict) -> dict:
-    versions = {
-        name: metadata.version(name) for name in ("torch", "transformers", "tokenizers", "accelerate", "lm_eval")
-    }
-    return {
-        "corpora": [_corpus(config["corpus"], tuple(config["sources"])).sha256, _corpus("documentation").sha256],
-        "versions": versions,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
+    return trained.find(_name(config), config, committed)
 
 
 def prepare(config: dict) -> None:
@@ -287,29 +227,14 @@ def prepare(config: dict) -> None:
     packing.stream(corpus, models.load_tokenizer(config["tokenizer"], config["sources"]), packing.needs(config))
 
 
-def train(config: dict) -> records.Record:
-    """Train one run now, and write its record; a run that was killed goes on after its last saved checkpoint.
-
-    In several processes all call this with the same configuration; the first alone writes, and all get the record.
+def train(config: dict, progress: Callable[[int], None] | None = None) -> records.Record:
+    """Train one run now, and write its record (`trained.train`); `progress` gets the number of each step done.
 
     Raises
         ValueError: there are more or fewer processes than `processes` says.
     """
     _check_processes(config.get("processes", 1))
-    together = training.processes()
-    # Named by the key, so that what an older version of the code saved is never gone on with.
-    folder = cache_dir() / "pretraining" / records.path_of(_name(config), config, CODE, _surroundings(config)).stem
-    together.wait_for_everyone()  # what all read now, none has changed yet
-    if _find(config, False) is None:
-        compute = lambda: training.train(config, folder, _load)
-        if together.is_main_process:
-            records.run(_name(config), config, compute, CODE, surroundings=_surroundings(config))
-        else:
-            compute()
-        together.wait_for_everyone()
-        if together.is_main_process:
-            shutil.rmtree(folder, ignore_errors=True)
-    return _find(config, False)
+    return trained.train("pretraining", _name(config), config, _load, progress)
 
 
 def _check_processes(asked: int) -> None:
@@ -321,4 +246,6 @@ def _check_processes(asked: int) -> None:
         )
 
 
-KIND = grid.Kind("pretraining", lambda *of: _find(*of), lambda c: prepare(c), lambda c: parameters(c))
+KIND = grid.Kind(
+    "pretraining", lambda *of: _find(*of), lambda c: prepare(c), lambda c: parameters(c), lambda c: _name(c)
+)

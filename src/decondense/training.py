@@ -1,9 +1,11 @@
 """One training run: from a configuration to the loss curve, the geometry on the way, and the benchmarks at the end."""
 
 import hashlib
+import os
 import shutil
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from .files import write_atomically
 FORGET_AFTER = 1000 / 1526  # of the steps: the paper's one reset in a run of 1,526 steps
 LONG = 200  # steps; a longer run saves its state on the way,
 SAVE_EVERY = 500  # steps at most
+LOOK = "look-{:07d}.npz"  # what is measured at a step
 
 
 def pretrained(config: dict) -> models.Loaded:
@@ -29,7 +32,13 @@ def pretrained(config: dict) -> models.Loaded:
     return models.load(config["model"], sources=tuple(config["sources"]), seed=0, **how)
 
 
-def train(config: dict, folder: Path, load: Callable[[dict], models.Loaded] = pretrained) -> tuple[dict, bytes]:
+def train(
+    config: dict,
+    folder: Path,
+    load: Callable[[dict], models.Loaded] = pretrained,
+    progress: Callable[[int], None] | None = None,
+    keep: Callable[[models.Loaded], None] | None = None,
+) -> tuple[dict, bytes]:
     """Train as the configuration says: the results, and the arrays as an `.npz` file.
 
     The configuration is that of `midtraining.configuration`, or with another `load` that of
@@ -37,7 +46,13 @@ def train(config: dict, folder: Path, load: Callable[[dict], models.Loaded] = pr
     checkpoints and `distillation`.
 
     Arrays: `mu` (checkpoints, texts, entries), `histogram` (checkpoints, entries, bins), and `item_*`, the columns of
-    `evaluate.Evaluation.items`. What is seen on the way is kept in `folder`, from which a run that was killed goes on.
+    `evaluate.Evaluation.items`. What is seen on the way is kept in `folder`, from which a run that was killed goes on,
+    unless it began before the UTC time in `DECONDENSE_FRESH`.
+
+    progress
+        Called with the number of each step that is done.
+    keep
+        Called with the model after the last step.
 
     In several processes (`accelerate launch`) all of them call this with the same configuration; the batch size is that
     of one process, and only the first measures and writes. A model that is sharded over them (FSDP) is put together
@@ -52,7 +67,7 @@ def train(config: dict, folder: Path, load: Callable[[dict], models.Loaded] = pr
     corpus = corpora.load(config["corpus"], config["sources"])
     stream = packing.stream(corpus, loaded.tokenizer, packing.needs(config))
     whole = lambda: _whole(loaded, lambda: load(config))
-    watch = _Watch(config, whole, stream.held_out, folder)
+    watch = _Watch(config, whole, stream.held_out, folder, progress or (lambda step: None))
     curve = _fit(config, loaded, stream.train, watch, folder)
     processes().wait_for_everyone()  # until the first has written what all read now
     results = {
@@ -67,7 +82,10 @@ def train(config: dict, folder: Path, load: Callable[[dict], models.Loaded] = pr
     arrays = watch.arrays()
     if _is_only():
         results["weights_sha256"] = _fingerprint(loaded.model)
-    if config["tasks"] and (model := whole()):
+    model = whole() if config["tasks"] or keep else None  # all processes together
+    if keep and model:
+        keep(model)
+    if config["tasks"] and model:
         evaluation = _evaluate(config, model)
         results["tasks"] = evaluation.tasks
         columns = {f"item_{name}": evaluation.items[name].to_numpy() for name in evaluation.items}
@@ -155,9 +173,17 @@ def _fingerprint(model: torch.nn.Module) -> str:
 
 def _last_checkpoint(folder: Path) -> str | None:
     """The last checkpoint that is whole: the Trainer writes the file looked for last, and one more a process."""
+    if _begun(folder) < os.environ.get("DECONDENSE_FRESH", ""):
+        return None
     saved = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
     whole = [path for path in saved if len(list(path.glob("rng_state*.pth"))) >= processes().num_processes]
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+def _begun(folder: Path) -> str:
+    """When a run wrote its first look, as records write the time; the last of all times if it has none."""
+    first = folder / LOOK.format(0)
+    return datetime.fromtimestamp(first.stat().st_mtime, UTC).isoformat(timespec="seconds") if first.exists() else "~"
 
 
 def _autocast(model: torch.nn.Module, precision: str):
@@ -191,8 +217,15 @@ def _evaluate(config: dict, loaded: models.Loaded) -> evaluate.Evaluation:
 class _Watch(TrainerCallback):
     """Measures geometry and validation loss during training; each look is a file, so that a resumed run keeps it."""
 
-    def __init__(self, config: dict, whole: Callable[[], models.Loaded | None], held_out: np.ndarray, folder: Path):
-        self.whole, self.folder, self.stop_after = whole, folder, config["stop_after"]
+    def __init__(
+        self,
+        config: dict,
+        whole: Callable[[], models.Loaded | None],
+        held_out: np.ndarray,
+        folder: Path,
+        progress: Callable[[int], None],
+    ):
+        self.whole, self.folder, self.progress, self.stop_after = whole, folder, progress, config["stop_after"]
         self.texts = packing.spread(held_out, config["texts"], config["text_length"])
         self.validation = torch.tensor(packing.spread(held_out, config["held_out"], config["length"]))
         spacing = np.geomspace(1, max(1, config["steps"]), config["checkpoints"] + 1)
@@ -230,6 +263,7 @@ class _Watch(TrainerCallback):
             self.look(0)
 
     def on_step_end(self, args, state, control, **kwargs):
+        self.progress(state.global_step)
         if state.global_step in self.steps:
             self.look(state.global_step)
         if self.stop_after and state.global_step >= self.stop_after:
@@ -244,7 +278,7 @@ class _Watch(TrainerCallback):
         return {name: np.stack([look[name] for look in looks]) for name in ("mu", "histogram")}
 
     def _path(self, step: int) -> Path:
-        return self.folder / f"look-{step:07d}.npz"
+        return self.folder / LOOK.format(step)
 
     def _read(self, step: int) -> dict[str, np.ndarray]:
         with np.load(self._path(step)) as file:

@@ -1,0 +1,121 @@
+"""The runs that a file asks for: mid-training of a model, or training from scratch, in TOML or YAML.
+
+    model = "gpt2"                        # or a list; or [shape] and experiment, for training from scratch
+    corpus = "wikitext-103"
+    steps = 1000
+    seeds = [0, 1, 2]
+    [changes.train]
+    [changes.dispersion]
+    loss = "dispersion"
+
+Every key is an argument of `midtraining.setup` or `pretraining.setup`, but for `seeds`, `processes` and the table
+`changes`, which has for each label what it changes. TOML, since that is what the recipes are written in; YAML, since
+that is what many tools write. Both give the same runs.
+"""
+
+import inspect
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from . import grid, midtraining, pretraining
+from .errors import unknown
+
+
+class Asked(NamedTuple):
+    """What is asked for: a kind of run, and for each run a label and its configuration."""
+
+    kind: grid.Kind
+    jobs: list[tuple[str, dict]]
+
+    @property
+    def configs(self) -> list[dict]:
+        return [config for _, config in self.jobs]
+
+
+def table(path: Path) -> dict:
+    """What a file says, as it stands there.
+
+    Raises
+        ValueError: neither .toml nor .yaml nor .yml, not readable as such, or no table.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        if path.suffix == ".toml":
+            return tomllib.loads(text)
+        if path.suffix not in (".yaml", ".yml"):
+            raise ValueError(f"{path.name} must end in .toml, .yaml or .yml.")
+        found = yaml.safe_load(text)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path.name} has no keys.")
+    return found
+
+
+def keys(given: Mapping) -> list[str]:
+    """The keys that a table of this kind may have beside `changes`: those of `setup`, `seeds`, `processes`."""
+    setup, own = (midtraining.setup, []) if "model" in given else (pretraining.setup, ["processes"])
+    return [*inspect.signature(setup).parameters, "seeds", *own]
+
+
+def read(path: Path, processes: int = 1) -> Asked:
+    """The runs of a file, for this many processes (`asked`)."""
+    return asked(table(path), path.name, processes)
+
+
+def asked(given: Mapping, name: str, processes: int = 1) -> Asked:
+    """The runs of a table; `name` says where it is from.
+
+    `processes` in it is how many train one model together. With fewer, each accumulates more, so that a step sees as
+    many tokens.
+
+    Raises
+        ValueError: an unknown or a missing key; a number of processes that does not divide what is given; what `setup`
+            and `configuration` of the two modules raise.
+    """
+    if ("model" in given) == ("shape" in given):
+        raise ValueError(f"{name} must have either 'model', to go on training it, or 'shape', to train from scratch.")
+    rest = dict(given)
+    _check_keys(rest, name)
+    changes = {label: dict(change or {}) for label, change in rest.pop("changes").items()}
+    made = _from_weights if "model" in given else _from_scratch
+    return made(rest, changes, rest.pop("seeds"), name, processes)
+
+
+def _check_keys(given: Mapping, name: str) -> None:
+    known = [*keys(given), "changes"]
+    for key in given:
+        if key not in known:
+            raise unknown(f"key in {name}", key, known)
+    arguments = inspect.signature(midtraining.setup if "model" in given else pretraining.setup).parameters
+    needed = [key for key, argument in arguments.items() if argument.default is argument.empty]
+    for key in (*needed, "seeds", "changes"):
+        if key not in given:
+            raise ValueError(f"{name} has no {key!r}: add it.")
+
+
+def _from_weights(given: dict, changes: dict, seeds: list[int], name: str, processes: int) -> Asked:
+    if processes > 1:
+        raise ValueError(f"{name} goes on training a model: one process makes a run. See `decondense train`.")
+    models = given.pop("model")
+    models = [models] if isinstance(models, str) else models
+    jobs = []
+    for model in models:
+        found = midtraining.jobs(midtraining.setup(model, **given), changes, seeds)
+        jobs += [(f"{model}, {label}" if len(models) > 1 else label, config) for label, config in found]
+    return Asked(midtraining.KIND, jobs)
+
+
+def _from_scratch(given: dict, changes: dict, seeds: list[int], name: str, processes: int) -> Asked:
+    said = given.pop("processes", processes)
+    if said % processes:
+        raise ValueError(f"{name} is for {said} processes: {processes} do not divide it.")
+    for part in (given, *changes.values()):
+        if part is given or "accumulation" in part:
+            part["accumulation"] = part.get("accumulation", 1) * said // processes
+    shared = pretraining.setup(**given) | {"processes": processes}
+    return Asked(pretraining.KIND, pretraining.jobs(shared, changes, seeds))
