@@ -1,4 +1,4 @@
-"""The command `decondense`: reproduce the paper, measure and compare models, look after the installation."""
+"""The command `decondense`: reproduce the paper, measure, compare and train models, look after the installation."""
 
 import os
 from typing import Annotated
@@ -10,6 +10,7 @@ from . import __version__
 from . import reproduce as runner
 from .cli_compare import compare
 from .cli_measure import measure
+from .cli_train import train
 from .command import said_plainly
 from .doctor import doctor
 
@@ -42,6 +43,7 @@ def _options(
 # Commands with a module of their own stand here, one line each, in the order of the help.
 app.command()(measure)
 app.command()(compare)
+app.command()(train)
 app.command()(doctor)
 
 
