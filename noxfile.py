@@ -1,7 +1,9 @@
-"""`nox -s tests`, `lint`, `reproduce -- --profile laptop`, `book`, `bench`: in one environment with pinned versions."""
+"""`nox -s tests`, `lint`, `reproduce -- --profile laptop`, ...: in one environment, its files pinned and hashed."""
 
 import hashlib
+import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +13,10 @@ ENVIRONMENT = Path(".nox/decondense").resolve()
 BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON_INSIDE = Path(BIN.name, "python")  # of an environment's folder
 PYTHON = str(ENVIRONMENT / PYTHON_INSIDE)
+LOCKS = ("requirements.lock", "requirements-cpu.lock")
+CUDA = ("cuda-", "nvidia-", "triton==")  # what PyPI's torch for Linux needs and the CPU build does not
+# Packages that build others: ours, and those that PyPI has only as source. They come first: then no build fetches any.
+BUILDERS = ("editables", "hatchling", "packaging", "pathspec", "pluggy", "setuptools", "tomlkit", "trove-classifiers")
 
 nox.options.default_venv_backend = "none"  # nox would make one environment per session: hours of torch downloads
 nox.options.sessions = ["lint", "tests"]
@@ -19,15 +25,62 @@ nox.options.sessions = ["lint", "tests"]
 def prepare(session: nox.Session) -> None:
     """Create the shared environment and install into it, unless it is there and made for the same requirements."""
     stamp = ENVIRONMENT / "installed.sha256"
-    wanted = hashlib.sha256(
-        b"\0".join([sys.version.encode(), *(Path(p).read_bytes() for p in ("pyproject.toml", "constraints.txt"))])
-    ).hexdigest()
+    files = ("pyproject.toml", "constraints.txt", *LOCKS)
+    wanted = hashlib.sha256(b"\0".join([sys.version.encode(), *(Path(p).read_bytes() for p in files)])).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     session.run(sys.executable, "-m", "virtualenv", "--quiet", "--clear", str(ENVIRONMENT))
     session.log("Installing the pinned packages into .nox/decondense: several minutes, once")
-    session.run(PYTHON, "-m", "pip", "install", "-e", ".[reproduce,tests]", "-c", "constraints.txt")
+    if os.environ.get("DECONDENSE_NO_HASHES"):
+        session.warn("DECONDENSE_NO_HASHES is set: versions are pinned, but no file is checked against its hash")
+        pip(session, "install", "-e", ".[reproduce,tests,cluster]", "-c", "constraints.txt")
+    else:
+        install_locked(session)
     stamp.write_text(wanted)
+
+
+def install_locked(session: nox.Session) -> None:
+    """Install what the locks pin, each file checked by pip against its hash, and then the package itself."""
+    chosen = [lines for name, lines in locked().items() if name.split("==")[0] != "torch"]
+    torch = torch_here(session)
+    if "+" in torch:
+        chosen = [lines for lines in chosen if not lines.startswith(CUDA)]
+    builders = [lines for lines in chosen if lines.split("==")[0] in BUILDERS]
+    for name, part in {"builders": builders, "all": [*chosen, locked()[torch]]}.items():
+        path = ENVIRONMENT / f"{name}.lock"
+        path.write_text("\n".join(part) + "\n")
+        pip(session, "install", "--require-hashes", "--no-deps", "--no-build-isolation", "-r", str(path))
+    pip(session, "install", "--no-deps", "--no-build-isolation", "-e", ".")
+    pip(session, "check")
+
+
+def locked() -> dict[str, str]:
+    """`name==version` -> its lines in a lock: the pin, where it applies, and the hashes of all its files."""
+    text = "".join(Path(path).read_text() for path in LOCKS)
+    return {lines.split()[0]: lines for lines in re.findall(r"(?m)^\w.*(?:\n .*)*", text)}
+
+
+def torch_here(session: nox.Session) -> str:
+    """The torch that pip would take: PyPI's build, or another one if an index or folder that pip was told of has it."""
+    pin = next(line for line in Path("constraints.txt").read_text().splitlines() if line.startswith("torch=="))
+    report = ENVIRONMENT / "torch.json"
+    pip(session, "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps", "--report", str(report), pin)
+    found = json.loads(report.read_text())["install"][0]
+    name = f"torch=={found['metadata']['version']}"
+    digest = found["download_info"]["archive_info"].get("hashes", {}).get("sha256", "no hash")
+    if digest not in locked().get(name, ""):
+        session.error(
+            f"pip would take {name} with the SHA-256 {digest}, which no lock knows: {found['download_info']['url']}\n"
+            "Choose one: let pip take PyPI's build, which is locked for every platform (unset PIP_EXTRA_INDEX_URL and "
+            "PIP_FIND_LINKS); or, if you trust this file, add its hash to requirements-cpu.lock; or set "
+            "DECONDENSE_NO_HASHES=1 to install pinned versions without checking any hash."
+        )
+    return name
+
+
+def pip(session: nox.Session, *command: str) -> None:
+    """Run the pip of the shared environment."""
+    session.run(PYTHON, "-m", "pip", *command)
 
 
 def run(session: nox.Session, *command: str) -> None:
@@ -79,3 +132,35 @@ def lint(session: nox.Session) -> None:
     code = ("src", "tests", "noxfile.py")
     run(session, "ruff", "check", *code)
     run(session, "ruff", "format", "--check", *code)
+
+
+@nox.session
+def colab(session: nox.Session) -> None:
+    """Run every notebook as Colab gets it, in an environment with a kernel alone: nox -s colab -- --only fig2"""
+    prepare(session)
+    session.run(PYTHON, "tests/bare_colab.py", "--maker", sys.executable, *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask PyPI which of the locked packages have known vulnerabilities; fails too when PyPI cannot be asked."""
+    place = Path(".nox/audit").resolve()
+    python, stamp = str(place / PYTHON_INSIDE), place / "installed"
+    if not stamp.exists():
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", "--clear", str(place))
+        session.run(python, "-m", "pip", "install", "--quiet", "pip-audit")
+        stamp.touch()
+    found = place / "found.json"
+    how = ("--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json", "--output", str(found))
+    found.unlink(missing_ok=True)
+    session.run(python, "-m", "pip_audit", *how, "-r", LOCKS[0], success_codes=[0, 1])
+    if not found.exists():
+        session.error("Not audited: pip-audit stopped, for the reason above")
+    answers = json.loads(found.read_text())["dependencies"]
+    silent = [answer["name"] for answer in answers if "skip_reason" in answer]
+    bad = [f"{a['name']} {a['version']}: {v['id']}" for a in answers for v in a.get("vulns", [])]
+    session.log(f"{len(answers)} locked packages: {len(silent)} without an answer, {len(bad)} known vulnerabilities")
+    said = [f"PyPI's JSON service gave no answer about {silent[0]} and {len(silent) - 1} others"] if silent else []
+    said += [f"known vulnerabilities in {', '.join(bad)}"] if bad else []
+    if said:
+        session.error("Not passed: " + "; ".join(said))

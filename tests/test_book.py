@@ -265,3 +265,22 @@ def test_external_requests_are_not_links_nor_prose(offline, tmp_path):
     assert offline.external_requests(tmp_path) == []
     (tmp_path / "page.css").write_text("@import 'https://example.org/font.css';")
     assert offline.external_requests(tmp_path) == ["page.css: https://example.org/font.css"]
+
+
+def test_build_tells_no_folder_of_this_machine(repository):
+    start = repository / "build" / "ci" / "notebooks" / "00_start_here.ipynb"
+    said = f"{repository}/src/x.py:1 {Path.home()}/.cache/y /home/somebody/z\n"
+    notebook = nbformat.read(start, as_version=4)
+    notebook.cells.append(new_code_cell("pass", id="said", outputs=[stream(said)]))
+    nbformat.write(notebook, start)
+    site = book.build("ci").parent
+    assert "./src/x.py:1 ~/.cache/y ~/z" in (site / "notebooks" / "00_start_here.html").read_text()
+    assert "./src/x.py:1 ~/.cache/y ~/z" in (site / "_sources" / "notebooks" / "00_start_here.ipynb").read_text()
+
+
+def test_build_refuses_a_site_that_would(repository):
+    with (repository / "book" / "intro.md").open("a") as page:
+        page.write("\nLook into `/home/somebody/x`.\n")
+    with pytest.raises(RuntimeError, match=r"(?s)names of this machine.*book/intro\.html: /home/somebody"):
+        book.build("ci")
+    assert not (repository / "build" / "ci" / "book").exists()

@@ -60,7 +60,7 @@ def test_book(run, monkeypatch, built, status):
 # --- help -----------------------------------------------------------------------------------------------------------
 
 COMMANDS = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-WITH_EXAMPLES = ("measure", "compare", "doctor", "reproduce")
+WITH_EXAMPLES = ("measure", "compare", "doctor", "reproduce")  # those of `train` run in test_cli_train.py
 HEAVY = {"torch", "transformers", "datasets", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "lm_eval", "psutil"}
 
 
@@ -95,7 +95,7 @@ def test_help_fits_80_columns(monkeypatch, command, charset):
     output = CliRunner(charset=charset).invoke(cli.app, [command, "--help"]).output
     assert max(map(len, output.splitlines())) <= 80
     shown = [line.strip() for line in output.splitlines() if line.strip().startswith("decondense ")]
-    assert (len(shown) >= 3) == (command in WITH_EXAMPLES)
+    assert (len(shown) >= 3) == (command in (*WITH_EXAMPLES, "train"))
 
 
 @pytest.mark.parametrize("command", WITH_EXAMPLES)

@@ -1,7 +1,11 @@
-"""What is said in several files is said alike: pyproject.toml, environment.yml, constraints.txt."""
+"""What is said in several files is said alike: pyproject.toml, environment.yml, constraints.txt and the locks."""
 
+import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -40,3 +44,59 @@ def test_pins_satisfy_the_ranges(requirements, pins):
 def test_torch_is_pinned_without_a_local_tag(pins):
     assert pins["torch"] == "2.13.0"
     assert not any("+" in pin for pin in pins.values())
+
+
+# --- the locks ------------------------------------------------------------------------------------------------------
+
+
+def locked(name):
+    """`name` -> (version, hashes) as a lock has them."""
+    text = (ROOT / name).read_text()
+    found = {}
+    for lines in re.findall(r"(?m)^\w.*(?:\n .*)*", text):
+        requirement, version = re.match(r"([\w.-]+)==([\w.+]+)", lines).groups()
+        found[canonicalize_name(requirement)] = (version, re.findall(r"--hash=sha256:([0-9a-f]{64})\b", lines))
+    return found
+
+
+def test_lock_holds_every_pin(pins):
+    versions = {name: version for name, (version, _) in locked("requirements.lock").items()}
+    assert versions | pins == versions, "make it again with the command in its first lines"
+
+
+def test_everything_locked_has_hashes():
+    for lock in ("requirements.lock", "requirements-cpu.lock"):
+        assert all(hashes and len(set(hashes)) == len(hashes) for _, hashes in locked(lock).values())
+
+
+def test_what_the_lock_adds_is_for_other_machines(pins):
+    """CUDA for PyPI's torch, and what other platforms and interpreters need: each with a marker that says where."""
+    lines = re.findall(r"(?m)^\w.*", (ROOT / "requirements.lock").read_text())
+    added = [line for line in lines if canonicalize_name(line.split("==")[0]) not in pins]
+    assert all(re.search("sys_platform|implementation_name", line) for line in added), added
+    assert any(line.startswith("nvidia-") for line in added)
+
+
+def test_cpu_build_is_of_the_pinned_torch(pins):
+    assert {name: version for name, (version, _) in locked("requirements-cpu.lock").items()} == {
+        "torch": f"{pins['torch']}+cpu"
+    }
+
+
+def test_what_builds_packages_is_locked(pins):
+    assert {"hatchling", "setuptools"} <= set(pins)
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["build-backend"] == "hatchling.build"
+
+
+def test_wheel_carries_all_data(tmp_path):
+    """What `pip install git+https://...` gives: tables, recipes and the committed records, not modules alone."""
+    pytest.importorskip("hatchling", reason="the session `tests` installs it, from requirements.lock")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    package, results = ROOT / "src" / "decondense", ROOT / "book" / "results"
+    files = [path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    wanted = {f"decondense/{path.relative_to(package).as_posix()}" for path in files}
+    wanted |= {f"decondense/results/{path.name}" for path in results.iterdir()}
+    assert {Path(name).suffix for name in wanted} >= {".py", ".toml", ".csv", ".yaml", ".json", ".npz"}
+    assert wanted <= set(ZipFile(wheel).namelist())

@@ -77,7 +77,9 @@ def trend_bounds(low: Float[np.ndarray, "entries"], high: Float[np.ndarray, "ent
 
 def heatmap_trends() -> pd.DataFrame:
     """Do the means of a heat map give the correlation printed beside it? By (model, metric), with both intervals."""
-    points, rows = paper.table("figure_points").set_index(["figure", "model", "metric"]), []
+    points, rows = paper.table("figure_points"), []
+    # One row a name, which the whole table has not: pandas 2 gives a frame where a name might have several.
+    points = points[points.figure.isin(["Fig2", "Fig3"])].set_index(["figure", "model", "metric"])
     for figure, models in {"Fig2": ("GPT2", "GPT2-xl"), "Fig3": ("MLP64", "MLP256", "MLP1024", "MLP4096")}.items():
         for model in models:
             means = paper.mean_cosines(f"{figure}a", model)

@@ -14,7 +14,7 @@ import yaml
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from . import pages as made_pages
-from . import performance
+from . import performance, sanitise
 from .errors import unknown
 from .execute import read_stamp
 from .profiles import PROFILES, notebook_id
@@ -46,7 +46,8 @@ def build(profile: str) -> Path:
     Raises
         ValueError: unknown profile or verdict; an error output in a notebook that is stamped as done.
         FileNotFoundError: no repository around the current folder, nothing executed, a record that is missing.
-        RuntimeError: Sphinx gave a warning, or a page would load something from the network (book/_ext/offline.py).
+        RuntimeError: Sphinx gave a warning, a page would load something from the network (book/_ext/offline.py), or
+            the site tells a folder, user or host of this machine (`sanitise`).
     """
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
@@ -64,6 +65,10 @@ def build(profile: str) -> Path:
     copy_records(committed, root / "book" / "results", site / "results")
     for path in (root / "book" / "results").glob(BENCH):
         shutil.copyfile(path, site / "results" / path.name)
+    for folder in ("records", "results"):
+        sanitise.records(site / folder, root)
+    if found := sanitise.leaks(site, root):
+        raise RuntimeError(f"{site} would tell names of this machine. Mend what printed them:\n" + "\n".join(found))
     shutil.rmtree(here / "book", ignore_errors=True)
     return Path(shutil.move(site, here / "book")) / "index.html"
 
@@ -209,11 +214,12 @@ def _stage(root: Path, staging: Path, profile: str, pages: list[Page], made: dic
     for path in [*(root / "book").glob("*.md"), *(root / "book").glob("*.bib")]:
         shutil.copyfile(path, staging / "book" / path.name)
     for name, text in made.items():
-        (staging / "book" / f"{name}.md").write_text(text, encoding="utf-8")
+        (staging / "book" / f"{name}.md").write_text(sanitise.text(text, root), encoding="utf-8")
     performance.write(root / "book", staging / "book")
     made_pages.write(root / "book", staging / "book")
     for page in pages:
-        nbformat.write(finished(page, profile), staging / "notebooks" / page.source.name)
+        notebook = sanitise.notebook(finished(page, profile), root)
+        nbformat.write(notebook, staging / "notebooks" / page.source.name)
     (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)), encoding="utf-8")
     (staging / "_toc.yml").write_text(
         yaml.safe_dump(toc(page.name for page in pages), sort_keys=False), encoding="utf-8"

@@ -91,7 +91,8 @@ def load(
         branch. Only the weights: the tokenizer is that of the default branch. A mirror has no revisions.
 
     Raises
-        ValueError: unknown name, weights, dtype, source or device; a revision of what is not on the hub.
+        ValueError: unknown name, weights, dtype, source or device; a revision of what is not on the hub; a folder
+            whose weights are pickles.
         PermissionError: a mirror's terms were not accepted, or the model needs remote code that was not allowed.
         FileNotFoundError: no source has the weights; the message says what was tried.
         MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
@@ -159,7 +160,9 @@ def _pretrained(
 ) -> tuple:
     from transformers import AutoModelForCausalLM
 
-    if not Path(name).is_dir():
+    if Path(name).is_dir():
+        _refuse_pickles(Path(name))
+    else:
         short, entry = resolve(name)
         if entry.get("remote_code") and not trust_remote_code:
             raise PermissionError(f"{short} runs code from the hub. Read it, then pass trust_remote_code=True.")
@@ -170,6 +173,16 @@ def _pretrained(
     read = partial(AutoModelForCausalLM.from_pretrained, **how)
     model, provenance = _first_source(name, sources, dtype, read, accept_terms, revision)
     return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
+
+
+def _refuse_pickles(folder: Path) -> None:
+    pickles = [path.name for path in sorted(folder.iterdir()) if path.suffix in (".bin", ".pt", ".pth", ".ckpt")]
+    if pickles and not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"{folder} has its weights in {pickles[0]}, a pickle, which may run code when it is read; only safetensors "
+            f"are loaded. If you trust it, convert it once with Transformers: "
+            f"AutoModelForCausalLM.from_pretrained(folder, use_safetensors=False).save_pretrained(folder)."
+        )
 
 
 def _first_source(name: str, sources, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
