@@ -1,4 +1,4 @@
-"""`nox -s tests`, `lint`, `reproduce -- --profile laptop`, `book`, `bench`: in one environment with pinned versions."""
+"""`nox -s tests`, `lint`, `reproduce -- --profile laptop`, `book`, `bench`, `faults`: in one pinned environment."""
 
 import hashlib
 import os
@@ -63,6 +63,13 @@ def bench(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "install", "embedding-condensation==2.0", torch)
         stamp.touch()
     run(session, "decondense.bench", "--peer", python, *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Kill, interrupt and starve runs, and see that nothing is lost: nox -s faults -- --quick"""
+    prepare(session)
+    run(session, "pytest", "-n", "2", "tests/faults", *session.posargs)
 
 
 @nox.session
