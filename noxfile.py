@@ -119,6 +119,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Kill, interrupt and starve runs, and see that nothing is lost: nox -s faults -- --quick"""
+    prepare(session)
+    run(session, "pytest", "-n", "2", "tests/faults", *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests: nox -s tests -- tests/test_metrics.py"""
     prepare(session)

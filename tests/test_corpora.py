@@ -89,7 +89,10 @@ def test_no_source_at_all_is_said_without_the_variable():
 
 def test_damaged_local_file_is_passed_over_and_said(data):
     data("pubmed_qa/ori_pqal.json", "{broken")
-    with pytest.raises(FileNotFoundError, match="Tried local: Expecting property name"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"Tried local: pubmed_qa/ori_pqal\.json is damaged, copy it again \(Expecting property name",
+    ):
         corpora.load("pubmed_qa", ["local"])
 
 

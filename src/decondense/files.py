@@ -1,9 +1,24 @@
 """Files that are never half written, and where caches live."""
 
+import errno
 import hashlib
 import os
+import re
+import shutil
 import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+UNFINISHED = ".unfinished"  # ends the names of temporary files and folders
+LEFT_BEHIND = 24 * 3600  # seconds after which an unfinished file has nobody who will finish it
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+CANNOT_WRITE = _FULL + _CLOSED
+T = TypeVar("T")
 
 
 def cache_dir() -> Path:
@@ -16,21 +31,114 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
     """Write `data` to `path` so that a reader, or a kill at any moment, sees the old file or the new one, never a part.
 
     Temporary file in the same folder, flush, fsync, rename. Returns `path`.
+
+    Raises
+        OSError: the disk is full, or the folder cannot be written; the message names the cure.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data.encode() if isinstance(data, str) else data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with writing_into(path.parent):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(data.encode() if isinstance(data, str) else data)
+                out.flush()
+                os.fsync(out.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
     return path
+
+
+@contextmanager
+def unfinished_folder(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent`, to be filled and then renamed to its place; what still has this name goes at the end.
+
+    Raises
+        OSError: as `write_atomically`, for what is written in the `with` block as well.
+    """
+    with writing_into(parent):
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=".", suffix=UNFINISHED))
+        try:
+            os.chmod(folder, 0o777 & ~_umask())  # as above
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """Make the folder, clear it of what killed processes left in it, and name the cure when writing fails.
+
+    Raises
+        OSError: with the error number of the failure.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        yield
+    except Exception as error:
+        if (number := _number(error)) not in CANNOT_WRITE:
+            raise
+        raise OSError(number, f"{os.strerror(number)}. {_cure(number, folder)}", str(folder)) from error
+
+
+def move_folder(folder: Path, target: Path) -> None:
+    """Rename a folder, unless another process has put the same one there in the meantime."""
+    try:
+        folder.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+
+
+def require_writable(folder: Path) -> None:
+    """Find out before long work that its result could not be kept.
+
+    Raises
+        OSError: the disk is full, or the folder cannot be written; the message names the cure.
+    """
+    with writing_into(folder), tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(1 << 16))
+
+
+def read_or_make_again(make: Callable[[], Path], read: Callable[[Path], T]) -> T:
+    """What `read` gives of the folder that `make` gives. A damaged one is removed, with a warning, and made again."""
+    from safetensors import SafetensorError
+
+    folder = make()
+    try:
+        return read(folder)
+    except (OSError, ValueError, SafetensorError) as error:  # all that transformers raises for a file cut short
+        why = str(error).splitlines()[0]
+        warnings.warn(f"The cached {folder.name} is damaged ({why}); it is made again.", stacklevel=2)
+        shutil.rmtree(folder)
+        return read(make())
+
+
+def _number(error: Exception) -> int | None:
+    """The system's error number: of an `OSError`, or of what safetensors and tokenizers raise, which are in Rust."""
+    said = re.search(r"\(os error (\d+)\)", str(error))
+    return int(said[1]) if said else getattr(error, "errno", None)
+
+
+def _cure(number: int, folder: Path) -> str:
+    cache = folder.is_relative_to(cache_dir())
+    elsewhere = "set DECONDENSE_CACHE to a folder " + ("on another disk" if number in _FULL else "that you can write")
+    here = "Free some space" if number in _FULL else "Make this folder writable"
+    return f"{here}{f', or {elsewhere}' if cache else ''}, then give the same command again"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a process that was killed left unfinished: nothing else will."""
+    for path in folder.glob(f".*{UNFINISHED}"):
+        try:
+            if time.time() - path.stat().st_mtime < LEFT_BEHIND:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError:  # another process was faster, or the folder is read-only: it does no harm
+            continue
 
 
 def _umask() -> int:

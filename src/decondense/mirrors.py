@@ -3,18 +3,14 @@
 Dequantising a model takes a minute and several times its memory, so it is done in a process of its own, once.
 """
 
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from . import assets
-from .files import cache_dir
+from .files import cache_dir, move_folder, unfinished_folder
 
 TOKENIZER = "tokenizer"  # the part of a mirror that is no weights; the other parts are dtypes
 
@@ -28,6 +24,7 @@ def folder(name: str, part: str, *, accept_terms: bool = False) -> Path:
     Raises
         PermissionError, ConnectionError, ValueError: as `assets.fetch`.
         MemoryError: less memory is free than dequantising takes, seven times the file.
+        OSError: the disk is full, or the cache cannot be written.
         RuntimeError: the file could not be converted; the last line of the converter says why.
     """
     gguf = assets.fetch(name, accept_terms=accept_terms)
@@ -39,33 +36,33 @@ def folder(name: str, part: str, *, accept_terms: bool = False) -> Path:
                 f"Dequantising {name} takes about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free. "
                 "Close other programs, or take a smaller model."
             )
-        command = [sys.executable, "-m", "decondense.mirrors", str(gguf), part, str(target)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode or not target.exists():
-            raise RuntimeError(f"Could not convert {name}: {(done.stderr.strip().splitlines() or ['killed'])[-1]}")
+        _make(name, gguf, part, target)
     return target
 
 
-def convert(gguf: Path, part: str, target: Path) -> None:
-    """Write the tokenizer, or the weights in dtype `part`, of a GGUF file as a folder, whole or not at all."""
+def _make(name: str, gguf: Path, part: str, target: Path) -> None:
+    """Whole or not at all. The folder is of this process, which clears it away when the converter is killed."""
+    with unfinished_folder(target.parent) as folder:
+        command = [sys.executable, "-m", "decondense.mirrors", str(gguf), part, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"Could not convert {name}: {(done.stderr.strip().splitlines() or ['killed'])[-1]}")
+        move_folder(folder, target)
+
+
+def convert(gguf: Path, part: str, folder: Path) -> None:
+    """Write the tokenizer, or the weights in dtype `part`, of a GGUF file into a folder."""
     import transformers
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent))
-    try:
-        if part == TOKENIZER:
-            made = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        else:
-            how = {"gguf_file": gguf.name, "dtype": part}
-            if hasattr(transformers, "GgufConfig"):  # newer releases could keep the weights packed; older never do
-                how["quantization_config"] = transformers.GgufConfig(dequantize=True)
-            made = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, **how)
-            made.config.quantization_config = None
-        made.save_pretrained(temporary)
-        with suppress(OSError):  # another process has put it there in the meantime
-            os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    if part == TOKENIZER:
+        made = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    else:
+        how = {"gguf_file": gguf.name, "dtype": part}
+        if hasattr(transformers, "GgufConfig"):  # newer releases could keep the weights packed; older never do
+            how["quantization_config"] = transformers.GgufConfig(dequantize=True)
+        made = transformers.AutoModelForCausalLM.from_pretrained(gguf.parent, **how)
+        made.config.quantization_config = None
+    made.save_pretrained(folder)
 
 
 if __name__ == "__main__":

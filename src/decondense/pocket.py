@@ -6,10 +6,9 @@ features a head. All four see the same tokens in the same order. Same seed, same
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -21,7 +20,15 @@ import torch
 from tqdm import tqdm, trange
 
 from . import documentation
-from .files import cache_dir, sha256
+from .files import (
+    cache_dir,
+    move_folder,
+    read_or_make_again,
+    require_writable,
+    sha256,
+    unfinished_folder,
+    write_atomically,
+)
 
 VOCABULARY = 4096
 CONTEXT = 512
@@ -51,15 +58,25 @@ def load(name: str, train_tokens: int = TRAIN_TOKENS, seed: int = 0) -> tuple:
 
     `train_tokens=0` gives the model at initialisation. The cache key covers size, tokens, seed, corpus and this file.
     """
-    from transformers import AutoModelForCausalLM
+    model, provenance = read_or_make_again(lambda: _trained(name, train_tokens, seed), _read)
+    return model, tokenizer(), provenance
 
+
+def _trained(name: str, train_tokens: int, seed: int) -> Path:
     folder = _folder(name, train_tokens, seed)
     if not folder.exists():
+        require_writable(folder.parent)
         model, training = _train(SIZES[name], train_tokens, seed)
         _save(model, {"train_tokens": train_tokens, "seed": seed, **training}, folder)
+    return folder
+
+
+def _read(folder: Path) -> tuple:
+    from transformers import AutoModelForCausalLM
+
     provenance = {"source": "trained here on the embedded corpus", "revision": folder.name}
     provenance |= json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), tokenizer(), provenance
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), provenance
 
 
 def train_missing(names: Sequence[str], train_tokens: int = TRAIN_TOKENS, seed: int = 0) -> None:
@@ -70,17 +87,22 @@ def train_missing(names: Sequence[str], train_tokens: int = TRAIN_TOKENS, seed: 
     """
     tokenizer()  # made once, before several processes would
     missing = [name for name in names if not _folder(name, train_tokens, seed).exists()]
+    reader, writer = os.pipe()  # the children end when this process closes its end, or dies
 
     def train(name: str) -> None:
         command = [sys.executable, "-m", "decondense.pocket", name, str(train_tokens), str(seed)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, stdin=reader, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"Training {name} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
 
     # The largest first: the others fit beside it.
     with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(missing), desc="train", unit="model") as bar:
-        for _ in pool.map(train, sorted(missing, key=list(SIZES).index, reverse=True)):
-            bar.update()
+        try:
+            for _ in pool.map(train, sorted(missing, key=list(SIZES).index, reverse=True)):
+                bar.update()
+        finally:
+            os.close(writer)
+    os.close(reader)
 
 
 def _folder(name: str, train_tokens: int, seed: int) -> Path:
@@ -100,10 +122,7 @@ def tokenizer():
     if not path.exists():
         bpe = ByteLevelBPETokenizer()
         bpe.train_from_iterator(rows, vocab_size=VOCABULARY, show_progress=False, special_tokens=["<|endoftext|>"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        bpe.save(str(temporary))
-        temporary.replace(path)
+        write_atomically(path, bpe.to_str(pretty=True))
     return PreTrainedTokenizerFast(tokenizer_file=str(path), eos_token="<|endoftext|>")
 
 
@@ -176,17 +195,17 @@ def _validation_loss(model, stream: torch.Tensor) -> float:
 
 def _save(model, training: dict, folder: Path) -> None:
     # A folder appears whole or not at all: written beside its place, then renamed.
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
+    with unfinished_folder(folder.parent) as temporary:
         model.save_pretrained(temporary, safe_serialization=True)
         (temporary / "training.json").write_text(json.dumps(training, indent=1), encoding="utf-8")
-        temporary.rename(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not folder.exists():  # another process may have put the same model there first
-            raise
+        move_folder(temporary, folder)
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)  # blocks until the parent closes its end, or dies
+    os._exit(1)
 
 
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     load(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import psutil
 
-from .files import cache_dir, sha256, write_atomically
+from .files import cache_dir, require_writable, sha256, write_atomically
 
 PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy")
 
@@ -71,11 +71,13 @@ def run(
 
     Raises
         ValueError: no seed in the configuration.
+        OSError: the disk is full, or the folder cannot be written: said before anything is computed.
     """
     how = {"surroundings": surroundings, "committed": committed}
     found = find(experiment, config, code, **how)
     if found is not None:
         return found
+    require_writable(folder())
     start = time.perf_counter()
     results, arrays = compute()
     content = {

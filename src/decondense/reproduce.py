@@ -3,6 +3,8 @@
 import ast
 import importlib.util
 import json
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import chdir, contextmanager
@@ -17,7 +19,12 @@ from rich.text import Text
 from . import execute, profiles
 from .errors import unknown
 from .execute import Task
-from .files import write_atomically
+from .files import require_writable, write_atomically
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 HEARTBEAT_SECONDS = 60  # between two signs of life in a log
 _STYLES = {
@@ -42,7 +49,8 @@ def reproduce(
 ) -> int:
     """Execute the notebooks of a profile, then build the book.
 
-    Returns the exit status: 0, 1 (a notebook or the book failed), 130 (Ctrl-C).
+    Returns the exit status: 0, 1 (a notebook or the book failed), 130 (Ctrl-C, SIGTERM). A second run of the same
+    profile in the same clone waits for the first.
 
     only
         Ids of the notebooks to execute; empty for all of them.
@@ -57,6 +65,7 @@ def reproduce(
         FileNotFoundError: not inside a clone of the repository.
         ValueError: unknown profile, notebook or parameter; a parameter that would have no effect.
         ImportError: the packages of the extra `reproduce` are missing.
+        OSError: the disk is full, or the folder build/ cannot be written.
     """
     console = console or Console()
     root = repository_root()
@@ -64,6 +73,11 @@ def reproduce(
         cure = "python -m pip install -e .[reproduce] -c constraints.txt"
         raise ImportError(f"papermill is not installed. In {root} run: {cure}")
     tasks = plan(root, profile, only, settings)
+    with terminable(), alone(tasks, console):
+        return _reproduce(tasks, fresh, jobs, with_book, console)
+
+
+def _reproduce(tasks: list[Task], fresh: bool, jobs: int, with_book: bool, console: Console) -> int:
     if fresh:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         for task in tasks:
@@ -80,7 +94,7 @@ def reproduce(
         return 130
     whole = report(tasks, console)
     if with_book:
-        whole = build_book(root, profile, console) and whole
+        whole = build_book(tasks[0].root, tasks[0].profile, console) and whole
     return 0 if whole else 1
 
 
@@ -197,6 +211,44 @@ def _advance(task: Task, tasks: list[Task], jobs: int) -> None:
         execute.start(task, jobs)
 
 
+@contextmanager
+def alone(tasks: list[Task], console: Console) -> Iterator[None]:
+    """Hold the lock of this profile's folder: two runs at once would write into each other's notebooks.
+
+    The system frees it when this process and the children that it started have ended, however they end.
+    """
+    folder = tasks[0].folder
+    require_writable(folder)
+    if fcntl is None:  # Windows
+        yield
+        return
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            where = folder.relative_to(tasks[0].root)
+            console.print(
+                f"Another run works in {where}. Waiting until it ends; Ctrl-C leaves it alone.", highlight=False
+            )
+            fcntl.flock(file, fcntl.LOCK_EX)
+        for task in tasks:
+            task.lock = file.fileno()
+        yield
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM, which batch systems and `kill` send, end a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+
+
 # --- what the user sees ---------------------------------------------------------------------------------------------
 
 
@@ -275,10 +327,9 @@ def report(tasks: list[Task], console: Console) -> bool:
     bad = [task for task in tasks if not task.state.endswith("done")]
     if not bad:
         return True
-    table = Table("notebook", "state", "why", title="Not reproduced", title_justify="left")
-    table.add_column("where to look", overflow="fold")  # a path that is cut helps nobody
+    console.print("Not reproduced:", style="bold")
     for task in bad:
-        look = str(task.look.relative_to(task.root)) if task.look else ""
-        table.add_row(task.notebook.stem, Text(task.state, _STYLES[task.state]), Text(task.why), Text(look))
-    console.print(table)
+        console.print(Text(f"{task.notebook.stem} {task.state}: {task.why}", _STYLES[task.state]), soft_wrap=True)
+        if task.look:  # a path on a line of its own can be copied
+            console.print(Text(f"  look into {task.look.relative_to(task.root)}"), soft_wrap=True)
     return False
