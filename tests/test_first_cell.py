@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("IPython", reason="needs the extra `reproduce`: pip install -e '.[reproduce]'")
 from IPython.core.inputtransformer2 import TransformerManager
 
-from decondense import execute
+from decondense import cells
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -23,7 +23,7 @@ EACH = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem
 
 
 def first(notebook):
-    return next(cell for cell in execute.cells(notebook) if cell["cell_type"] == "code")
+    return next(cell for cell in cells.read(notebook) if cell["cell_type"] == "code")
 
 
 def as_python(source):
@@ -88,13 +88,13 @@ def test_numpy_and_torch_are_not_loaded_before_pip_has_run():
 
 @EACH
 def test_nothing_stands_before_it_but_the_heading(notebook):
-    kinds = [cell["cell_type"] for cell in execute.cells(notebook)[:2]]
+    kinds = [cell["cell_type"] for cell in cells.read(notebook)[:2]]
     assert kinds == ["markdown", "code"]
 
 
 @EACH
 def test_no_other_cell_installs_anything(notebook):
-    rest = [cell["source"] for cell in execute.cells(notebook) if cell["cell_type"] == "code"][1:]
+    rest = [cell["source"] for cell in cells.read(notebook) if cell["cell_type"] == "code"][1:]
     assert not [source for source in rest if re.search(r"(?m)^\s*[%!]", source)]
 
 
@@ -104,7 +104,7 @@ def test_needs_no_package_of_the_extras(notebook):
     requirements = [r for r in metadata.requires("decondense") if "extra ==" not in r]
     allowed = {re.match(r"[\w.-]+", r)[0].replace("-", "_").lower() for r in requirements}
     allowed |= {"decondense", "IPython"} | sys.stdlib_module_names
-    sources = [as_python(cell["source"]) for cell in execute.cells(notebook) if cell["cell_type"] == "code"]
+    sources = [as_python(cell["source"]) for cell in cells.read(notebook) if cell["cell_type"] == "code"]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
     imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}

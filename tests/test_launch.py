@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import decondense
-from decondense import execute, files, launch, pretraining, profiles, records, runfile, training
+from decondense import cells, files, launch, pretraining, profiles, records, runfile, training
 from decondense.run import Run
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +83,7 @@ def test_the_papers_file_is_the_profile_of_the_notebook():
 
 
 def test_the_notebook_asks_for_its_runs_in_this_way():
-    source = "".join(c["source"] for c in execute.cells(ROOT / "notebooks" / "13_table5_pretraining.ipynb"))
+    source = "".join(c["source"] for c in cells.read(ROOT / "notebooks" / "13_table5_pretraining.ipynb"))
     assert 'setup("table5", shape, CORPUS, **TRAINING, **GEOMETRY, tasks=TASKS, sources=SOURCES)' in source
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from decondense import execute
+from decondense import cells
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -17,7 +17,7 @@ DRAWS = re.compile(r"\b\w*plots\.\w+\(|\.plot\(")
 
 
 def code(notebook):
-    return [cell for cell in execute.cells(notebook) if cell["cell_type"] == "code"]
+    return [cell for cell in cells.read(notebook) if cell["cell_type"] == "code"]
 
 
 def tagged(notebook, tag):
@@ -53,8 +53,8 @@ def test_one_cell_of_plain_parameters(notebook):
 
 @EACH
 def test_every_parameter_is_read(notebook):
-    defined, _ = execute.takes(notebook)
-    execute.check_parameters(notebook, defined)
+    defined, _ = cells.takes(notebook)
+    cells.check_parameters(notebook, defined)
 
 
 @EACH
@@ -76,7 +76,7 @@ def test_code_lines_are_at_most_120_columns(notebook):
 
 @EACH
 def test_starts_with_a_heading_and_has_no_other_of_its_level(notebook):
-    first, *rest = execute.cells(notebook)
+    first, *rest = cells.read(notebook)
     assert first["cell_type"] == "markdown"
     assert re.match(r"# \S", first["source"])
     assert not [c for c in rest if c["cell_type"] == "markdown" and re.search(r"(?m)^# ", c["source"])]
@@ -91,7 +91,7 @@ def test_colab_cell_installs_this_release_from_the_repository(notebook):
 
 @EACH
 def test_no_absolute_paths(notebook):
-    sources = "\n".join(cell["source"] for cell in execute.cells(notebook))
+    sources = "\n".join(cell["source"] for cell in cells.read(notebook))
     assert not re.search(r"""["'(\s](/(home|root|tmp|work|Users|content|mnt)\b|~/|[A-Z]:\\)""", sources)
 
 
@@ -112,5 +112,5 @@ def test_names_of_figures_are_unique():
 
 
 def test_cell_ids_are_unique():
-    ids = [cell["id"] for path in NOTEBOOKS for cell in execute.cells(path)]
+    ids = [cell["id"] for path in NOTEBOOKS for cell in cells.read(path)]
     assert len(set(ids)) == len(ids)

@@ -63,6 +63,15 @@ def test_there_are_no_special_tokens(corpus, tiny_tokenizer):
     assert len(found) == sum(len(row.split()) for row in corpus.rows)
 
 
+def test_a_file_cut_short_names_itself_and_the_cure(corpus, tiny_tokenizer):
+    packing.stream(corpus, tiny_tokenizer)
+    (file,) = files()
+    for kept in (len(file.read_bytes()) - 4, 3):
+        file.write_bytes(file.read_bytes()[:kept])
+        with pytest.raises(ValueError, match=rf"{file.name} is damaged.*Delete it"):
+            packing.stream(corpus, tiny_tokenizer)
+
+
 def test_stream_is_mapped_from_one_whole_file(corpus, tiny_tokenizer):
     for part in packing.stream(corpus, tiny_tokenizer):
         assert isinstance(part, np.memmap)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from decondense import execute, pretraining, profiles
+from decondense import cells, pretraining, profiles
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -14,7 +14,7 @@ PROFILE = pytest.mark.parametrize("profile", profiles.PROFILES)
 
 def own_parameters(notebook):
     """The values in the notebook's `parameters` cell."""
-    (cell,) = [c for c in execute.cells(notebook) if "parameters" in c["metadata"].get("tags", [])]
+    (cell,) = [c for c in cells.read(notebook) if "parameters" in c["metadata"].get("tags", [])]
     return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell["source"]).body}
 
 
@@ -25,7 +25,7 @@ def test_there_are_notebooks():
 @EACH
 @PROFILE
 def test_every_parameter_is_defined_and_read(profile, notebook):
-    execute.check_parameters(notebook, profiles.parameters(profile, profiles.notebook_id(notebook)))
+    cells.check_parameters(notebook, profiles.parameters(profile, profiles.notebook_id(notebook)))
 
 
 @EACH

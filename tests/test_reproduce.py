@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import decondense
-from decondense import execute, profiles, reproduce
+from decondense import cells, execute, profiles, reproduce
 from decondense.files import sha256
 
 TABLE = {
@@ -60,7 +60,7 @@ def quietly(**options):
 
 
 def text_outputs(path):
-    outputs = [out for cell in execute.cells(path) for out in cell.get("outputs", [])]
+    outputs = [out for cell in cells.read(path) for out in cell.get("outputs", [])]
     return "".join("".join(out.get("text", "")) for out in outputs)
 
 
@@ -263,7 +263,7 @@ def test_magics_are_allowed(root):
     path = write_notebook(
         root / "notebooks/00_good_one.ipynb", PARAMETERS, f"%matplotlib inline\n{READS}", "%%bash\nls"
     )
-    assert execute.takes(path)[0] == {"PROFILE", "N"}
+    assert cells.takes(path)[0] == {"PROFILE", "N"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import decondense
-from decondense import execute, midtraining, pretraining, profiles, runfile, training
+from decondense import cells, midtraining, pretraining, profiles, runfile, training
 
 ROOT = Path(__file__).parents[1]
 SCRATCH = """
@@ -155,7 +155,7 @@ def test_going_on_training_is_for_one_process(write):
 def test_the_grid_of_table_2_is_the_profile_of_its_notebook():
     """With the number of examples and the seeds that the notebook says itself."""
     asked = profiles.parameters("paper", "table2")
-    own = execute.defaults(ROOT / "notebooks" / "10_table2_midtraining_benchmarks.ipynb") | asked
+    own = cells.defaults(ROOT / "notebooks" / "10_table2_midtraining_benchmarks.ipynb") | asked
     how = asked["TRAINING"] | asked["GEOMETRY"] | {"tasks": asked["TASKS"], "few_shot": own["FEW_SHOT"]}
     shared = midtraining.setup(asked["MODEL"], asked["CORPUS"], **how, sources=asked["SOURCES"])
     expected = midtraining.jobs(shared, midtraining.CONDITIONS, own["SEEDS"])

@@ -12,7 +12,7 @@ import tiny_training
 import torch
 import transformers
 
-from decondense import execute, models
+from decondense import cells, models
 from decondense.trainers import DispersionTrainer
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +85,7 @@ def test_the_library_runs_nothing_that_it_reads(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_notebooks_run_nothing_that_they_read(path):
-    code = [cell["source"] for cell in execute.cells(path) if cell["cell_type"] == "code"]
+    code = [cell["source"] for cell in cells.read(path) if cell["cell_type"] == "code"]
     assert unsafe("\n".join(re.sub(r"(?m)^([ \t]*)[%!].*$", r"\1pass", source) for source in code)) == []
 
 

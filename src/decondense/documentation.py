@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from pathlib import Path
 
-from .files import cache_dir, sha256, write_atomically
+from .files import cache_dir, require_writable, sha256, write_atomically
 
 PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "sympy", "torch")  # and the standard library
 _SKIPPED_FOLDERS = {"site-packages", "dist-packages", "test", "tests", "__pycache__", "idlelib", "lib2to3"}
@@ -67,6 +67,7 @@ def paragraphs() -> list[str]:
     if not path.exists():
         # In a process of its own: a pool inside a notebook's or a caller's process would fork its threads, or run the
         # caller's script again.
+        require_writable(path.parent)
         command = [sys.executable, "-m", "decondense.documentation", str(path)]
         subprocess.run(command, input="\n".join(map(str, files)), text=True, check=True)
     return path.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -5,14 +5,13 @@ open: a parent that is interrupted, or killed with no chance to clean up, leaves
 """
 
 import _thread
-import ast
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -22,7 +21,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from . import profiles
+from . import cells, profiles
 from .files import sha256, write_atomically
 
 KERNEL = "python3"  # always named: a notebook saved elsewhere may ask for a kernel that does not exist here
@@ -48,6 +47,7 @@ class Task:
     hash: str = ""
     began: float = 0.0
     child: subprocess.Popen | None = field(default=None, repr=False)
+    scratch: tempfile.TemporaryDirectory | None = None  # for all temporary files of the child
     lock: int | None = None  # held open by the child as well: until it has ended, no other run begins
 
     @property
@@ -77,97 +77,12 @@ class Task:
         return self.folder / "logs" / f"{self.notebook.stem}.log"
 
 
-# --- parameters -----------------------------------------------------------------------------------------------------
-
-
-def cells(notebook: Path) -> list[dict]:
-    """The cells of a notebook file, each `source` joined to one string.
-
-    Raises
-        ValueError: the file is not a notebook (broken JSON, or no cells).
-    """
-    try:
-        found = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{notebook} is not a Jupyter notebook of format 4: {error}") from error
-    return [cell | {"source": "".join(cell["source"])} for cell in found]
-
-
-def takes(notebook: Path) -> tuple[set[str], set[str]]:
-    """The names assigned in the cell tagged `parameters`, and the names that the other code cells read.
-
-    Raises
-        ValueError: a code cell that is not valid Python.
-    """
-    defined, read, tagged = set(), set(), False
-    for number, cell in enumerate(cells(notebook)):
-        if cell["cell_type"] != "code":
-            continue
-        names = [n for n in ast.walk(_parse(notebook, number, cell["source"])) if isinstance(n, ast.Name)]
-        if not tagged and "parameters" in cell["metadata"].get("tags", []):
-            tagged = True  # papermill injects after the first one
-            defined = {n.id for n in names if isinstance(n.ctx, ast.Store)}
-        else:
-            read |= {n.id for n in names if isinstance(n.ctx, ast.Load)}
-    return defined, read
-
-
-def _parse(notebook: Path, number: int, source: str) -> ast.Module:
-    if source.startswith("%%"):
-        return ast.Module(body=[], type_ignores=[])
-    plain = re.sub(r"(?m)^([ \t]*)[%!].*$", r"\1pass", source)  # line magics are no Python
-    try:
-        return ast.parse(plain)
-    except SyntaxError as error:
-        raise ValueError(f"{notebook.name}, cell {number}, line {error.lineno}: {error.msg}.") from error
-
-
-def check_parameters(notebook: Path, parameters: Iterable[str]) -> None:
-    """Refuse parameters that would have no effect: papermill only warns, and then runs at full scale.
-
-    Raises
-        ValueError: a name that the `parameters` cell does not define, or that no other code cell reads.
-    """
-    defined, read = takes(notebook)
-    for name in parameters:
-        if name not in defined:
-            raise ValueError(
-                f"{notebook.name}: the parameter {name} is not defined in the notebook's cell tagged `parameters`. "
-                f"Add a line `{name} = ...` there, or take it out of profiles.toml."
-            )
-        if name not in read:
-            raise ValueError(
-                f"{notebook.name}: the parameter {name} is never read by the notebook's other code cells. "
-                f"Use it there, or take it out of the `parameters` cell and of profiles.toml."
-            )
-
-
-def defaults(notebook: Path) -> dict[str, object]:
-    """The values that the cell tagged `parameters` gives to its names."""
-    tagged = [c["source"] for c in cells(notebook) if "parameters" in c["metadata"].get("tags", [])]
-    lines = [node for source in tagged[:1] for node in ast.parse(source).body if isinstance(node, ast.Assign)]
-    return {target.id: ast.literal_eval(line.value) for line in lines for target in line.targets}
-
-
-def check_types(notebook: Path, parameters: dict[str, object]) -> None:
-    """Refuse a value of another type than the notebook's own, such as a word for a number.
-
-    Raises
-        ValueError: names the parameter, its value and the notebook's.
-    """
-    for name, default in defaults(notebook).items():
-        value = parameters.get(name, default)
-        same = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
-        if not same or isinstance(value, bool) != isinstance(default, bool):
-            raise ValueError(f"{name}={value!r}: {notebook.name} has {name} = {default!r}. Give a value of that kind.")
-
-
 # --- what is done ---------------------------------------------------------------------------------------------------
 
 
 def fingerprint(root: Path, notebook: Path, parameters: dict) -> str:
     """SHA-256 of what decides a notebook's output: cells, parameters, our source, the pins, the data folder."""
-    parts = [[cell["cell_type"], cell["source"], cell["metadata"]] for cell in cells(notebook)]
+    parts = [[cell["cell_type"], cell["source"], cell["metadata"]] for cell in cells.read(notebook)]
     parts += [parameters, os.environ.get("DECONDENSE_DATA", "")]
     package = root / "src" / "decondense"
     files = [path for path in package.rglob("*") if path.suffix in _SOURCES] + [root / "constraints.txt"]
@@ -257,12 +172,14 @@ def start(task: Task, jobs: int) -> None:
     command = [sys.executable, "-m", "decondense.execute", *files, json.dumps(task.parameters), KERNEL]
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.STDOUT}
     held = () if task.lock is None else (task.lock,)
+    # A kernel that is stopped while it starts leaves its connection file behind.
+    task.scratch = tempfile.TemporaryDirectory(prefix="decondense-", ignore_cleanup_errors=True)
     with task.log.open("wb") as log:
         # A session of its own: Ctrl-C reaches the parent alone, which then stops its children in order.
         task.child = subprocess.Popen(
             command,
             cwd=task.root,
-            env=environment(task, jobs),
+            env=environment(task, jobs) | {"TMPDIR": task.scratch.name},
             stdout=log,
             start_new_session=True,
             pass_fds=held,
@@ -277,6 +194,7 @@ def poll(task: Task) -> None:
     if task.child.poll() is None:
         return
     task.child.stdin.close()
+    task.scratch.cleanup()
     if failed := failure(task.child.returncode, task.output, task.log):
         task.state, (task.why, task.look) = "failed", failed
         if shutil.disk_usage(task.folder).free < FULL and "Free some space" not in task.why:
@@ -294,7 +212,7 @@ def failure(returncode: int, output: Path, log: Path) -> tuple[str, Path] | None
     """
     executed = None
     with suppress(FileNotFoundError, ValueError):
-        executed = cells(output)
+        executed = cells.read(output)
     for cell in executed or []:
         for out in cell.get("outputs", []):
             if out["output_type"] == "error":
@@ -323,6 +241,8 @@ def stop(tasks: Iterable[Task], show: Callable[[], None]) -> None:
         for task in running:
             task.child.kill()
             task.child.wait()
+    for task in running:
+        task.scratch.cleanup()
 
 
 # --- the child itself -----------------------------------------------------------------------------------------------

@@ -52,14 +52,17 @@ def stream(corpus: corpora.Corpus, tokenizer, wanted: Needs | None = None) -> St
         killed goes on after its last part. A corpus that ends before gives all it has. Others take no notice.
 
     Raises
-        ValueError: a streamed corpus, and nothing said of what is wanted.
+        ValueError: a streamed corpus, and nothing said of what is wanted; the file in the cache is damaged.
     """
     if isinstance(corpus.rows, corpora.Streamed):
         return _some(corpus, tokenizer, wanted)
     path = cache_dir() / "streams" / f"{corpus.name}-{_key(corpus, tokenizer)}.npy"
     if not path.exists():
         write_atomically(path, _npy(_encode(corpus, tokenizer)))
-    ids = np.load(path, mmap_mode="r")
+    try:
+        ids = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is damaged ({error}). Delete it, then give the same command again.") from error
     split = int((1 - HELD_OUT) * len(ids))
     return Stream(ids[:split], ids[split:])
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from . import execute, profiles
+from . import cells, profiles
 from .files import cache_dir
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -88,7 +88,7 @@ def _wanted(profile: str, notebooks: Sequence[Path]) -> _Wanted:
     bytes_of = {name: dtype.itemsize for name, dtype in models.DTYPES.items()}
     wanted = _Wanted({}, {})
     for path in notebooks:
-        values = execute.defaults(path) | profiles.parameters(profile, profiles.notebook_id(path))
+        values = cells.defaults(path) | profiles.parameters(profile, profiles.notebook_id(path))
         sources = tuple(values.get("SOURCES", models.SOURCES))
         size = bytes_of[values.get("DTYPE", "bfloat16")]
         for word in _words({name: value for name, value in values.items() if name not in NOT_LOADED}):

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from . import execute, profiles
+from . import cells, execute, profiles
 from .errors import unknown
 from .execute import Task
 from .files import require_writable, write_atomically
@@ -139,7 +139,7 @@ def plan(root: Path, profile: str, only: Iterable[str] = (), settings: Iterable[
     chosen = [path for name, path in by_id.items() if not only or name in only]
     if not chosen:
         raise FileNotFoundError(f"No notebook NN_id_title.ipynb in {root / 'notebooks'}.")
-    taken = {path: execute.takes(path) for path in chosen}
+    taken = {path: cells.takes(path) for path in chosen}
     known = sorted(set().union(*(defined & read for defined, read in taken.values())))
     overrides = dict(_override(setting, known) for setting in settings)
     return [_task(root, profile, path, {n: v for n, v in overrides.items() if n in taken[path][0]}) for path in chosen]
@@ -163,8 +163,8 @@ def _override(setting: str, known: list[str]) -> tuple[str, object]:
 
 def _task(root: Path, profile: str, notebook: Path, overrides: dict) -> Task:
     task = Task(root, profile, notebook, profiles.parameters(profile, profiles.notebook_id(notebook)) | overrides)
-    execute.check_parameters(notebook, task.parameters)
-    execute.check_types(notebook, task.parameters)
+    cells.check_parameters(notebook, task.parameters)
+    cells.check_types(notebook, task.parameters)
     task.estimate = execute.read_stamp(task.stamp).get("seconds")
     if task.estimate is None and (minutes := profiles.estimate_minutes(profile, task.id)) is not None:
         task.estimate = minutes * 60.0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from decondense import cli, execute, profiles, records, reproduce
+from decondense import cells, cli, execute, profiles, records, reproduce
 
 TABLE = {
     "network": {"offline": ["ci"]},
@@ -146,7 +146,7 @@ def finish(root: Path, *options: str, **environment: str) -> None:
 def results(root: Path) -> dict:
     """What must not depend on what happened on the way: outputs, results, arrays, and what counts as done."""
     built = root / "build" / "ci"
-    outputs = {p.name: [c.get("outputs") for c in execute.cells(p)] for p in built.glob("notebooks/*.ipynb")}
+    outputs = {p.name: [c.get("outputs") for c in cells.read(p)] for p in built.glob("notebooks/*.ipynb")}
     found = [records.read(path) for path in sorted(built.glob("records/*.json"))]
     made = [(r.path.name, r.content["config"], r.content["results"], r.arrays.read_bytes()) for r in found]
     return {"outputs": outputs, "records": made, "done": sorted(p.name for p in built.glob("notebooks/*.json"))}
@@ -164,7 +164,7 @@ def corrupt(root: Path, whole: dict) -> int:
                 count += read != expected[path.name]
     for task in tasks(root):
         if execute.is_done(task):
-            count += [c.get("outputs") for c in execute.cells(task.output)] != whole["outputs"][task.output.name]
+            count += [c.get("outputs") for c in cells.read(task.output)] != whole["outputs"][task.output.name]
     return count + len(damaged)
 
 
