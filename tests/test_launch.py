@@ -107,7 +107,7 @@ def test_a_committed_record_is_taken_as_the_plan_says(toy, tmp_path, monkeypatch
     assert not records.folder().exists()
     monkeypatch.setattr(training, "train", lambda *_: pytest.fail("trained again"))
     launch.main([str(file)])
-    assert capsys.readouterr().out.split("to train")[1].split()[0] == "0.0"
+    assert capsys.readouterr().out.split("to train")[1].split()[0] == "0"
     (path,) = records.folder().glob("*.json")
     assert records.is_committed(records.read(path))
 

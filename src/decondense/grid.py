@@ -136,7 +136,7 @@ def plan(kind: Kind, configs: Sequence[dict], at_once: int | None = None) -> pd.
         at_once = min(len(missing), at_once or workers.side_by_side(max(map(kind.parameters, missing))))
     known = cost(kind, missing).hours / (at_once or 1)
     counts = {"runs": len(unique), "to train": len(missing), "tokens": sum(map(tokens, missing))}
-    return pd.Series(counts | {"hours, about": round(known, 2)})
+    return pd.Series(counts | {"hours, about": round(known, 2)}, dtype=object)  # so that counts stay whole numbers
 
 
 def cost(kind: Kind, configs: Sequence[dict]) -> Cost:
