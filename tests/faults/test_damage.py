@@ -72,7 +72,7 @@ def test_a_model_in_a_users_folder(tmp_path, tally):
         shutil.copytree(tmp_path / "model", folder)
         data = (folder / file).read_bytes()
         (folder / file).write_bytes(data[: len(data) // 2])
-        command = [sys.executable, "-m", "decondense", "measure", str(folder), "--corpus", "python-reference"]
+        command = [sys.executable, "-m", "decondense", "measure", str(folder), "--dataset", "python-reference"]
         done = subprocess.run(command, capture_output=True, text=True)
         last = done.stderr.strip().splitlines()[-1]
         assert done.returncode == 2, done.stderr

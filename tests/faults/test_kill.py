@@ -36,7 +36,7 @@ def test_training(tmp_path, trained, tally, seed):
     rng, killed, corrupt = random.Random(seed), 0, 0
     for _ in range(8):
         child = children.start(children.train, tmp_path)
-        child.join(rng.uniform(0.1, 0.7) * seconds)
+        child.join(rng.uniform(0.05, 0.4) * seconds)
         if child.exitcode is not None:
             break
         child.kill()

