@@ -26,12 +26,14 @@ def prepare(session: nox.Session) -> None:
     """Create the shared environment and install into it, unless it is there and made for the same requirements."""
     stamp = ENVIRONMENT / "installed.sha256"
     files = ("pyproject.toml", "constraints.txt", *LOCKS)
-    wanted = hashlib.sha256(b"\0".join([sys.version.encode(), *(Path(p).read_bytes() for p in files)])).hexdigest()
+    unchecked = os.environ.get("DECONDENSE_NO_HASHES", "")
+    state = [sys.version.encode(), unchecked.encode(), *(Path(p).read_bytes() for p in files)]
+    wanted = hashlib.sha256(b"\0".join(state)).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     session.run(sys.executable, "-m", "virtualenv", "--quiet", "--clear", str(ENVIRONMENT))
     session.log("Installing the pinned packages into .nox/decondense: several minutes, once")
-    if os.environ.get("DECONDENSE_NO_HASHES"):
+    if unchecked:
         session.warn("DECONDENSE_NO_HASHES is set: versions are pinned, but no file is checked against its hash")
         pip(session, "install", "-e", ".[reproduce,tests,cluster]", "-c", "constraints.txt")
     else:
@@ -43,7 +45,7 @@ def install_locked(session: nox.Session) -> None:
     """Install what the locks pin, each file checked by pip against its hash, and then the package itself."""
     chosen = [lines for name, lines in locked().items() if name.split("==")[0] != "torch"]
     torch = torch_here(session)
-    if "+" in torch:
+    if torch.endswith("+cpu"):
         chosen = [lines for lines in chosen if not lines.startswith(CUDA)]
     builders = [lines for lines in chosen if lines.split("==")[0] in BUILDERS]
     for name, part in {"builders": builders, "all": [*chosen, locked()[torch]]}.items():

@@ -35,6 +35,12 @@ def test_a_package_replaced_after_its_import_is_an_error_that_says_restart(monke
         kernel.ready()
 
 
+def test_the_build_behind_the_version_does_not_count(monkeypatch):
+    release = metadata.version("torch").partition("+")[0]
+    monkeypatch.setattr(torch, "__version__", f"{release}+cu130")
+    assert kernel.stale() == []
+
+
 def test_packages_of_the_extras_do_not_count(monkeypatch):
     monkeypatch.setattr(pytest, "__version__", "1.0")
     assert kernel.stale() == []

@@ -1,4 +1,4 @@
-"""Nothing that is read can run code: no pickle, no code from the hub, no shell, no path out of an archive."""
+"""Weights, data and archives that are read run no code: no pickle, no code from the hub, no shell, no path out."""
 
 import ast
 import json

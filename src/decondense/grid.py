@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import packing, records, trained, workers
+from . import compare, packing, records, trained, workers
 from .run import Run
 
 _MODEL = ("model", "shape")  # what names the model in a configuration
@@ -113,8 +113,7 @@ def check_run(kind: Kind, run: Run, steps: int) -> pd.DataFrame:
     for there, here in zip(run.results["curve"], now.results["curve"], strict=False):
         for name in (key for key in there if key.startswith("loss_")):
             rows.append((f"{name}, step {there['step']}", there[name], here[name], CHECK_LOSS))
-    table = pd.DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
-    return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)
+    return compare.beside_record(rows)
 
 
 class Cost(NamedTuple):

@@ -28,11 +28,17 @@ def ready() -> None:
 
 
 def stale() -> list[tuple[str, str, str]]:
-    """`(name, version loaded, version installed)` of each package we depend on that was replaced after its import."""
+    """`(name, version loaded, version installed)` of each package we depend on that was replaced after its import.
+
+    What follows a `+` is left out: a CUDA build of torch may state it of itself and not in its metadata.
+    """
     found = []
     for requirement in metadata.requires("decondense") or []:
         name = re.match(r"[\w.-]+", requirement)[0]
         loaded = getattr(sys.modules.get(name.replace("-", "_")), "__version__", None)
-        if loaded is not None and "extra ==" not in requirement and loaded != metadata.version(name):
-            found.append((name, loaded, metadata.version(name)))
+        if loaded is None or "extra ==" in requirement:
+            continue
+        installed = metadata.version(name)
+        if loaded.partition("+")[0] != installed.partition("+")[0]:
+            found.append((name, loaded, installed))
     return found

@@ -2,9 +2,11 @@
 
 `<!-- architectures NAME -->` is a part of the table of architectures; `<!-- evidence ID: CLAIM -->` the claim of the
 committed run whose text begins so, of the notebook ID: what the paper has, what was found here, the verdict, the page;
-`<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run.
+`<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run;
+`<!-- faults table -->` the counts of `nox -s faults` that stand in `faults.json`.
 """
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from .profiles import notebook_id
 from .scorecard import read_committed
 
 COMMENT = re.compile(r"<!-- (\w+) (.+?) -->")
-MADE = ("architectures.md", "faq.md", "quick_start.md")
+MADE = ("architectures.md", "faq.md", "how_the_numbers_are_made.md", "quick_start.md")
 RANKS = {"$\\rho$": "rho", "$\\tau$": "tau"}
 NO_RUN = "*no committed run has this: `decondense keep` makes one*"
 NO_NUMBER = ("not stated", "not in the paper", "stated", "drawn")  # of the column `published`
@@ -34,6 +36,7 @@ def write(book: Path, target: Path) -> None:
     kinds = {
         "architectures": lambda name: _chosen("part of architectures", name, parts),
         "evidence": lambda name: evidence(name, committed),
+        "faults": lambda name: _chosen("part of the faults", name, {"table": faults(book / "faults.json")}),
         "example": lambda name: _chosen("part of the example", name, example(book / "results", target)),
     }
     for name in MADE:
@@ -97,6 +100,17 @@ def example(results: Path, target: Path) -> dict[str, str]:
         "numbers": "\n".join(f"- {name} = {value}" for name, value in rows)
         + f"\n- $\\mu$ = {result.mu[0]:.2f} at the first entry, {result.mu[-1]:.2f} at the last",
     }
+
+
+def faults(path: Path) -> str:
+    """The counts of the fault suite as a table; a dash where nothing was there to be read, or no run was repeated."""
+    counted = json.loads(path.read_text(encoding="utf-8"))
+    names = ("injected", "corrupt_reads", "reruns", "reruns_the_same")
+    shown = lambda row: " | ".join("–" if row[name] is None else f"{row[name]:,}" for name in names)
+    rows = [f"| {row['fault']} | {shown(row)} |" for row in [*counted["faults"], {"fault": "**all**"} | counted["all"]]]
+    head = "| fault | injected | corrupt reads | reruns | ended the same |\n| --- | --: | --: | --: | --: |"
+    made = f"Made {counted['utc'][:10]} on {counted['system']}, Python {counted['python']}"
+    return "\n".join([head, *rows]) + f"\n\n{made}; {counted['failed_tests']} tests failed."
 
 
 def _plain(text: str) -> str:

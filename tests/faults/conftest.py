@@ -35,8 +35,9 @@ class Tally:
     def __init__(self, properties: list):
         self.properties = properties
 
-    def __call__(self, fault: str, injected: int = 1, corrupt: int = 0, same: list[bool] | None = None) -> None:
-        """`corrupt` reads that gave what was never written; `same`: for each rerun, whether it ended as if undisturbed.
+    def __call__(self, fault: str, injected: int = 1, corrupt: int | None = None, same: list[bool] | None = None):
+        """`corrupt` reads that gave what was never written, `None` where nothing was there to be read; `same`: for each
+        rerun, whether it ended as if undisturbed.
 
         A corrupt read or another result fails the test, after it was counted.
         """
@@ -44,7 +45,7 @@ class Tally:
         numbers = (injected, corrupt, len(same), sum(same))
         self.properties.append(("fault", {"fault": fault} | dict(zip(COUNTS, numbers, strict=True))))
         assert injected > 0, f"{fault}: it never happened"
-        assert corrupt == 0, f"{fault}: {corrupt} corrupt reads"
+        assert not corrupt, f"{fault}: {corrupt} corrupt reads"
         assert all(same), f"{fault}: {same.count(False)} of {len(same)} reruns ended otherwise"
 
 
@@ -74,27 +75,32 @@ def trained(tmp_path_factory):
 
 def rows(reports) -> list[dict]:
     """One row for each kind of fault. The seconds of a test with several kinds count for the first."""
-    found = defaultdict(lambda: dict.fromkeys((*COUNTS, "seconds"), 0))
+    found = defaultdict(lambda: {"seconds": 0} | dict.fromkeys(COUNTS))
     for report in reports:
         faults = [value for name, value in report.user_properties if name == "fault"]
         for number, fault in enumerate(faults):
             row = found[fault["fault"]]
             for name in COUNTS:
-                row[name] += fault[name]
+                row[name] = _sum(row[name], fault[name])
             row["seconds"] += 0 if number else report.duration
     return [{"fault": name} | row | {"seconds": round(row["seconds"], 1)} for name, row in sorted(found.items())]
+
+
+def _sum(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def pytest_terminal_summary(terminalreporter):
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
     if not (found := rows(reports)):
         return
-    total = {name: sum(row[name] for row in found) for name in (*COUNTS, "seconds")}
+    total = {name: _sum(*(row[name] for row in found)) for name in (*COUNTS, "seconds")}
     table = Table(title="Faults", title_justify="left")
     for column in COLUMNS:
         table.add_column(column.replace("_", " "), justify="left" if column == "fault" else "right")
     for row in [*found, {"fault": "all"} | total | {"seconds": round(total["seconds"], 1)}]:
-        table.add_row(*(str(row[column]) for column in COLUMNS))
+        table.add_row(*("–" if row[column] is None else str(row[column]) for column in COLUMNS))
     Console(width=110).print(table)
     about = {"utc": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version()}
     about |= {
