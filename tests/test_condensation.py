@@ -125,3 +125,10 @@ def test_arrays_of_somebody_else_are_refused(tmp_path):
     np.savez(tmp_path / "other.npz", weights=np.ones(3))
     with pytest.raises(ValueError, match="not a saved Condensation"):
         Condensation.load(tmp_path / "other.npz")
+
+
+def test_a_result_prints_as_one_line(condensation):
+    said = repr(condensation)
+    assert "\n" not in said
+    assert f"ρ {condensation.rho:+.3f}" in said
+    assert condensation.name in said

@@ -46,6 +46,9 @@ def test_heatmaps_have_an_axis_a_model_and_a_colour_bar(result, n, columns):
 
 
 def test_heatmap_is_the_histogram_with_the_papers_limits(result):
+    density = np.zeros_like(result.histogram)
+    density[:, 64:] = 1.0
+    result = replace(result, histogram=density)
     axis = plots.heatmaps([result]).axes[0]
     (image,) = axis.images
     assert image.get_array().shape == (128, 5)
@@ -119,3 +122,10 @@ def test_spheres_have_an_axis_each_and_say_the_angle():
 def test_figures_are_closed_in_one_place():
     modules = sorted(Path(plots.__file__).parent.glob("*.py"))
     assert [path.name for path in modules if "plt.close(" in path.read_text()] == ["plots.py"]
+
+
+def test_pairs_below_the_limits_of_the_paper_are_not_cut_off(condensation):
+    spread = np.zeros_like(condensation.histogram)
+    spread[:, 0] = spread.shape[1] / 2  # all pairs at -1
+    (axis, *_) = plots.heatmaps([replace(condensation, histogram=spread)]).axes
+    assert axis.get_ylim() == (-1, 1)

@@ -91,16 +91,17 @@ def find_pages(root: Path, here: Path) -> list[Page]:
 def clean(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """Make an executed notebook fit for the book, in place, and return it.
 
-    Drops widget states and stderr, keeps the last state of progress lines, hides the parameters that papermill
-    injected, and removes the cells tagged `colab`.
+    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, and hides
+    the notebook's own parameters where papermill injected others: a reader sees those that were used.
 
     Raises
         ValueError: a cell holds an error output, though the notebook `name` counts as done.
     """
     notebook.metadata.pop("widgets", None)
+    injected = any("injected-parameters" in cell.metadata.get("tags", []) for cell in notebook.cells)
+    hidden = {"colab": "remove-cell"} | ({"parameters": "hide-input"} if injected else {})
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        hidden = {"injected-parameters": "hide-input", "colab": "remove-cell"}
         cell.metadata["tags"] = [*tags, *(hidden[tag] for tag in tags if tag in hidden)]
         if cell.cell_type == "code":
             cell.outputs = [_last_state(output) for output in cell.outputs if _is_wanted(output)]

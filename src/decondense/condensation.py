@@ -41,7 +41,7 @@ def percentile_interval(resampled: Float[np.ndarray, "resamples"], texts: int) -
     return Interval(*(float(q) for q in np.quantile(resampled, [tail, 1 - tail])))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Condensation:
     """What `measure` returns. Entry l = 0..L follows Hugging Face's `hidden_states` (see `decondense.hooks`).
 
@@ -66,6 +66,10 @@ class Condensation:
     zero_vectors: Int[np.ndarray, "entries"]
     nonfinite_vectors: Int[np.ndarray, "entries"]
     settings: dict
+
+    def __repr__(self) -> str:
+        entries, texts = len(self.mu), len(self.tokens)
+        return f"<Condensation of {self.name}: {entries} entries, {texts} texts, ρ {self.rho:+.3f}, τ {self.tau:+.3f}>"
 
     @property
     def mu(self) -> Float[np.ndarray, "entries"]:

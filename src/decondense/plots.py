@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from .condensation import Condensation
 
 DENSITY_LIMITS = (0, 10)  # colour limits of the paper's heat maps
-COSINE_LIMITS = (-0.25, 1)
+COSINE_LIMITS = (-0.25, 1.0)
 BLUE, RED = "#1f4e9c", "#a01217"  # rho and tau, as in the paper's Fig. 2b
 
 STYLE = {
@@ -44,7 +44,7 @@ def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = Non
         figure, axes = plt.subplots(
             rows, columns, figsize=(2.05 * columns + 1, 2.1 * rows), squeeze=False, layout="constrained"
         )
-        for axis, result, title in zip(axes.flat, results, titles or _short_names(results), strict=False):
+        for axis, result, title in zip(axes.flat, results, titles or _names(results), strict=False):
             image = _heatmap(axis, result)
             axis.set_title(title)
         for axis in axes.flat[len(results) :]:
@@ -57,7 +57,7 @@ def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = Non
 
 def _heatmap(axis, result: Condensation):
     entries = len(result.mu)
-    low, high = COSINE_LIMITS
+    low, high = _limits(result)
     image = axis.imshow(
         result.histogram.T,
         origin="lower",
@@ -74,6 +74,13 @@ def _heatmap(axis, result: Condensation):
     corner = f"ρ {result.rho:+.2f}   τ {result.tau:+.2f}"
     axis.text(0.03, 0.03, corner, transform=axis.transAxes, color=BLUE, fontsize=8)
     return image
+
+
+def _limits(result: Condensation) -> tuple[float, float]:
+    """The paper's, but for a result of which more than 1 % of the pairs at an entry lie below them."""
+    edges = np.linspace(-1, 1, result.histogram.shape[1] + 1)
+    below = result.histogram[:, edges[1:] <= COSINE_LIMITS[0]].sum(1) * (edges[1] - edges[0])
+    return (-1.0, COSINE_LIMITS[1]) if below.max() > 0.01 else COSINE_LIMITS
 
 
 def trends(families: dict[str, Sequence[Condensation]], columns: int = 4) -> Figure:
@@ -101,7 +108,7 @@ def _trend(axis, results: Sequence[Condensation]) -> None:
         axis.plot(place, [getattr(r, name) for r in results], color=colour, marker="o", markersize=4, label=label)
         low, high = np.array([getattr(r, f"{name}_interval") for r in results]).T
         axis.vlines(place, low, high, color=colour, linewidth=2, alpha=0.5)
-    axis.set_xticks(place, _short_names(results), rotation=30, ha="right")
+    axis.set_xticks(place, _names(results), rotation=30, ha="right")
     axis.set_xlim(-0.4, len(results) - 0.6)
 
 
@@ -110,7 +117,7 @@ def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
         colours = sns.color_palette("viridis", len(results))
-        for result, title, colour in zip(results, titles or _short_names(results), colours, strict=True):
+        for result, title, colour in zip(results, titles or _names(results), colours, strict=True):
             axis.plot(result.layer_fraction, result.mu, color=colour, label=title)
             axis.fill_between(result.layer_fraction, *result.mu_interval, color=colour, alpha=0.2)
         axis.set(xlabel="layer fraction", ylabel="mean cosine μ", ylim=(min(0, axis.get_ylim()[0]), 1))
@@ -125,7 +132,7 @@ def lines(table: pd.DataFrame, ylabel: str, xlabel: str = "") -> Figure:
         for column, colour in zip(table, sns.color_palette("viridis", len(table.columns)), strict=True):
             axis.plot(range(len(table)), table[column], "o", markersize=5, color=colour, label=column)
         axis.set(xlabel=xlabel, ylabel=ylabel)
-        names = [str(name).removesuffix("-instruct") for name in table.index]
+        names = [str(name) for name in table.index]
         axis.set_xticks(range(len(table)), names, rotation=30, ha="right")
         axis.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
     return _closed(figure)
@@ -172,8 +179,8 @@ def _nothing() -> Figure:
     return _closed(figure)
 
 
-def _short_names(results: Sequence[Condensation]) -> list[str]:
-    return [result.name.removesuffix("-instruct") for result in results]
+def _names(results: Sequence[Condensation]) -> list[str]:
+    return [result.name for result in results]
 
 
 def _closed(figure: Figure) -> Figure:

@@ -25,7 +25,8 @@ def paper_arguments(output_dir, max_steps: int, *, world_size: int = 1, **others
     """`TrainingArguments` with the paper's optimiser: AdamW, cosine decay after a warm-up over 20 % of the steps.
 
     Peak learning rate 5e-5 (GPT-2 mid-training, Table S1) times sqrt(`world_size`), weight decay 0.1, betas 0.9 and
-    0.95, gradients clipped at 1, bfloat16 autocast. `others` go to `TrainingArguments` and come first.
+    0.95, gradients clipped at 1, bfloat16 autocast where there is a GPU. `others` go to `TrainingArguments` and come
+    first.
 
     Source: Table S1; warm-up, decay, betas, clip and the factor sqrt(world size) from the released code.
     """
@@ -37,7 +38,7 @@ def paper_arguments(output_dir, max_steps: int, *, world_size: int = 1, **others
         "adam_beta1": 0.9,
         "adam_beta2": 0.95,
         "max_grad_norm": 1.0,
-        "bf16": True,
+        "bf16": torch.cuda.is_available(),
         "report_to": "none",
     }
     return TrainingArguments(output_dir=str(output_dir), max_steps=max_steps, **settings | others)

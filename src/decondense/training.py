@@ -17,12 +17,12 @@ from torch.distributed.checkpoint import state_dict
 from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from . import corpora, distillation, evaluate, measurement, models, packing, trainers
+from . import corpora, distillation, evaluate, measurement, models, packing, saving, trainers
 from .files import write_atomically
 
 FORGET_AFTER = 1000 / 1526  # of the steps: the paper's one reset in a run of 1,526 steps
 LONG = 200  # steps; a longer run saves its state on the way,
-SAVE_EVERY = 500  # steps at most
+SAVE_EVERY = 500  # steps at most (`saving` has a limit in time)
 LOOK = "look-{:07d}.npz"  # what is measured at a step
 
 
@@ -101,7 +101,7 @@ def _fit(config: dict, loaded: models.Loaded, train_ids: np.ndarray, watch: "_Wa
     if steps == 0:
         watch.look(0)
         return []
-    callbacks = [watch]
+    callbacks = [watch, saving.SaveInTime()]
     if config["forgetting"]:
         callbacks.append(trainers.ActiveForgetting(max(1, round(FORGET_AFTER * steps))))
     trainer = _trainer(
