@@ -44,9 +44,15 @@ def test_an_error_is_one_line(run):
     assert result.stderr.count("\n") == 1
 
 
-def test_debug_shows_the_traceback(run, monkeypatch):
-    monkeypatch.setenv("DECONDENSE_DEBUG", "1")
-    assert isinstance(run("reproduce", "--profile", "lap").exception, ValueError)
+@pytest.mark.parametrize(("debug", "raised"), [("1", ValueError), ("0", SystemExit), ("off", SystemExit)])
+def test_debug_shows_the_traceback(run, monkeypatch, debug, raised):
+    monkeypatch.setenv("DECONDENSE_DEBUG", debug)
+    assert type(run("reproduce", "--profile", "lap").exception) is raised
+
+
+def test_the_help_says_each_exit_status(run):
+    said = " ".join(run("--help").output.split())
+    assert "1 something that was run failed, or doctor found something missing; 2 bad input" in said
 
 
 @pytest.mark.parametrize(("built", "status"), [(True, 0), (False, 1)])

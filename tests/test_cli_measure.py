@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 
 import pandas as pd
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from decondense import cli, cli_measure, measuring
+from decondense import cli, cli_measure, command, measuring
 from decondense.condensation import Condensation
 
 
@@ -98,8 +99,20 @@ def test_all_of_several_fail(models):
     for name in ("bad", "worse"):
         (models / name).mkdir()
         (models / name / "config.json").write_text("{}")
-    result = run("bad", "worse", *GIVEN, "--json")
-    assert (result.exit_code, result.stdout) == (1, "")
+    result = run("bad", "worse", *GIVEN, "--json", "--out", "out")
+    assert result.exit_code == 1
+    content = json.loads(result.stdout)
+    assert (list(content["failed"]), content["models"], content["differences"]) == (["bad", "worse"], [], [])
+    assert list((models / "out").glob("*")) == []
+
+
+def test_the_only_one_that_fails(models):
+    """As one of several: what shows after the door ends with 1."""
+    (models / "word.txt").write_text("w1")
+    result = run("one", "--texts", "word.txt", "--json")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("error: one: ")
+    assert "has 1 token(s)" in json.loads(result.stdout)["failed"]["one"]
 
 
 def test_an_interruption_keeps_what_was_measured(models, monkeypatch, condensation):
@@ -118,6 +131,22 @@ def test_quiet_prints_nothing(models):
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
+def test_quiet_leaves_errors_and_no_warnings(models, monkeypatch, condensation):
+    def measured(name, *_):
+        warnings.warn("a rope too long", stacklevel=1)
+        if name == "two":
+            raise OSError("no weights")
+        return condensation
+
+    monkeypatch.setattr(measuring, "measured", measured)
+    assert "warning: a rope too long" in run("one", "two", *GIVEN).stderr
+    assert run("one", "two", *GIVEN, "--quiet").stderr == "error: two: no weights\n"
+
+
+def test_sources_may_have_blanks(models):
+    assert run("one", *GIVEN, "--sources", "local, pypi", "--quiet").exit_code == 0
+
+
 def test_plain_ascii_for_a_terminal_that_has_no_more(models):
     for names in (["one"], ["one", "two"]):
         result = run(*names, *GIVEN, charset="ascii")
@@ -134,7 +163,6 @@ def test_plain_ascii_for_a_terminal_that_has_no_more(models):
         (["one", "--texts", "empty.txt"], "empty.txt is empty. Leave it out"),
         (["one", "--texts", "latin.txt"], "latin.txt is not UTF-8"),
         (["one", "--texts", "one"], "one is a folder. Name the files in it"),
-        (["one", "--texts", "word.txt"], "has 1 token(s)"),
         (["bare", *GIVEN], "The folder bare has no config.json"),
         (["./gone", *GIVEN], "There is no folder ./gone"),
         (["one", "--dataset", "wikitext"], "Unknown corpus 'wikitext'. Did you mean"),
@@ -148,7 +176,6 @@ def test_plain_ascii_for_a_terminal_that_has_no_more(models):
 def test_bad_input_is_one_line_with_its_cure(models, arguments, said):
     (models / "bare").mkdir()
     (models / "empty.txt").touch()
-    (models / "word.txt").write_text("w1")
     (models / "latin.txt").write_bytes(b"caf\xe9")
     result = run(*arguments)
     assert result.exit_code == 2, result.output
@@ -178,7 +205,7 @@ def test_no_file_name_leads_out_of_the_folder(monkeypatch, condensation, tmp_pat
 )
 def test_progress_bars_are_for_terminals(monkeypatch, terminal, silent, shown):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
-    assert cli_measure.show_progress(silent) is shown
+    assert command.show_progress(silent) is shown
     assert os.environ["TQDM_DISABLE"] == ("" if shown else "1")
 
 

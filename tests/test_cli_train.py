@@ -102,6 +102,34 @@ def test_flags_come_before_the_file(tmp_path):
     assert [(row["run"], row["seed"]) for row in rows] == [("dispersion", 4)]
 
 
+RUNS = "{model: pocket-small, corpus: documentation, steps: 9, seeds: [0], changes: CHANGES}"
+
+
+def test_a_weight_alone_does_not_replace_the_losses_of_the_file(tmp_path):
+    (tmp_path / "runs.yaml").write_text(RUNS.replace("CHANGES", "{l2: {loss: l2_repel}}"))
+    said = run("runs.yaml", "--weight", 0.5, "--dry-run", status=2).stderr
+    assert "add --loss, or set the weight in runs.yaml" in said
+    rows = json.loads(run("runs.yaml", "--loss", "l2_repel", "--weight", 0.5, "--dry-run", "--json").stdout)["runs"]
+    assert [row["run"] for row in rows] == ["l2_repel"]
+
+
+@pytest.mark.parametrize("more", [[], ["--set", "layers=last"], ["--set", "texts=2"]])
+@pytest.mark.parametrize("changes", ["[train]", "{}", "{a: dispersion}"])
+def test_a_file_with_other_changes_than_a_table_is_refused(tmp_path, changes, more):
+    (tmp_path / "runs.yaml").write_text(RUNS.replace("CHANGES", changes))
+    assert "must be a table" in run("runs.yaml", *more, "--dry-run", status=2).stderr
+
+
+def test_a_file_without_changes_is_refused(tmp_path):
+    (tmp_path / "runs.yaml").write_text(RUNS.replace(", changes: CHANGES", ""))
+    assert "runs.yaml has no 'changes': add it" in run("runs.yaml", "--set", "layers=last", status=2).stderr
+
+
+def test_sources_may_have_blanks(made):
+    run(*POCKET, "--sources", "local, pypi")
+    assert made[0]["sources"] == ["local", "pypi"]
+
+
 def test_set_reaches_the_setup_and_each_condition(made):
     run(*POCKET, "--set", "layers='last'", "--set", "temperature=2", "--set", "few_shot=3")
     (config,) = made
@@ -130,7 +158,9 @@ def test_trained_weights_are_kept(tmp_path, monkeypatch):
         ([*POCKET, "--set", "lambda"], "--set lambda: write it as NAME=VALUE"),
         ([*POCKET, "--jobs", "2"], "--jobs and --slurm are for jobs"),
         ([*POCKET, "--corpus", "imbd"], "Unknown corpus 'imbd'"),
-        (["no.toml"], "no.toml"),
+        ([*POCKET, "--set", "forgetting=true"], "--set forgetting=true: write True"),
+        ([*POCKET, "--sources", "locale"], "Unknown source 'locale'. Did you mean 'local'"),
+        (["no.toml"], "There is no file no.toml. Give one of runs"),
     ],
 )
 def test_bad_input_ends_with_2_and_the_cure(arguments, message, made):

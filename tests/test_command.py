@@ -1,6 +1,9 @@
 """What all commands share: exit status, errors in one line, JSON."""
 
 import json
+import re
+import sys
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +60,70 @@ def test_the_command_line_that_makes_it_again(tmp_path, monkeypatch):
     more = {"model": [str(tmp_path / "mine"), "a b"], "texts": [tmp_path / "x.txt"], "max_length": 64, "accept": True}
     expected = "decondense measure mine 'a b' --texts x.txt --max-length 64 --accept-terms"
     assert command.again(measure, given | more) == expected
+
+
+def test_with_quiet_only_what_is_said_is_printed(monkeypatch, capsys):
+    monkeypatch.delenv("DECONDENSE_DEBUG", raising=False)
+
+    @command.said_plainly
+    def fails(quiet=False):
+        print("a progress bar", file=sys.stderr)
+        command.say("a model failed")
+        raise ValueError("give --text")
+
+    for quiet, expected in ((True, ""), (False, "a progress bar\n")):
+        with pytest.raises(typer.Exit):
+            fails(quiet=quiet)
+        assert capsys.readouterr() == ("", f"{expected}a model failed\nerror: give --text\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "on"), [("1", True), ("yes", True), *((v, False) for v in ("", "0", "False", "off"))]
+)
+def test_a_variable_is_on_or_off(monkeypatch, value, on):
+    monkeypatch.setenv("DECONDENSE_DEBUG", value)
+    assert command.flag("DECONDENSE_DEBUG") is on
+    with pytest.raises(ValueError if on else typer.Exit):
+        command.said_plainly(lambda: int("x"))()
+    monkeypatch.delenv("DECONDENSE_DEBUG")
+    assert not command.flag("DECONDENSE_DEBUG")
+
+
+def test_sources_are_those_of_models():
+    from decondense import models
+
+    assert models.SOURCES == command.SOURCES == command.places("local, hub ,pypi")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("a=1", 1),
+        ("a=[1, 2]", [1, 2]),
+        ("a='b'", "b"),
+        ("a=b", "b"),
+        ("a=True", True),
+        ("a={1}", "{1}"),
+        ("a=b=c", "b=c"),
+    ],
+)
+def test_name_and_value(setting, value):
+    assert command.named("--set", setting) == ("a", value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("a", "write it as NAME=VALUE"), ("=1", "write it as"), ("a=true", "write True"), ("a=false", "False")],
+)
+def test_no_name_and_value(setting, said):
+    with pytest.raises(ValueError, match=f"--set {setting}: .*{said}"):
+        command.named("--set", setting)
+
+
+def test_extras_to_install_are_those_that_there_are():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    (extras,) = re.findall(r' "\.\[(.*)\]" ', command.INSTALL)
+    assert set(extras.split(",")) == set(project["optional-dependencies"])
 
 
 def test_json_has_no_nan_and_no_numpy(capsys):

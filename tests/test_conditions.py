@@ -34,7 +34,10 @@ BAD = [
     ({"stop_after": 0}, "stop_after must be above 0"),
     ({"tasks": {"pocket_close": 3}}, "Unknown benchmark 'pocket_close'"),
     ({"tasks": {"pocket_cloze": 0}}, "the limit of pocket_cloze must be above 0"),
+    ({"tasks": ["piqa"]}, "tasks must be a table of names and limits such as {piqa: 100}, got ['piqa']"),
+    ({"tasks": "piqa"}, "tasks must be a table"),
     ({"sources": "hub"}, "sources must be a list, got 'hub'"),
+    ({"sources": 3}, "sources must be a list, got 3"),
     ({"sources": ["hubs"]}, "Unknown source 'hubs'. Did you mean 'hub'"),
 ]
 OF_MIDTRAINING = [

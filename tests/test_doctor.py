@@ -7,7 +7,7 @@ from collections import namedtuple
 import pytest
 from typer.testing import CliRunner
 
-from decondense import cli, doctor, profiles, readiness
+from decondense import cli, command, doctor, profiles, readiness
 
 LARGE = readiness.Machine(memory=64, gpu=0, disk=9_999, hub="no answer", pypi="")
 
@@ -83,6 +83,21 @@ def test_data_sets_are_listed(monkeypatch, tmp_path):
     assert "imdb" in here.found
     assert "documentation" in here.found
     assert "PyPI wikitext-2" in elsewhere.found
+
+
+@pytest.mark.parametrize(("gib", "warned"), [(4, True), (5.9, True), (7.4, False), (7.8, False), (16, False)])
+def test_a_machine_sold_as_8_gb_is_large_enough(monkeypatch, gib, warned):
+    """Such a one shows less than 8 GiB: what the firmware takes is missing."""
+    memory = namedtuple("memory", "total available")(gib * 2**30, 2**30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    found = next(finding for finding in doctor._machine() if finding.what == "memory")
+    assert found.found == f"{gib:.1f} GiB, 1.0 GiB free"
+    assert bool(found.cure) == warned
+
+
+def test_a_package_that_is_missing_has_the_whole_cure(monkeypatch):
+    monkeypatch.setattr(doctor, "requires", lambda name: ["no-such-package>=1"])
+    assert doctor._packages()[1] == ("no-such-package", "not installed", command.INSTALL)
 
 
 def test_disk_of_a_cache_that_is_not_there_yet(monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 """What a command is given: each bad thing is refused with its cure, before anything is loaded."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,11 @@ def test_a_folder_to_write_into(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"a file is in the way.*--out"):
         door.check_folder(tmp_path / "file" / "new")
+
+
+def test_the_nearest_folder_that_exists(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert door.nearest(tmp_path) == door.nearest(Path("not") / "yet") == tmp_path
 
 
 def test_a_place_where_nobody_may_write(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from contextlib import nullcontext
 
 import pytest
 
@@ -85,8 +86,19 @@ def test_one_that_fails_does_not_take_the_others(given, monkeypatch, condensatio
     results = measuring.several(["a", "bad", "c"], given, HOW, False, done.append, lambda *why: failed.append(why))
     assert results == done == [condensation] * 2
     assert failed == [("bad", "no such file")]
-    with pytest.raises(OSError, match="such"):
-        measuring.several(["bad"], given, HOW, False, done.append, print)
+    assert measuring.several(["bad"], given, HOW, False, done.append, lambda *why: failed.append(why)) == []
+    assert failed[1:] == [("bad", "no such file")]
+
+
+@pytest.mark.parametrize(("debug", "raised"), [("1", True), ("0", False), ("", False)])
+def test_debug_lets_the_error_through(given, monkeypatch, debug, raised):
+    def measured(*_):
+        raise OSError("no such file")
+
+    monkeypatch.setattr(measuring, "measured", measured)
+    monkeypatch.setenv("DECONDENSE_DEBUG", debug)
+    with pytest.raises(OSError, match="no such file") if raised else nullcontext():
+        measuring.several(["bad"], given, HOW, False, print, print)
 
 
 def test_what_libraries_say_goes_to_standard_error(capsys):

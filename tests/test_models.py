@@ -117,7 +117,9 @@ def test_bad_arguments_are_refused_before_anything_is_read(offline, how, message
 
 
 def test_remote_code_is_refused_unless_allowed(toy_table, offline):
-    with pytest.raises(PermissionError, match=r"remote runs code from the hub.*trust_remote_code=True"):
+    with pytest.raises(
+        PermissionError, match=r"remote runs code.*models\.load\(.*trust_remote_code=True\); the command line never"
+    ):
         models.load("Lab/Remote")
     assert offline == []
     with pytest.raises(FileNotFoundError):

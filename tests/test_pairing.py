@@ -133,3 +133,11 @@ def test_sentences():
     )
     assert say(0.1, 0.5).endswith("b is higher on such texts.")
     assert say(-0.5, 0.1).endswith("which includes 0: these texts do not tell them apart.")
+
+
+def test_facts_are_the_numbers():
+    pair = pairing.compare(made(np.ones((3, 4)) / 2, "a"), made(np.ones((3, 4)), "b"))
+    found = pairing.facts(pair)
+    assert (found["first"], found["second"], found["texts"]) == ("a", "b", 3)
+    assert found["late_half"] == {"first": 0.5, "second": 1.0, "difference": 0.5, "interval": pair.numbers[0].interval}
+    assert list(found["mu"]["difference"]) == [0.5] * len(pair.depth)

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from decondense import corpora, models, profiles, readiness
+from decondense import command, corpora, models, profiles, readiness
 from decondense.files import cache_dir
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +85,7 @@ def test_outside_a_clone_nothing_runs():
 def test_packages_that_are_not_installed(monkeypatch):
     monkeypatch.setattr(readiness, "RUNNERS", ("no_such_package",))
     (said,) = readiness.readiness("ci", ROOT, LARGE).missing
-    assert said.startswith("no_such_package: python -m pip install")
+    assert said == f"no_such_package: {command.INSTALL}"
 
 
 def test_places_of_data_sets(monkeypatch, tmp_path):
@@ -108,6 +108,30 @@ def test_places_of_models():
     assert readiness.place_of_model("smollm2-135m-instruct", ["local", "pypi"]) == "pypi"
     assert readiness.place_of_model("gpt2-xl", ["local", "hub"]) == "hub"
     assert readiness.place_of_model("gpt2-xl", ["pypi"]) == "nowhere"
+
+
+WHOLE = ["config.json", "model.safetensors"]
+SHARDS = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+INDEXED = ["config.json", "model.safetensors.index.json"]
+
+
+@pytest.mark.parametrize(
+    ("cached", "place"),
+    [
+        (WHOLE, "here"),
+        (WHOLE[:1], "hub"),
+        (WHOLE[1:], "hub"),
+        ([*INDEXED, *SHARDS], "here"),
+        ([*INDEXED, SHARDS[0]], "hub"),
+        (INDEXED, "hub"),
+    ],
+)
+def test_a_model_is_here_with_all_its_weights(monkeypatch, tmp_path, cached, place):
+    for name in cached:
+        (tmp_path / name).write_text(json.dumps({"weight_map": {"a": SHARDS[0], "b": SHARDS[1]}}))
+    find = lambda hub_id, name: str(tmp_path / name) if (tmp_path / name).exists() else None
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", find)
+    assert readiness.place_of_model("gpt2-xl", ["local", "hub"]) == place
 
 
 # --- the network, on this machine alone -----------------------------------------------------------------------------
@@ -151,6 +175,12 @@ def test_the_hub_does_not_answer(answering, monkeypatch):
 def test_the_hub_is_not_asked_where_it_is_forbidden(answering, monkeypatch):
     monkeypatch.setenv("TRANSFORMERS_OFFLINE", "1")
     assert readiness.hub_refusal() == "forbidden by TRANSFORMERS_OFFLINE=1"
+
+
+@pytest.mark.parametrize("value", ["0", "", "false", "No", "OFF"])
+def test_a_variable_that_is_off_forbids_nothing(answering, monkeypatch, value):
+    monkeypatch.setenv("HF_HUB_OFFLINE", value)
+    assert readiness.hub_refusal() == ""
 
 
 @pytest.mark.parametrize(("status", "said"), [(0, ""), (1, "no answer")])

@@ -58,7 +58,7 @@ def test_measurement_of_one_model(result):
     assert 'name="viewport"' in html
     for said in (f"{result.rho:+.3f}", f"{result.mu[2]:.4f}", "a shelf", "MIT", "ab" * 32, "torch 2.0", "1.23457"):
         assert said in page.text
-    assert "decondense measure toy" in page.text
+    assert "Command (folders left out)\ndecondense measure toy" in page.text
     assert "revision" not in page.text  # what nobody knows is not listed
 
 
@@ -77,6 +77,12 @@ def test_several_models_with_one_that_failed(result, pair):
     assert f"{pair.second} minus {pair.first}" in page.text
     assert "<b>" not in html
     assert html.count('class="mark"') == 3
+
+
+def test_a_figure_is_a_png():
+    from matplotlib.figure import Figure
+
+    assert report.png(Figure((1, 1))).startswith(b"\x89PNG")
 
 
 def test_comparison(pair):

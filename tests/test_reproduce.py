@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import time
 from types import ModuleType
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 
 import decondense
-from decondense import cells, execute, profiles, reproduce
+from decondense import cells, command, execute, profiles, reproduce
 from decondense.files import sha256
 
 TABLE = {
@@ -236,12 +237,19 @@ def test_set_reaches_only_the_notebooks_that_take_it(root):
     [
         ("PROFIL=1", "Unknown parameter 'PROFIL'. Did you mean 'PROFILE'"),
         ("N", "NAME=VALUE"),
+        ("=3", "NAME=VALUE"),
         ("N=false", "write False"),
     ],
 )
 def test_set_that_cannot_be_meant(root, setting, said):
     with pytest.raises(ValueError, match=said):
         reproduce.plan(root, "ci", settings=[setting])
+
+
+def test_without_papermill_the_whole_installation_is_the_cure(root, monkeypatch):
+    monkeypatch.setattr(reproduce.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=re.escape(command.INSTALL)):
+        reproduce.reproduce("ci")
 
 
 @pytest.mark.parametrize(

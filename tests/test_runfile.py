@@ -43,7 +43,7 @@ changes:
 @pytest.fixture
 def write(tmp_path):
     def write(text, name="toy.toml"):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, errors="surrogateescape")
         return tmp_path / name
 
     return write
@@ -118,11 +118,38 @@ def test_a_missing_key_is_named(scratch, name):
         ("toy.yaml", MID.format(model="gpt2").replace("t: 1", "t: 1e-1"), "weight must be a number, got '1e-1'"),
         ("toy.yaml", MID.format(model="gpt2") + "processes: 2", r"Unknown key in toy\.yaml 'processes'"),
         ("toy.yaml", "corpus: imdb", "must have either 'model'"),
+        ("toy.yaml", "a: \udcff", r"toy\.yaml cannot be read: .*utf-8"),
     ],
 )
 def test_what_cannot_be_read_says_why(write, name, text, message):
     with pytest.raises(ValueError, match=message):
         runfile.read(write(text, name))
+
+
+@pytest.mark.parametrize("changes", ["[train]", "train", "{}", "", "{train: dispersion}", "{train: [loss]}", "{a: 3}"])
+def test_changes_are_a_table_of_tables(write, changes):
+    text = MID.format(model="gpt2").split("changes:")[0] + f"changes: {changes}"
+    with pytest.raises(ValueError, match=r"toy\.yaml: changes.* must be a table"):
+        runfile.read(write(text, "toy.yaml"))
+
+
+@pytest.mark.parametrize("seeds", ["0", "[]", "[0.5]", "['0']", "[true]", "{a: 1}", "", "two"])
+def test_seeds_are_a_list_of_whole_numbers(write, seeds):
+    text = MID.format(model="gpt2").replace("seeds: [0, 1]", f"seeds: {seeds}")
+    with pytest.raises(ValueError, match=r"toy\.yaml: seeds must be a list of whole numbers such as \[0, 1\], got"):
+        runfile.read(write(text, "toy.yaml"))
+
+
+@pytest.mark.parametrize("model", ["[]", "3", "{gpt2: 1}", "[3]"])
+def test_models_are_names(write, model):
+    with pytest.raises(ValueError, match=r"toy\.yaml: model must be a name or a list of names, got"):
+        runfile.read(write(MID.format(model=model), "toy.yaml"))
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    for path in (tmp_path / "gone.yaml", tmp_path):
+        with pytest.raises(FileNotFoundError, match=f"There is no file .*{path.name}.* --model"):
+            runfile.read(path)
 
 
 # --- processes ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Where records and weights of runs are; every committed one is found; one run is made by one command at a time."""
 
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -100,6 +101,25 @@ def test_weights_appear_whole_or_not_at_all(toy, tmp_path, monkeypatch):
         midtraining.train(toy)
     assert list((tmp_path / "weights").iterdir()) == []
     assert midtraining.KIND.find(toy, False) is None
+
+
+def test_what_a_kill_left_of_weights_is_swept(toy, tmp_path, monkeypatch):
+    """A folder that is being written has the name of those that are removed when they are old."""
+    monkeypatch.setenv("DECONDENSE_WEIGHTS", str(tmp_path / "weights"))
+    made, one = [], type(pocket.tokenizer()).save_pretrained
+
+    def save(tokenizer, folder, *how):
+        made.append(Path(folder))
+        one(tokenizer, folder, *how)
+
+    monkeypatch.setattr(type(pocket.tokenizer()), "save_pretrained", save)
+    left = tmp_path / "weights" / f".left{files.UNFINISHED}"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    midtraining.train(toy)
+    assert [folder.name.endswith(files.UNFINISHED) for folder in made if folder.parent == left.parent] == [True]
+    (folder,) = left.parent.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~files._umask()
 
 
 # --- asked to be made anew ------------------------------------------------------------------------------------------

@@ -14,7 +14,10 @@ from .cli_train import train
 from .command import said_plainly
 from .doctor import doctor
 
-STATUS = "Exit status: 0 all is well; 1 something that was run failed; 2 bad input, or something missing; 130 Ctrl-C."
+STATUS = (
+    "Exit status: 0 all is well; 1 something that was run failed, or doctor found something missing; "
+    "2 bad input, or the command could not begin; 130 Ctrl-C."
+)
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__, epilog=STATUS

@@ -8,23 +8,29 @@ import typer
 from rich.text import Text
 
 from . import door
-from .cli_measure import (
+from .command import (
+    ANYWHERE,
+    AsJson,
     Dataset,
     Device,
     Dtype,
     Length,
     N,
     Out,
+    Quiet,
     Sources,
     Terms,
     TextFiles,
     TextSeed,
     Tokenizer,
-    pair_facts,
-    png,
+    again,
+    console,
+    json_text,
+    places,
+    print_json,
+    said_plainly,
     show_progress,
 )
-from .command import AsJson, Quiet, again, console, json_text, print_json, said_plainly
 from .files import write_atomically
 
 CURVES = "Mean cosine μ over depth, with 95 % intervals over the texts"
@@ -44,7 +50,7 @@ def compare(
     out: Out = None,
     device: Device = None,
     dtype: Dtype = "float32",
-    sources: Sources = "local,hub,pypi",
+    sources: Sources = ANYWHERE,
     accept_terms: Terms = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -65,21 +71,21 @@ def compare(
         door.check_folder(out)
     progress = show_progress(quiet or as_json)
     from . import measuring, pairing
+    from .condensation import Condensation
 
-    places = tuple(place.strip() for place in sources.split(","))
-    how = measuring.How("pretrained", tokenizer, max_length, device, dtype, places, accept_terms=accept_terms)
+    how = measuring.How("pretrained", tokenizer, max_length, device, dtype, places(sources), accept_terms=accept_terms)
     saved = {side: path for side in (a, b) if (path := saved_file(side))}
     models = [side for side in dict.fromkeys((a, b)) if side not in saved]
-    found = {side: load(path) for side, path in saved.items()}
+    found = {side: Condensation.load(path) for side, path in saved.items()}
     if models:
         measuring.check(models, how)
         with measuring.plainly():
-            given = door.texts(texts or [], dataset, n, text_seed, places)
+            given = door.texts(texts or [], dataset, n, text_seed, how.sources)
             found |= {name: measuring.measured(name, given, how, progress) for name in models}
     first, second = told_apart(found[a], found[b])
     pair = pairing.compare(first, second)
     by = "SHA-256" if pairing.known_texts(first) and pairing.known_texts(second) else "token counts"
-    content = {"command": again(compare, asked), "same_texts_by": by, **pair_facts(pair)}
+    content = {"command": again(compare, asked), "same_texts_by": by, **pairing.facts(pair)}
     content["sentences"] = [pairing.sentence(number, pair.first, pair.second) for number in pair.numbers]
     if out:
         write(out, first, second, pair, content)
@@ -111,13 +117,6 @@ def saved_file(side: str) -> Path | None:
     return there[0]
 
 
-def load(path: Path):
-    """`Condensation.load`, with the cure for a file that is none."""
-    from .condensation import Condensation
-
-    return Condensation.load(path)
-
-
 def told_apart(first, second):
     """Both results, with names that differ."""
     if first.name != second.name:
@@ -131,7 +130,7 @@ def write(out: Path, first, second, pair, content: dict) -> None:
 
     from . import plots, report
 
-    image = png(plots.depth_profiles([first, second]))
+    image = report.png(plots.depth_profiles([first, second]))
     low, high = pair.mu.interval
     columns = {"depth": pair.depth, "first": pair.mu.first, "second": pair.mu.second, "difference": pair.mu.difference}
     write_atomically(out / "comparison.csv", pd.DataFrame(columns | {"low": low, "high": high}).to_csv(index=False))

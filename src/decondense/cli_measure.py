@@ -1,9 +1,6 @@
 """The command `measure`: models by name, a table and a picture in the terminal, files and a report in a folder."""
 
-import os
-import sys
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +8,29 @@ import typer
 from rich.text import Text
 
 from . import door
-from .command import AsJson, Quiet, again, console, print_json, said_plainly, say
+from .command import (
+    ANYWHERE,
+    AsJson,
+    Dataset,
+    Device,
+    Dtype,
+    Length,
+    N,
+    Out,
+    Quiet,
+    Sources,
+    Terms,
+    TextFiles,
+    TextSeed,
+    Tokenizer,
+    again,
+    console,
+    places,
+    print_json,
+    said_plainly,
+    say,
+    show_progress,
+)
 from .files import write_atomically
 
 FIGURES = {
@@ -19,25 +38,7 @@ FIGURES = {
     "trends": "ρ and τ of each family in the order of size, with 95 % intervals over the texts",
 }
 Models = Annotated[list[str], typer.Argument(help="Names, ids on the hub, or folders.", metavar="MODEL")]
-TextFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--texts", metavar="FILE", help="A UTF-8 file: one text; .jsonl: one a line, as `text`. Repeatable."),
-]
-Dataset = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Texts by name: wikitext-2, ...; documentation if not given.")
-]
-N = Annotated[
-    int | None, typer.Option("--n", min=1, help="Texts to take: 10 of a data set, all of the files if not given.")
-]
-TextSeed = Annotated[int, typer.Option(help="Seed of the first text drawn from a data set.")]
 Weights = Annotated[str, typer.Option(help="pretrained, or random: the architecture at initialisation.")]
-Tokenizer = Annotated[str | None, typer.Option(metavar="MODEL", help="Cut the texts with the tokenizer of this model.")]
-Length = Annotated[int, typer.Option(min=2, help="Texts are cut to so many tokens.")]
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, figures and numbers here.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...: chosen when not given.")]
-Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
-Sources = Annotated[str, typer.Option(help="Where models and texts may come from.")]
-Terms = Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's licence terms.")]
 Seed = Annotated[int, typer.Option(help="Of random weights.")]
 
 
@@ -55,7 +56,7 @@ def measure(
     out: Out = None,
     device: Device = None,
     dtype: Dtype = "float32",
-    sources: Sources = "local,hub,pypi",
+    sources: Sources = ANYWHERE,
     accept_terms: Terms = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -76,51 +77,36 @@ def measure(
       decondense measure gpt2 --weights random --tokenizer pocket-small
       decondense measure my-model --dataset wikitext-2 --json
     """
-    places = tuple(place.strip() for place in sources.split(","))
     asked = dict(locals())
     if out:
         door.check_folder(out)
     progress = show_progress(quiet or as_json)
-    from . import measuring
+    from . import measuring, pairing
 
-    how = measuring.How(weights, tokenizer, max_length, device, dtype, places, seed, accept_terms)
+    how = measuring.How(weights, tokenizer, max_length, device, dtype, places(sources), seed, accept_terms)
     measuring.check(model, how)
     with measuring.plainly():
-        given = door.texts(texts or [], dataset, n, text_seed, places)
+        given = door.texts(texts or [], dataset, n, text_seed, how.sources)
     failed: dict[str, str] = {}
     results = measuring.several(
         model, given, how, progress, lambda result: out and keep(result, out), lambda *why: _failed(failed, *why)
     )
-    if not results:
-        raise typer.Exit(1)
     pairs = against_first(results)
     content = {
         "command": again(measure, asked),
         "texts": {"source": given.source, "n": len(given.texts), "sha256": given.sha256},
         "models": [measuring.facts(result) for result in results],
-        "differences": [pair_facts(pair) for pair in pairs],
+        "differences": [pairing.facts(pair) for pair in pairs],
         "failed": failed,
     }
-    if out:
+    if out and results:
         write(out, results, pairs, content)
     if as_json:
         print_json(content)
-    _show(results, pairs, console(quiet, as_json), out)
+    if results:
+        _show(results, pairs, console(quiet, as_json), out)
     if failed:
         raise typer.Exit(1)
-
-
-def show_progress(silent: bool) -> bool:
-    """Whether to draw progress bars: on a terminal only. The libraries' own bars are told so too."""
-    show = sys.stderr.isatty() and not silent
-    if silent:
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is imported
-    if not show:
-        os.environ |= {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-    return show
 
 
 def keep(result, out: Path) -> Path:
@@ -135,14 +121,6 @@ def against_first(results: Sequence) -> list:
     return [pairing.compare(results[0], other) for other in results[1:]]
 
 
-def pair_facts(pair) -> dict:
-    """A comparison as plain data."""
-    difference = lambda d: {"first": d.first, "second": d.second, "difference": d.difference, "interval": d.interval}
-    numbers = {number.quantity.replace(" ", "_"): difference(number) for number in pair.numbers}
-    names = {"first": pair.first, "second": pair.second, "texts": pair.texts}
-    return {**names, **numbers, "depth": pair.depth, "mu": difference(pair.mu)}
-
-
 def write(out: Path, results: Sequence, pairs: Sequence, content: dict) -> None:
     """report.html, .png, .csv and .json, and trends.png of several models."""
     import pandas as pd
@@ -150,9 +128,9 @@ def write(out: Path, results: Sequence, pairs: Sequence, content: dict) -> None:
     from . import plots, report
     from .command import json_text
 
-    drawn = {"heatmaps": png(plots.heatmaps(results))}
+    drawn = {"heatmaps": report.png(plots.heatmaps(results))}
     if len(results) > 1:
-        drawn["trends"] = png(plots.trends(_families(results), columns=3))
+        drawn["trends"] = report.png(plots.trends(_families(results), columns=3))
         write_atomically(out / "trends.png", drawn["trends"])
     write_atomically(out / "report.png", drawn["heatmaps"])
     table = pd.concat([result.to_frame().assign(model=result.name) for result in results])
@@ -169,13 +147,6 @@ def _families(results: Sequence) -> dict[str, list]:
     for result in sorted(results, key=lambda r: r.settings["model"]["parameters"]):
         families.setdefault(result.settings["model"]["family"], []).append(result)
     return families
-
-
-def png(figure) -> bytes:
-    """A figure as the bytes of a PNG file."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=160, bbox_inches="tight")
-    return buffer.getvalue()
 
 
 def _failed(failed: dict[str, str], name: str, reason: str) -> None:

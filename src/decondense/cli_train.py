@@ -1,19 +1,16 @@
 """The command `decondense train`: on from a model's weights or from scratch, by flags or a file, here or as jobs."""
 
-import ast
 import os
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, redirect_stderr
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from .command import AsJson, Quiet, console, print_json, said_plainly
+from .command import AsJson, Quiet, console, named, places, print_json, said_plainly, say
 
 
 @said_plainly
@@ -61,36 +58,22 @@ def train(
 
     flags = {
         "model": model, "corpus": corpus, "steps": steps, "seeds": seed, "batch_size": batch_size, "length": length,
-        "learning_rate": learning_rate, "sources": sources.split(",") if sources else None,
+        "learning_rate": learning_rate, "sources": None if sources is None else list(places(sources)),
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
-    options = _pairs("--slurm", slurm)
+    options = dict(named("--slurm", setting) for setting in slurm or [])
     if on == "here" and (jobs or options):
         raise ValueError("--jobs and --slurm are for jobs: add --on slurm or --on local.")
     engine = None if on == "here" else cluster.engine(on, jobs, options)
     told = {"DECONDENSE_WEIGHTS": str(weights_out.resolve())} if weights_out else {}
     told |= {"DECONDENSE_DEVICE": cluster.device_of(options)} if on == "slurm" else {}
-    errors = Console(file=sys.stderr)  # before it is silenced
-    with _environment(told), _silence(quiet):
-        table = _table(file, given, loss or [], weight or [], _pairs("--set", set_))
+    others = dict(named("--set", setting) for setting in set_ or [])
+    with _environment(told):
+        table = _table(file, given, loss or [], weight or [], others)
         asked = runfile.asked(table, file.name if file else "The command line")
         if dry_run:
             return _show_plan(asked, console(quiet, as_json), as_json)
-        _show_runs(_trained(asked, engine, errors), console(quiet, as_json), as_json)
-
-
-def _pairs(option: str, settings: list[str] | None) -> dict[str, object]:
-    """NAME=VALUE, the value read as Python where that can be done."""
-    found = {}
-    for setting in settings or []:
-        name, sign, text = setting.partition("=")
-        if not (name and sign):
-            raise ValueError(f"{option} {setting}: write it as NAME=VALUE.")
-        try:
-            found[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            found[name] = text
-    return found
+        _show_runs(_trained(asked, engine), console(quiet, as_json), as_json)
 
 
 def _table(file: Path | None, flags: dict, losses: list[str], weights: list[float], others: dict) -> dict:
@@ -99,13 +82,17 @@ def _table(file: Path | None, flags: dict, losses: list[str], weights: list[floa
 
     if not (file or flags.get("model")):
         raise ValueError("Give a file, or --model with --corpus and --steps.")
+    if file and weights and not losses:
+        raise ValueError(f"--weight alone would not say of which loss: add --loss, or set the weight in {file.name}.")
     table = (runfile.table(file) if file else {"seeds": [0]}) | flags
     if losses or weights or not file:
         table["changes"] = _changes(losses or ["dispersion"], weights)
     of_setup = {name: value for name, value in others.items() if name in runfile.keys(table)}
     of_each = {name: value for name, value in others.items() if name not in of_setup}
-    changes = {label: dict(change or {}) | of_each for label, change in table.get("changes", {}).items()}
-    return table | of_setup | {"changes": changes}
+    if "changes" in table and of_each:
+        changes = runfile.changes_of(table["changes"], file.name if file else "The command line")
+        table["changes"] = {label: change | of_each for label, change in changes.items()}
+    return table | of_setup
 
 
 def _changes(losses: list[str], weights: list[float]) -> dict[str, dict]:
@@ -119,7 +106,7 @@ def _changes(losses: list[str], weights: list[float]) -> dict[str, dict]:
     return found
 
 
-def _trained(asked, engine, errors: Console) -> list:
+def _trained(asked, engine) -> list:
     """The runs; a run that fails ends the command with 1."""
     from . import grid
 
@@ -127,10 +114,11 @@ def _trained(asked, engine, errors: Console) -> list:
     try:
         return grid.runs(asked.kind, asked.jobs, True, engine)
     except KeyboardInterrupt:
-        errors.print(Text(again), soft_wrap=True)
+        say(again)
         raise
     except RuntimeError as error:
-        errors.print(Text(f"error: {error}", style="red"), Text(again), sep="\n", soft_wrap=True)
+        say(f"error: {error}", "red")
+        say(again)
         raise typer.Exit(1) from None
 
 
@@ -212,10 +200,3 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
         for name, value in before.items():
             os.environ.pop(name)
             os.environ.update({} if value is None else {name: value})
-
-
-@contextmanager
-def _silence(quiet: bool) -> Iterator[None]:
-    """No progress bars and warnings; an error is said by whom the command ends with."""
-    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere) if quiet else nullcontext():
-        yield

@@ -1,16 +1,21 @@
 """What the commands of `decondense` share: how errors are said, and who gets which line of output.
 
-Exit status: 0 all is well; 1 something that was run failed; 2 bad input, or something is missing; 130 Ctrl-C.
+Exit status: 0 all is well; 1 something that was run failed, or `doctor` found something missing; 2 bad input, or the
+command could not begin; 130 Ctrl-C.
 """
 
+import ast
 import json
 import os
 import shlex
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from contextvars import ContextVar
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -20,26 +25,52 @@ from typer.models import ArgumentInfo, OptionInfo
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
+TextFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--texts", metavar="FILE", help="A UTF-8 file: one text; .jsonl: one a line, as `text`. Repeatable."),
+]
+Dataset = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Texts by name: wikitext-2, ...; documentation if not given.")
+]
+N = Annotated[
+    int | None, typer.Option("--n", min=1, help="Texts to take: 10 of a data set, all of the files if not given.")
+]
+TextSeed = Annotated[int, typer.Option(help="Seed of the first text drawn from a data set.")]
+Tokenizer = Annotated[str | None, typer.Option(metavar="MODEL", help="Cut the texts with the tokenizer of this model.")]
+Length = Annotated[int, typer.Option(min=2, help="Texts are cut to so many tokens.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, figures and numbers here.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...: chosen when not given.")]
+Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
+Sources = Annotated[str, typer.Option(help="Where models and texts may come from.")]
+Terms = Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's licence terms.")]
+
+SOURCES = ("local", "hub", "pypi")  # those of `models`, here without torch
+ANYWHERE = ",".join(SOURCES)
+INSTALL = 'python -m pip install -e ".[reproduce,tests,cluster]" -c constraints.txt'  # zsh needs the quotes
+
 _NOT_SAID = ("quiet", "as_json")
+_OFF = ("", "0", "false", "no", "off")
+_spoken_to: ContextVar[TextIO | None] = ContextVar("standard error as it was before it was silenced", default=None)
 
 
 def said_plainly(command: Callable) -> Callable:
     """Print an error that has a message as one red line and exit with 2, unless DECONDENSE_DEBUG is set.
 
-    Ctrl-C exits with 130.
+    Ctrl-C exits with 130. With `quiet` nothing else is printed to standard error.
     """
 
     @wraps(command)
     def run(*args, **kwargs):
         try:
-            return command(*args, **kwargs)
+            with silenced(kwargs.get("quiet", False)):
+                return command(*args, **kwargs)
         except typer.Exit:  # a RuntimeError too
             raise
         except KeyboardInterrupt:
             say("Interrupted.", "yellow")
             raise typer.Exit(130) from None
         except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
-            if os.environ.get("DECONDENSE_DEBUG") or not str(error):
+            if flag("DECONDENSE_DEBUG") or not str(error):
                 raise
             say(f"error: {' '.join(str(error).split())}", "red")
             raise typer.Exit(2) from None
@@ -53,8 +84,64 @@ def console(quiet: bool = False, as_json: bool = False) -> Console:
 
 
 def say(line: str, style: str = "") -> None:
-    """One line on standard error, where it does not spoil the output."""
-    Console(stderr=True).print(Text(line, style=style), soft_wrap=True)
+    """One line on standard error, where it does not spoil the output; `silenced` does not reach it."""
+    Console(file=_spoken_to.get() or sys.stderr).print(Text(line, style=style), soft_wrap=True)
+
+
+def show_progress(silent: bool) -> bool:
+    """Whether to draw progress bars: on a terminal only. The libraries' own bars are told so too."""
+    show = sys.stderr.isatty() and not silent
+    if silent:
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is imported
+    if not show:
+        os.environ |= {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+    return show
+
+
+@contextmanager
+def silenced(quiet: bool = True) -> Iterator[None]:
+    """Nothing on standard error but what is said by `say`: no progress bars, no warnings."""
+    if not quiet:
+        yield
+        return
+    before = _spoken_to.set(sys.stderr)
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+            yield
+    finally:
+        _spoken_to.reset(before)
+
+
+def flag(name: str) -> bool:
+    """Whether a variable of the environment is on: set, and neither empty nor 0, false, no or off."""
+    return os.environ.get(name, "").strip().lower() not in _OFF
+
+
+def places(sources: str) -> tuple[str, ...]:
+    """The names in a list like "local, hub"."""
+    return tuple(place.strip() for place in sources.split(","))
+
+
+def named(option: str, setting: str) -> tuple[str, object]:
+    """The name and the value of NAME=VALUE; the value is read as Python where that can be done and JSON can hold it.
+
+    Raises
+        ValueError: no name or no sign; true or false, which as a string would both count as true.
+    """
+    name, sign, text = setting.partition("=")
+    if not (name and sign):
+        raise ValueError(f"{option} {setting}: write it as NAME=VALUE.")
+    if text in ("true", "false"):
+        raise ValueError(f"{option} {setting}: write {text.title()}, the value is read as Python.")
+    try:
+        value = ast.literal_eval(text)
+        json.dumps(value)
+    except (ValueError, SyntaxError, TypeError):
+        return name, text
+    return name, value
 
 
 def print_json(content: dict) -> None:

@@ -96,12 +96,15 @@ def _distillation(asked: Mapping) -> dict:
 
 
 def _check_lists(config: Mapping) -> None:
-    for task, limit in (config.get("tasks") or {}).items():
+    tasks = config.get("tasks") or {}
+    if not isinstance(tasks, Mapping):
+        raise ValueError(f"tasks must be a table of names and limits such as {{piqa: 100}}, got {tasks!r}.")
+    for task, limit in tasks.items():
         if task not in (known := [*evaluate.PAPER_TASKS, *pocket_tasks.TASKS]):
             raise unknown("benchmark", task, known)
         if limit is not None:
             _whole(f"the limit of {task}", limit, 1)
-    if isinstance(sources := config.get("sources", []), str):
+    if not isinstance(sources := config.get("sources", []), list | tuple):
         raise ValueError(f"sources must be a list, got {sources!r}.")
     for source in sources:
         if source not in models.SOURCES:

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from . import execute, files, profiles
+from . import door, execute, files, profiles
 from . import reproduce as runner
-from .command import AsJson, Quiet, console, print_json, said_plainly
+from .command import INSTALL, AsJson, Quiet, console, print_json, said_plainly
 from .errors import unknown
 
-NEEDED_GB = 8  # of memory, for the profile `laptop`
-INSTALL = "python -m pip install -e .[reproduce,tests] -c constraints.txt"
+NEEDED_GB = 8  # of memory as it is sold, for the profile `laptop`
+LEFT = 0.85  # of it at least, by what firmware and graphics take
 
 
 class Finding(NamedTuple):
@@ -114,14 +114,14 @@ def _pins() -> dict[str, str]:
 def _machine() -> list[Finding]:
     import psutil
 
-    total = psutil.virtual_memory().total / 2**30
-    small = f"`reproduce` may need {NEEDED_GB} GB: close other programs, keep --jobs 1" if total < NEEDED_GB else ""
-    free = psutil.virtual_memory().available / 2**30
+    memory = psutil.virtual_memory()
+    short = memory.total < LEFT * NEEDED_GB * 10**9
+    small = f"`reproduce` may need {NEEDED_GB} GB: close other programs, keep --jobs 1" if short else ""
     return [
         Finding("CPU cores", str(execute.cores())),
-        Finding("memory", f"{total:.1f} GB, {free:.1f} GB free", small),
+        Finding("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free", small),
         _gpu(),
-        Finding("disk", f"{_free_disk():.0f} GB free where the cache is"),
+        Finding("disk", f"{_free_disk():.0f} GiB free where the cache is"),
     ]
 
 
@@ -131,7 +131,7 @@ def _gpu() -> Finding:
     except (ImportError, OSError) as error:
         return Finding("GPU", f"torch does not import: {error}", "python -m pip install --force-reinstall torch")
     if torch.cuda.is_available():
-        return Finding("GPU", f"{torch.cuda.get_device_name(0)}, {_gpu_memory():.0f} GB")
+        return Finding("GPU", f"{torch.cuda.get_device_name(0)}, {_gpu_memory():.0f} GiB")
     return Finding("GPU", "Apple (mps)" if torch.backends.mps.is_available() else "none; ci and laptop need none")
 
 
@@ -142,10 +142,7 @@ def _gpu_memory() -> float:
 
 
 def _free_disk() -> float:
-    place = files.cache_dir().absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free / 2**30
+    return shutil.disk_usage(door.nearest(files.cache_dir())).free / 2**30
 
 
 def _folders() -> list[Finding]:
@@ -158,7 +155,7 @@ def _folders() -> list[Finding]:
         local = Finding("DECONDENSE_DATA", f"{data} is no folder", "set it to the folder that holds the data sets")
     else:
         local = Finding("DECONDENSE_DATA", f"{data}: {', '.join(sorted(p.name for p in Path(data).iterdir()))}")
-    return [Finding("cache", f"{cache}, {size:.0f} MB"), local]
+    return [Finding("cache", f"{cache}, {size:.0f} MiB"), local]
 
 
 def _data_sets() -> list[Finding]:

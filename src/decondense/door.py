@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from .command import SOURCES
 from .files import sha256
 
 DATASET = "documentation"  # needs no network
@@ -25,7 +26,7 @@ def texts(
     dataset: str | None = None,
     n: int | None = None,
     first_seed: int = 0,
-    sources: Sequence[str] = ("local", "hub", "pypi"),
+    sources: Sequence[str] = SOURCES,
 ) -> Texts:
     """The first `n` texts of `files` (all, without `n`), or `n` texts drawn from a data set by name.
 
@@ -122,12 +123,18 @@ def check_folder(folder: Path) -> None:
     Raises
         OSError: with the reason, and another folder as the cure.
     """
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
+    place = nearest(folder)
     try:
         with tempfile.NamedTemporaryFile(dir=place):
             pass
     except OSError as error:
         reason = "a file is in the way" if place.is_file() else error.strerror
         raise OSError(f"Cannot write into {folder} ({reason}). Give another folder with --out.") from error
+
+
+def nearest(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    place = Path(path).absolute()
+    while not place.exists():
+        place = place.parent
+    return place

@@ -1,6 +1,5 @@
 """Models measured by name for a command, one after the other; a result carries where all of it comes from."""
 
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import door
+from .command import SOURCES, flag
 from .condensation import Condensation
 
 VERSIONED = ("decondense", "torch", "transformers", "tokenizers", "numpy")
@@ -24,7 +24,7 @@ class How(NamedTuple):
     max_length: int = 512
     device: str | None = None
     dtype: str = "float32"
-    sources: tuple[str, ...] = ("local", "hub", "pypi")
+    sources: tuple[str, ...] = SOURCES
     seed: int = 0
     accept_terms: bool = False
 
@@ -91,7 +91,7 @@ def several(
             with plainly():
                 result = measured(name, texts, how, progress)
         except REFUSALS as error:
-            if len(names) == 1 or os.environ.get("DECONDENSE_DEBUG"):
+            if flag("DECONDENSE_DEBUG"):
                 raise
             failed(name, one_line(error))
             continue

@@ -168,7 +168,8 @@ def _pretrained(
     else:
         short, entry = resolve(name)
         if entry.get("remote_code") and not trust_remote_code:
-            raise PermissionError(f"{short} runs code from the hub. Read it, then pass trust_remote_code=True.")
+            cure = f"Read it, then in Python: models.load({name!r}, ..., trust_remote_code=True)"
+            raise PermissionError(f"{short} runs code from the hub. {cure}; the command line never runs such code.")
         if "parameters" in entry:
             refuse_if_too_large(short, entry["parameters"], DTYPES[dtype], device)
     tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)

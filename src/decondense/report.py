@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from io import BytesIO
 
 import numpy as np
 
@@ -86,6 +87,13 @@ def page(title: str, about: str, body: Iterable[str]) -> str:
     )
 
 
+def png(figure) -> bytes:
+    """A figure as the bytes of a PNG file, as the pages take it."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=160, bbox_inches="tight")
+    return buffer.getvalue()
+
+
 def trend(result: Condensation) -> str:
     """What one model shows, in a sentence: mu at both ends, and whether it grows with depth by the interval of rho."""
     low, high = result.rho_interval
@@ -156,7 +164,7 @@ def _provenance(result: Condensation) -> str:
 
 
 def _again(command: str) -> list[str]:
-    return ["<h2>Make it again</h2>", f"<pre>{escape(command)}</pre>"]
+    return ["<h2>Command (folders left out)</h2>", f"<pre>{escape(command)}</pre>"]
 
 
 def _figures(figures: Mapping[str, bytes]) -> list[str]:

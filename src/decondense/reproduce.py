@@ -1,8 +1,6 @@
 """Execute the notebooks in order, skip what is done, and build the book: `decondense reproduce`."""
 
-import ast
 import importlib.util
-import json
 import signal
 import threading
 import time
@@ -17,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import cells, execute, profiles
+from .command import INSTALL, named
 from .errors import unknown
 from .execute import Task
 from .files import require_writable, write_atomically
@@ -70,8 +69,7 @@ def reproduce(
     console = console or Console()
     root = repository_root()
     if not importlib.util.find_spec("papermill"):
-        cure = "python -m pip install -e .[reproduce] -c constraints.txt"
-        raise ImportError(f"papermill is not installed. In {root} run: {cure}")
+        raise ImportError(f"papermill is not installed. In {root} run: {INSTALL}")
     tasks = plan(root, profile, only, settings)
     with terminable(), alone(tasks, console):
         return _reproduce(tasks, fresh, jobs, with_book, console)
@@ -146,18 +144,9 @@ def plan(root: Path, profile: str, only: Iterable[str] = (), settings: Iterable[
 
 
 def _override(setting: str, known: list[str]) -> tuple[str, object]:
-    name, equals, text = setting.partition("=")
-    if not equals:
-        raise ValueError(f"--set {setting}: write it as NAME=VALUE.")
+    name, value = named("--set", setting)
     if name not in known:
         raise unknown("parameter", name, known)
-    if text in ("true", "false"):  # as a string, "false" would count as true
-        raise ValueError(f"--set {setting}: write {text.title()}, the value is read as Python.")
-    try:
-        value = ast.literal_eval(text)
-        json.dumps(value)  # the child gets it as JSON
-    except (ValueError, SyntaxError, TypeError):
-        return name, text
     return name, value
 
 

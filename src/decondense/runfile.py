@@ -40,16 +40,19 @@ def table(path: Path) -> dict:
     """What a file says, as it stands there.
 
     Raises
+        FileNotFoundError: no such file.
         ValueError: neither .toml nor .yaml nor .yml, not readable as such, or no table.
     """
-    text = path.read_text(encoding="utf-8")
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}. Give one of runs (.toml, .yaml), or --model MODEL.")
     try:
+        text = path.read_text(encoding="utf-8")
         if path.suffix == ".toml":
             return tomllib.loads(text)
         if path.suffix not in (".yaml", ".yml"):
             raise ValueError(f"{path.name} must end in .toml, .yaml or .yml.")
         found = yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path.name} has no keys.")
@@ -74,16 +77,33 @@ def asked(given: Mapping, name: str, processes: int = 1) -> Asked:
     many tokens.
 
     Raises
-        ValueError: an unknown or a missing key; a number of processes that does not divide what is given; what `setup`
-            and `configuration` of the two modules raise.
+        ValueError: an unknown or a missing key; changes or seeds of another shape; a number of processes that does not
+            divide what is given; what `setup` and `configuration` of the two modules raise.
     """
     if ("model" in given) == ("shape" in given):
         raise ValueError(f"{name} must have either 'model', to go on training it, or 'shape', to train from scratch.")
     rest = dict(given)
     _check_keys(rest, name)
-    changes = {label: dict(change or {}) for label, change in rest.pop("changes").items()}
+    changes, seeds = changes_of(rest.pop("changes"), name), rest.pop("seeds")
+    if not (isinstance(seeds, list | tuple) and seeds and all(type(seed) is int for seed in seeds)):
+        raise ValueError(f"{name}: seeds must be a list of whole numbers such as [0, 1], got {seeds!r}.")
     made = _from_weights if "model" in given else _from_scratch
-    return made(rest, changes, rest.pop("seeds"), name, processes)
+    return made(rest, changes, seeds, name, processes)
+
+
+def changes_of(given: object, name: str) -> dict[str, dict]:
+    """For each label what it changes: the table `changes`, nothing as an empty table.
+
+    Raises
+        ValueError: no table, an empty one, or something else than a table for a label.
+    """
+    if not (isinstance(given, Mapping) and given):
+        shown = "changes.dispersion.loss = 'dispersion', or in YAML changes: {dispersion: {loss: dispersion}}"
+        raise ValueError(f"{name}: changes must be a table of labelled tables, got {given!r}. Write {shown}.")
+    for label, change in given.items():
+        if not (change is None or isinstance(change, Mapping)):
+            raise ValueError(f"{name}: changes.{label} must be a table such as {{loss: dispersion}}, got {change!r}.")
+    return {label: dict(change or {}) for label, change in given.items()}
 
 
 def _check_keys(given: Mapping, name: str) -> None:
@@ -103,6 +123,8 @@ def _from_weights(given: dict, changes: dict, seeds: list[int], name: str, proce
         raise ValueError(f"{name} goes on training a model: one process makes a run. See `decondense train`.")
     models = given.pop("model")
     models = [models] if isinstance(models, str) else models
+    if not (isinstance(models, list | tuple) and models and all(isinstance(model, str) for model in models)):
+        raise ValueError(f"{name}: model must be a name or a list of names, got {models!r}.")
     jobs = []
     for model in models:
         found = midtraining.jobs(midtraining.setup(model, **given), changes, seeds)

@@ -6,7 +6,6 @@ like its record. Without it no weights are kept. A record whose weights are miss
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
@@ -35,7 +34,7 @@ from . import (
     trainers,
     training,
 )
-from .files import cache_dir
+from .files import cache_dir, move_folder, unfinished_folder
 
 _MODULES = (
     benchmarks, conditions, corpora, distillation, evaluate, hooks, losses, measurement, metrics, models, packing,
@@ -113,17 +112,10 @@ def weights_of(name: str, config: dict) -> Path | None:
 
 def _save(loaded: models.Loaded, folder: Path) -> None:
     """Model and tokenizer as `models.load` reads them; the folder appears whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
-    try:
+    with unfinished_folder(folder.parent) as unfinished:
         for part in (loaded.model, loaded.tokenizer):
             part.save_pretrained(unfinished)
-        unfinished.chmod(0o755)  # mkdtemp makes folders for the owner alone
-        unfinished.rename(folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if not folder.exists():  # another process may have put the same model there first
-            raise
+        move_folder(unfinished, folder)
 
 
 def _key(name: str, config: dict) -> str:
