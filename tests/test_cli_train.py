@@ -183,7 +183,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workers, "train_all", train_all)
-    assert "the same command goes on after the last checkpoint" in " ".join(run(*POCKET, status=130).stderr.split())
+    assert "The same command goes on: finished runs are kept" in " ".join(run(*POCKET, status=130).stderr.split())
 
 
 def test_quiet_prints_nothing():

@@ -1,6 +1,7 @@
 """What all commands share: exit status, errors in one line, JSON."""
 
 import json
+import os
 import re
 import sys
 import tomllib
@@ -136,3 +137,17 @@ def test_quiet_and_json_print_no_table(capsys):
     command.console(as_json=True).print("b")
     command.console().print("c")
     assert capsys.readouterr().out == "c\n"
+
+
+def test_a_hub_that_does_not_answer_is_said_once_and_not_asked_again(monkeypatch, capsys, tmp_path):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr("decondense.readiness.hub_refusal", lambda: "no answer: down")
+    command.spare_the_hub(["pocket-small", str(tmp_path)], "local,hub,pypi")
+    command.spare_the_hub(["gpt2"], "local,pypi")
+    assert capsys.readouterr().err == ""
+    command.spare_the_hub(["gpt2"], "local, hub")
+    assert "cannot be had (no answer: down)" in capsys.readouterr().err
+    assert (os.environ["HF_HUB_OFFLINE"], os.environ["HF_DATASETS_OFFLINE"]) == ("1", "1")
+    command.spare_the_hub(["gpt2"], "local, hub")
+    assert capsys.readouterr().err == ""

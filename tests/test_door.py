@@ -113,3 +113,15 @@ def test_a_place_where_nobody_may_write(tmp_path, monkeypatch):
     monkeypatch.setattr(door.tempfile, "NamedTemporaryFile", refuse)
     with pytest.raises(OSError, match=r"Cannot write into .*Permission denied.*--out"):
         door.check_folder(tmp_path)
+
+
+def test_a_file_is_no_model(tmp_path):
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(NotADirectoryError, match="is a file; a model is a folder"):
+        door.check_models([str(tmp_path / "report.json")])
+
+
+def test_more_texts_than_the_files_hold_are_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("one two")
+    with pytest.raises(ValueError, match=r"hold 1 texts, fewer than --n 4\. Leave --n out"):
+        door.texts([tmp_path / "a.txt"], n=4)

@@ -108,3 +108,13 @@ def test_what_libraries_say_goes_to_standard_error(capsys):
     out, error = capsys.readouterr()
     assert (out, error) == ("", "a library\nwarning: two lines\n")
     assert sys.stdout is not sys.stderr
+
+
+def test_a_folder_without_weights_or_without_a_tokenizer_says_so(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    texts = door.Texts(["one two"], "files", "0")
+    with pytest.raises(FileNotFoundError, match=r"has no weights\. Save them there"):
+        measuring.measured(str(tmp_path), texts, measuring.How())
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"has no tokenizer\. .*--tokenizer MODEL"):
+        measuring.measured(str(tmp_path), texts, measuring.How())

@@ -129,7 +129,7 @@ def test_sentences():
         pairing.Difference("rho", 0.5, 0.25, -0.25, pairing.Interval(low, high)), "a", "b"
     )
     assert say(-0.5, -0.1) == (
-        "rho: b minus a is -0.250, 95 % interval -0.500 to -0.100, which excludes 0: b is lower on such texts."
+        "rho: b minus a is -0.2500, 95 % interval -0.5000 to -0.1000, which excludes 0: b is lower on such texts."
     )
     assert say(0.1, 0.5).endswith("b is higher on such texts.")
     assert say(-0.5, 0.1).endswith("which includes 0: these texts do not tell them apart.")

@@ -30,6 +30,7 @@ from .command import (
     print_json,
     said_plainly,
     show_progress,
+    spare_the_hub,
 )
 from .files import write_atomically
 
@@ -69,6 +70,7 @@ def compare(
     asked = dict(locals())
     if out:
         door.check_folder(out)
+    spare_the_hub([a, b], sources)
     progress = show_progress(quiet or as_json)
     from . import measuring, pairing
     from .condensation import Condensation

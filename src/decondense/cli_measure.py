@@ -30,6 +30,7 @@ from .command import (
     said_plainly,
     say,
     show_progress,
+    spare_the_hub,
 )
 from .files import write_atomically
 
@@ -80,6 +81,7 @@ def measure(
     asked = dict(locals())
     if out:
         door.check_folder(out)
+    spare_the_hub(model, sources)
     progress = show_progress(quiet or as_json)
     from . import measuring, pairing
 

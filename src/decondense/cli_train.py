@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .command import AsJson, Quiet, console, named, places, print_json, said_plainly, say
+from .command import AsJson, Quiet, console, named, places, print_json, said_plainly, say, show_progress
 
 
 @said_plainly
@@ -43,8 +43,8 @@ def train(
 ) -> None:
     """Train with the dispersion loss, or another, and measure what that does to the geometry of the embeddings.
 
-    What has a record is not trained again, and a run that was killed goes on after its last checkpoint: give the same
-    command again.
+    What has a record is not trained again, and a run that was killed goes on from the state that it saved last: give
+    the same command again.
 
     \b
     Examples:
@@ -56,6 +56,7 @@ def train(
     """
     from . import cluster, runfile
 
+    show_progress(quiet or as_json)
     flags = {
         "model": model, "corpus": corpus, "steps": steps, "seeds": seed, "batch_size": batch_size, "length": length,
         "learning_rate": learning_rate, "sources": None if sources is None else list(places(sources)),
@@ -110,7 +111,10 @@ def _trained(asked, engine) -> list:
     """The runs; a run that fails ends the command with 1."""
     from . import grid
 
-    again = "Nothing that is done is lost: the same command goes on after the last checkpoint."
+    again = (
+        "The same command goes on: finished runs are kept, and a run goes on from the state that it saved last (every "
+        "ten minutes, and after each tenth of its steps if it has more than 200), or else begins anew."
+    )
     try:
         return grid.runs(asked.kind, asked.jobs, True, engine)
     except KeyboardInterrupt:

@@ -53,9 +53,9 @@ def engine(where: str, jobs: int | None = None, options: Mapping[str, object] | 
         ValueError: another place, or options for "local".
         RuntimeError: no SLURM here; a job ended and its run has no record: the last line it said.
     """
-    _submitit()
     if where not in WHERE:
-        raise unknown("place for jobs", where, WHERE)
+        raise unknown("place for jobs", where, ("here", *WHERE))
+    _submitit()
     if where == "local" and options:
         raise ValueError(f"Jobs on this machine have no options of SLURM: {', '.join(options)}.")
     if where == "slurm":

@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from functools import wraps
@@ -86,6 +86,17 @@ def console(quiet: bool = False, as_json: bool = False) -> Console:
 def say(line: str, style: str = "") -> None:
     """One line on standard error, where it does not spoil the output; `silenced` does not reach it."""
     Console(file=_spoken_to.get() or sys.stderr).print(Text(line, style=style), soft_wrap=True)
+
+
+def spare_the_hub(models: Sequence[str], sources: str) -> None:
+    """Where the hub may be asked for a model but does not answer, say so once: its client would try for a minute."""
+    from .readiness import hub_refusal
+
+    here = lambda name: Path(name).exists() or name.startswith("pocket-") or name.endswith(".npz")
+    asked = [name for name in models if not here(name)]
+    if asked and "hub" in places(sources) and not flag("HF_HUB_OFFLINE") and (why := hub_refusal()):
+        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # read when the libraries are imported
+        say(f"The Hugging Face hub cannot be had ({why}). What is in its cache is used.", "yellow")
 
 
 def show_progress(silent: bool) -> bool:

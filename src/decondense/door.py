@@ -35,13 +35,17 @@ def texts(
 
     Raises
         FileNotFoundError, IsADirectoryError: no such file, or a folder in its place; the data set cannot be had.
-        ValueError: a file that is empty, not UTF-8 or no JSON Lines; an unknown data set; files and a data set.
+        ValueError: a file that is empty, not UTF-8 or no JSON Lines; fewer texts than `n`; an unknown data set; files
+            and a data set.
     """
     if files and dataset:
         raise ValueError("Texts come from files or from a data set: give --texts or --dataset, not both.")
     dataset = dataset or DATASET
     if files:
-        found = [text for path in files for text in _read(Path(path))][:n]
+        found = [text for path in files for text in _read(Path(path))]
+        if n and n > len(found):
+            raise ValueError(f"The files hold {len(found)} texts, fewer than --n {n}. Leave --n out to take all.")
+        found = found[:n]
         return Texts(found, f"files {', '.join(Path(path).name for path in files)}", fingerprint(found))
     from . import corpora
 
@@ -88,7 +92,7 @@ def check_models(names: Sequence[str]) -> None:
 
     Raises
         ValueError: unknown name, or a name given twice.
-        FileNotFoundError: a folder without config.json, or no such folder.
+        FileNotFoundError, NotADirectoryError: a folder without config.json, no such folder, a file.
     """
     from . import models, pocket
 
@@ -100,6 +104,9 @@ def check_models(names: Sequence[str]) -> None:
             if not (Path(name) / "config.json").is_file():
                 cure = "Save a model there with model.save_pretrained, or name a known model."
                 raise FileNotFoundError(f"The folder {name} has no config.json. {cure}")
+        elif Path(name).is_file():
+            cure = "Give the folder that it is in. Results that were saved are for `decondense compare`."
+            raise NotADirectoryError(f"{name} is a file; a model is a folder. {cure}")
         elif name.startswith(("/", ".", "~")):
             raise FileNotFoundError(f"There is no folder {name}. Give a folder, a model's name, or its id on the hub.")
         elif name not in pocket.SIZES:

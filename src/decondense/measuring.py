@@ -59,6 +59,8 @@ def measured(name: str, texts: door.Texts, how: How, progress: bool = False) -> 
     """
     from . import measurement, models
 
+    if Path(name).is_dir():
+        _check_folder(Path(name), how)
     loaded = models.load(
         name, how.weights, dtype=how.dtype, device=how.device, sources=how.sources, seed=how.seed,
         accept_terms=how.accept_terms,
@@ -79,6 +81,15 @@ def measured(name: str, texts: door.Texts, how: How, progress: bool = False) -> 
     versions = {package: metadata.version(package) for package in VERSIONED}
     result.settings.update(model=model, texts=texts.source, texts_sha256=texts.sha256, versions=versions)
     return result
+
+
+def _check_folder(folder: Path, how: How) -> None:
+    endings = {path.suffix for path in folder.iterdir()}
+    if how.weights == "pretrained" and not endings & {".safetensors", ".bin"}:  # `models.load` refuses the latter
+        raise FileNotFoundError(f"{folder} has no weights. Save them there: model.save_pretrained, or --weights-out.")
+    if not how.tokenizer and not any(folder.glob("tokenizer*")):
+        cure = "Save it there with tokenizer.save_pretrained, or name a model whose tokenizer fits: --tokenizer MODEL."
+        raise FileNotFoundError(f"{folder} has no tokenizer. {cure}")
 
 
 def several(

@@ -111,13 +111,13 @@ def excludes_zero(difference: Difference) -> bool:
 def sentence(difference: Difference, first: str, second: str) -> str:
     """The difference in plain words, and whether its interval excludes 0."""
     low, high = difference.interval
-    value = f"{difference.quantity}: {second} minus {first} is {difference.difference:+.3f}"
+    value = f"{difference.quantity}: {second} minus {first} is {difference.difference:+.4f}"
     if not np.isfinite([low, high]).all():
         return f"{value}; there is no interval, which needs two texts or more and numbers that are finite."
     if excludes_zero(difference):
         side = "higher" if low > 0 else "lower"
-        return f"{value}, 95 % interval {low:+.3f} to {high:+.3f}, which excludes 0: {second} is {side} on such texts."
-    return f"{value}, 95 % interval {low:+.3f} to {high:+.3f}, which includes 0: these texts do not tell them apart."
+        return f"{value}, 95 % interval {low:+.4f} to {high:+.4f}, which excludes 0: {second} is {side} on such texts."
+    return f"{value}, 95 % interval {low:+.4f} to {high:+.4f}, which includes 0: these texts do not tell them apart."
 
 
 def facts(pair: Paired) -> dict:

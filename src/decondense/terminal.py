@@ -135,9 +135,9 @@ def differences(pairs: Sequence[Paired]) -> Table:
     for pair in pairs:
         for place, number in enumerate(pair.numbers):
             low, high = number.interval
-            interval = "none" if low != low else f"{low:+.3f} {high:+.3f}{' *' if excludes_zero(number) else '  '}"
+            interval = "none" if low != low else f"{low:+.4f} {high:+.4f}{' *' if excludes_zero(number) else '  '}"
             name = Text(pair.second if place == 0 else "")
-            table.add_row(name, number.quantity, f"{number.difference:+.3f}", interval)
+            table.add_row(name, number.quantity, f"{number.difference:+.4f}", interval)
     table.caption, table.caption_justify = "* the interval excludes 0", "left"
     return table
 
