@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from decondense import sanitise
 
 HOME, USER, HOST = "/home/qzuser", "qzuser", "qzhost.example.org"
-ROOT = Path(f"{HOME}/work/decondense")
+ROOT = Path(f"{HOME}/projects/decondense")
 IMAGE = "iVBORw0KGgo/qzuser/=="
 
 
