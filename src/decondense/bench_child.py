@@ -29,7 +29,7 @@ class Replay(torch.nn.Module):
         axis = torch.randn(features, generator=generator)
         draw = lambda: torch.randn(1, tokens, features, generator=generator)
         self.states = [draw().add_(axis, alpha=0.3 + entry / layers) for entry in range(layers + 1)]
-        self.config = SimpleNamespace(num_hidden_layers=layers, max_position_embeddings=tokens)
+        self.config = SimpleNamespace(model_type="given", num_hidden_layers=layers, max_position_embeddings=tokens)
         self.embedding = torch.nn.Embedding(ROWS, 1)
         self.h = torch.nn.ModuleList(torch.nn.Identity() for _ in range(layers))
         self.device = torch.device("cpu")

@@ -26,6 +26,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import psutil
 from tqdm import tqdm
 
 from .errors import unknown
@@ -96,11 +97,7 @@ def _train_all(where: str, jobs: int | None, options: dict, configs: Sequence[di
     try:
         _wait(submitted, configs, module, pause=5.0 if where == "slurm" else 0.3)
     except BaseException:
-        for job in submitted:
-            job.cancel(check=False)
-        deadline = time.monotonic() + PATIENCE
-        while where == "local" and not all(job.done() for job in submitted) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        _end(submitted, folder)
         raise
     finally:
         for pickle in folder.glob("*.pkl"):
@@ -109,6 +106,27 @@ def _train_all(where: str, jobs: int | None, options: dict, configs: Sequence[di
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):  # logs of another command
         folder.parent.rmdir()
+
+
+def _end(jobs: Sequence, folder: Path) -> None:
+    """Cancel the jobs. On this machine a job may end before it has ended what it started: nothing of it is left."""
+    here = [process for process in psutil.Process().children(recursive=True) if str(folder) in _command(process)]
+    for job in jobs:
+        job.cancel(check=False)
+    _, alive = psutil.wait_procs(here, PATIENCE)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, PATIENCE)
+    for job in jobs:
+        job.done()  # so that it is known to have ended
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return ""
 
 
 def _on_slurm(folder: Path, options: dict, module: str, parts: list[list[dict]]) -> list:
