@@ -256,3 +256,15 @@ def test_layers_of_the_regulariser_are_passed_on(tmp_path):
 def test_unknown_loss_is_an_error_before_the_first_step(tmp_path):
     with pytest.raises(ValueError, match=r"Unknown loss 'dispersal'\. Did you mean 'dispersion'"):
         train(tmp_path, loss="dispersal")
+
+
+def test_a_checkpoint_of_which_one_process_was_killed_while_it_wrote_is_not_taken(tmp_path):
+    for step in (3, 6):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "trainer_state.json").write_text("{}")
+        torch.save({"cpu": torch.zeros(100)}, folder / "rng_state.pth")
+    assert training._last_checkpoint(tmp_path).endswith("checkpoint-6")
+    state = tmp_path / "checkpoint-6" / "rng_state.pth"
+    state.write_bytes(state.read_bytes()[:-10])
+    assert training._last_checkpoint(tmp_path).endswith("checkpoint-3")

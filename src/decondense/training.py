@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 import pandas as pd
@@ -176,7 +177,9 @@ def _last_checkpoint(folder: Path) -> str | None:
     if _begun(folder) < os.environ.get("DECONDENSE_FRESH", ""):
         return None
     saved = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    whole = [path for path in saved if len(list(path.glob("rng_state*.pth"))) >= processes().num_processes]
+    # That of a process may be cut short, which a zip file shows: its table of contents comes last.
+    written = lambda path: sum(map(is_zipfile, path.glob("rng_state*.pth")))
+    whole = [path for path in saved if written(path) >= processes().num_processes]
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
 
 
