@@ -125,14 +125,12 @@ def test_clean_keeps_the_last_state_of_progress_lines(text, seen):
     assert book.clean(new_notebook(cells=[code(stream(text))]), "n").cells[0].outputs[0].text == seen
 
 
-@pytest.mark.parametrize(("tag", "added"), [("parameters", "hide-input"), ("colab", "remove-cell")])
-def test_clean_hides_the_cells_of_the_machinery(tag, added):
-    notebook = new_notebook(cells=[code(tags=[tag]), code(tags=["injected-parameters"]), new_markdown_cell("text")])
-    assert [c.metadata.tags for c in book.clean(notebook, "n").cells] == [[tag, added], ["injected-parameters"], []]
-
-
-def test_clean_shows_the_parameters_of_the_notebook_where_no_others_were_used():
-    assert book.clean(new_notebook(cells=[code(tags=["parameters"])]), "n").cells[0].metadata.tags == ["parameters"]
+def test_clean_removes_the_cell_for_colab_and_shows_the_parameters_that_were_used():
+    notebook = new_notebook(cells=[code(tags=["colab"]), code(tags=["parameters"]), code(tags=["injected-parameters"])])
+    notebook.cells[2].source = "# Parameters\nN = 3\n"
+    cells = book.clean(notebook, "n").cells
+    assert [cell.metadata.tags for cell in cells] == [["colab", "remove-cell"], ["parameters"], ["injected-parameters"]]
+    assert cells[2].source == "# In this run, instead of the above:\nN = 3\n"
 
 
 def test_clean_refuses_an_error_in_a_notebook_that_counts_as_done():

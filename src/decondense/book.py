@@ -91,18 +91,18 @@ def find_pages(root: Path, here: Path) -> list[Page]:
 def clean(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """Make an executed notebook fit for the book, in place, and return it.
 
-    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, and hides
-    the notebook's own parameters where papermill injected others: a reader sees those that were used.
+    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, and says
+    above the parameters that papermill injected that they were used instead of the notebook's own.
 
     Raises
         ValueError: a cell holds an error output, though the notebook `name` counts as done.
     """
     notebook.metadata.pop("widgets", None)
-    injected = any("injected-parameters" in cell.metadata.get("tags", []) for cell in notebook.cells)
-    hidden = {"colab": "remove-cell"} | ({"parameters": "hide-input"} if injected else {})
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        cell.metadata["tags"] = [*tags, *(hidden[tag] for tag in tags if tag in hidden)]
+        cell.metadata["tags"] = [*tags, *(["remove-cell"] if "colab" in tags else [])]
+        if "injected-parameters" in tags:
+            cell.source = cell.source.replace("# Parameters\n", "# In this run, instead of the above:\n", 1)
         if cell.cell_type == "code":
             cell.outputs = [_last_state(output) for output in cell.outputs if _is_wanted(output)]
     if error := error_line(notebook):
