@@ -103,7 +103,7 @@ def small_pocket(monkeypatch):
 
 
 # Taken here: a test may put something else in their place.
-_REMEMBERING = (pocket.tokenizer, pocket._tokens, experiments._tokenizer, experiments._corpus)
+_REMEMBERING = (pocket.tokenizer, pocket._tokens, experiments.load_tokenizer, experiments.load_corpus)
 _REMEMBERING += (midtraining._corpus, pretraining._corpus)
 
 

@@ -113,6 +113,22 @@ def test_a_weight_alone_does_not_replace_the_losses_of_the_file(tmp_path):
     assert [row["run"] for row in rows] == ["l2_repel"]
 
 
+def test_options_of_a_loss_go_to_the_runs_with_a_loss(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cli_train, "_show_plan", lambda found, *_: asked.extend(found.configs))
+    run(*POCKET, "--loss", "none", "--loss", "dispersion", "--set", "layers=last", "--set", "texts=2", "--dry-run")
+    assert [(config["loss"], config["layers"], config["texts"]) for config in asked] == [
+        (None, None, 2),
+        ("dispersion", "last", 2),
+    ]
+
+
+@pytest.mark.parametrize("option", [["--weight", 0.5], ["--set", "layers=last"]])
+def test_an_option_that_nothing_reads_is_refused(option):
+    said = run(*POCKET, "--loss", "none", *option, "--dry-run", status=2).stderr
+    assert "add --loss dispersion" in said or "'layers', which nothing reads without a loss" in said
+
+
 @pytest.mark.parametrize("more", [[], ["--set", "layers=last"], ["--set", "texts=2"]])
 @pytest.mark.parametrize("changes", ["[train]", "{}", "{a: dispersion}"])
 def test_a_file_with_other_changes_than_a_table_is_refused(tmp_path, changes, more):

@@ -52,6 +52,8 @@ OF_PRETRAINING = [
     ({"distillation": {"teacher": "pocket-small", "share": 2}}, "share must lie between 0 and 1"),
     ({"distillation": {"teacher": "pocket-small", "share": "all"}}, "share must be a number"),
     ({"distillation": {"teacher": "pocket-small", "kind": "logit"}}, "Unknown kind of distillation 'logit'"),
+    ({"distillation": "pocket-small"}, "distillation must be a table with a teacher, and maybe kind, share"),
+    ({"distillation": {"share": 0.5}}, "distillation must be a table with a teacher"),
 ]
 
 

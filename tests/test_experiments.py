@@ -47,7 +47,7 @@ def test_result_is_that_of_the_parts():
 
 def test_second_time_the_record_is_read_and_no_model_is_loaded(monkeypatch):
     first = measured()
-    for name in ("_load", "_tokenizer"):
+    for name in ("_load", "load_tokenizer"):
         monkeypatch.setattr(experiments, name, lambda *_, **__: pytest.fail("loaded again"))
     second = measured()
     assert second.record == first.record

@@ -85,7 +85,7 @@ def test_unknown_change_is_refused():
 
 @pytest.mark.parametrize("asked", [{}, {"kind": "logits"}, {"teacher": "pocket-medium", "tau": 2.0}])
 def test_a_distillation_without_a_teacher_or_with_an_unknown_key_is_refused(asked):
-    with pytest.raises(ValueError, match="A distillation has a teacher, and may have kind, share, temperature"):
+    with pytest.raises(ValueError, match="must be a table with a teacher, and maybe kind, share, temperature"):
         runs({"a": {"distillation": asked}})
 
 

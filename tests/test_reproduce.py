@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 import decondense
-from decondense import cells, command, execute, profiles, reproduce
+from decondense import cells, command, execute, machine, profiles, reproduce
 from decondense.files import sha256
 
 TABLE = {
@@ -94,7 +94,7 @@ def test_two_at_a_time_with_a_failure(root, monkeypatch):
     assert "ci runs 3" in text_outputs(built / "notebooks/01_broken.ipynb")
     assert "never" not in text_outputs(built / "notebooks/01_broken.ipynb")
     assert not (built / "notebooks/02_shown.ipynb").exists()
-    threads = str(max(1, execute.cores() // 2))
+    threads = str(max(1, machine.cores() // 2))
     assert text_outputs(built / "notebooks/03_other.ipynb").split()[3:] == [str(built / "records"), "1", threads]
     stamps = {path.stem for path in built.glob("notebooks/*.json")}
     assert stamps == {"00_good_one", "03_other"}

@@ -39,6 +39,8 @@ changes:
   dispersion: {{loss: dispersion, weight: 1}}
 """
 
+SHAPELESS = "{experiment: toy, shape: gpt2, corpus: imdb, steps: 6, seeds: [0], changes: {train: {}}}"
+
 
 @pytest.fixture
 def write(tmp_path):
@@ -90,6 +92,8 @@ def test_yaml_and_toml_are_the_same_runs(scratch, write):
         ("processes = 3", r"toy\.toml is for 3 processes: 2 do not divide it"),
         ("[changes.other]\nlamda = 1.0", "No run knows 'lamda'"),
         ("[changes.other]\nweight = 'x'\nloss = 'dispersion'", "weight must be a number, got 'x'"),
+        ("[changes.other]\nweight = 0.5", r"changes\.other has 'weight', which nothing reads without a loss"),
+        ("[changes.other]\ndistillation = 'gpt2'", "distillation must be a table"),
         ('schedule = "cosin"', "Unknown schedule 'cosin'"),
         ('model = "gpt2"', "must have either 'model', to go on training it, or 'shape'"),
         ("steps = = 3", r"toy\.toml cannot be read: .*line 9"),
@@ -118,6 +122,7 @@ def test_a_missing_key_is_named(scratch, name):
         ("toy.yaml", MID.format(model="gpt2").replace("t: 1", "t: 1e-1"), "weight must be a number, got '1e-1'"),
         ("toy.yaml", MID.format(model="gpt2") + "processes: 2", r"Unknown key in toy\.yaml 'processes'"),
         ("toy.yaml", "corpus: imdb", "must have either 'model'"),
+        ("toy.yaml", SHAPELESS, r"shape must be a table such as {like: gpt2}, got 'gpt2'"),
         ("toy.yaml", "a: \udcff", r"toy\.yaml cannot be read: .*utf-8"),
     ],
 )

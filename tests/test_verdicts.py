@@ -101,7 +101,7 @@ def test_grows_with_depth_needs_texts(condensation):
     ],
 )
 def test_is_positive(interval, verdict, why):
-    found = verdicts.is_positive(0.2, Interval(*interval))
+    found = verdicts.is_positive(Interval(*interval))
     assert found.verdict == verdict
     assert why in found.why
 

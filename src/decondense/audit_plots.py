@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from . import audit, stats
-from .plots import BLUE, RED, STYLE, _closed
+from .plots import BLUE, RED, STYLE, closed
 
 GREY = "0.75"
 FLIPS = (0.02, 0.05, 0.1, 0.2)
@@ -22,7 +22,7 @@ def runs_map(found: pd.DataFrame, chance: pd.DataFrame) -> Figure:
         figure, axis = plt.subplots(figsize=(6.4, 0.235 * len(found) + 0.9), layout="constrained")
         _grid(axis, found.astype(float), text, vmin=0, vmax=len(audit.GRANULAR), cbar_kws=_bar("cells of 8 allowed"))
         axis.set_xticklabels([name.replace(", ", "\n") for name in found.columns])
-    return _closed(figure)
+    return closed(figure)
 
 
 def cells_map(cells: pd.DataFrame, rule: str) -> Figure:
@@ -34,7 +34,7 @@ def cells_map(cells: pd.DataFrame, rule: str) -> Figure:
         figure, axis = plt.subplots(figsize=(7.4, 0.235 * len(text) + 0.9), layout="constrained")
         _grid(axis, forbidden[order], text[order], vmin=-0.1, vmax=1.4, cbar=False)
         axis.set_xticklabels([name.replace("_", "\n") for name in order])
-    return _closed(figure)
+    return closed(figure)
 
 
 def _grid(axis, values: pd.DataFrame, text: pd.DataFrame, **how) -> None:
@@ -95,7 +95,7 @@ def gains(tables: dict[str, pd.DataFrame]) -> Figure:
             axis.set_yticks(place, [str(name).replace("_", " ") for name in table.index])
         handles, labels = axis.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def power(gains: pd.DataFrame, items: dict[str, int], flips: Sequence[float] = FLIPS) -> Figure:
@@ -119,7 +119,7 @@ def power(gains: pd.DataFrame, items: dict[str, int], flips: Sequence[float] = F
             axis.set_title(f"{family}: ten tasks of {n} items", y=-0.33)
         np.atleast_1d(axes)[0].set_ylabel("chance of p < 0.05")
         np.atleast_1d(axes)[-1].legend(fontsize=8, loc="lower right")
-    return _closed(figure)
+    return closed(figure)
 
 
 def spreads(table: pd.DataFrame) -> Figure:
@@ -136,7 +136,7 @@ def spreads(table: pd.DataFrame) -> Figure:
         axis.set(xlabel="if the tasks vary independently, points", ylabel="printed spread of the average, points")
         axis.set(xlim=(0, end), ylim=(0, end), aspect="equal")
         axis.legend(fontsize=8, loc="upper left")
-    return _closed(figure)
+    return closed(figure)
 
 
 def choice(by_checkpoints: pd.DataFrame, positives: pd.DataFrame) -> Figure:
@@ -157,4 +157,4 @@ def choice(by_checkpoints: pd.DataFrame, positives: pd.DataFrame) -> Figure:
         right.axhline(0.05, color=GREY, linewidth=0.8)
         right.set(xlabel="noise between checkpoints, second to first", ylabel="share of t-tests", ylim=(0, None))
         right.legend(fontsize=7)
-    return _closed(figure)
+    return closed(figure)

@@ -83,7 +83,7 @@ def measure(
         door.check_folder(out)
     spare_the_hub(model, sources)
     progress = show_progress(quiet or as_json)
-    from . import measuring, pairing
+    from . import measuring
 
     how = measuring.How(weights, tokenizer, max_length, device, dtype, places(sources), seed, accept_terms)
     measuring.check(model, how)
@@ -94,13 +94,7 @@ def measure(
         model, given, how, progress, lambda result: out and keep(result, out), lambda *why: _failed(failed, *why)
     )
     pairs = against_first(results)
-    content = {
-        "command": again(measure, asked),
-        "texts": {"source": given.source, "n": len(given.texts), "sha256": given.sha256},
-        "models": [measuring.facts(result) for result in results],
-        "differences": [pairing.facts(pair) for pair in pairs],
-        "failed": failed,
-    }
+    content = {"command": again(measure, asked), **_facts(given, results, pairs), "failed": failed}
     if out and results:
         write(out, results, pairs, content)
     if as_json:
@@ -109,6 +103,17 @@ def measure(
         _show(results, pairs, console(quiet, as_json), out)
     if failed:
         raise typer.Exit(1)
+
+
+def _facts(given: door.Texts, results: Sequence, pairs: Sequence) -> dict:
+    """What was measured, as plain data."""
+    from . import measuring, pairing
+
+    return {
+        "texts": {"source": given.source, "n": len(given.texts), "sha256": given.sha256},
+        "models": [measuring.facts(result) for result in results],
+        "differences": [pairing.facts(pair) for pair in pairs],
+    }
 
 
 def keep(result, out: Path) -> Path:

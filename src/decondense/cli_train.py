@@ -92,11 +92,24 @@ def _table(file: Path | None, flags: dict, losses: list[str], weights: list[floa
     of_each = {name: value for name, value in others.items() if name not in of_setup}
     if "changes" in table and of_each:
         changes = runfile.changes_of(table["changes"], file.name if file else "The command line")
-        table["changes"] = {label: change | of_each for label, change in changes.items()}
+        table["changes"] = _with_options(changes, of_each)
     return table | of_setup
 
 
+def _with_options(changes: dict[str, dict], options: dict) -> dict[str, dict]:
+    """Options for all conditions; those that only a loss reads, for the conditions that have one, if any has."""
+    from . import conditions
+
+    plain = {name: value for name, value in options.items() if name not in conditions.OF_A_LOSS}
+    any_loss = any(change.get("loss") for change in changes.values())
+    return {
+        label: change | (options if change.get("loss") or not any_loss else plain) for label, change in changes.items()
+    }
+
+
 def _changes(losses: list[str], weights: list[float]) -> dict[str, dict]:
+    if weights and set(losses) == {"none"}:
+        raise ValueError("--weight is of a loss, and --loss none has none: add --loss dispersion, or leave it out.")
     found = {}
     for loss in losses:
         if loss == "none":

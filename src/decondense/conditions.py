@@ -18,6 +18,7 @@ WHOLE = {  # whole numbers, and the least of each
 }  # fmt: skip
 ABOVE_0 = ("learning_rate", "weight", "temperature", "noise_alpha")
 OPTIONAL = ("loss", "weight", "layers", "temperature", "subsample", "noise_alpha", "stop_after")
+OF_A_LOSS = ("weight", "layers", "temperature", "subsample")  # nothing else reads these
 WORDS = {"precision": PRECISIONS, "schedule": SCHEDULES}
 
 
@@ -91,7 +92,7 @@ def _share_of_steps(value) -> float:
 def _distillation(asked: Mapping) -> dict:
     temperature = asked["temperature"] if asked["temperature"] is None else _number("temperature", asked["temperature"])
     found = dict(asked) | {"share": _number("share", asked["share"]), "temperature": temperature}
-    distillation._check(found["kind"], found["share"], found["temperature"])
+    distillation.check(found["kind"], found["share"], found["temperature"])
     return found
 
 

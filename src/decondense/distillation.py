@@ -107,7 +107,7 @@ class DistillationTrainer(DispersionTrainer):
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
-        _check(kind, share, distillation_temperature)
+        check(kind, share, distillation_temperature)
         _check_teacher(teacher, self.model)
         self.matched = matched_entries(len(hooks.blocks(self.model)), len(hooks.blocks(teacher)))
         self.teacher = teacher.to(self.args.device).eval().requires_grad_(False)
@@ -153,7 +153,7 @@ def _wide(z: Tensor) -> Tensor:
     return z if z.dtype == torch.float64 else z.float()
 
 
-def _check(kind: str, share: float, temperature: float | None) -> None:
+def check(kind: str, share: float, temperature: float | None) -> None:
     if kind not in KINDS:
         raise unknown("kind of distillation", kind, KINDS)
     if not 0 <= share <= 1:

@@ -92,7 +92,7 @@ def teacher_of(run: Run) -> Measured:
     asked = {"teacher": config["distillation"]["teacher"], **{name: config[name] for name in names}, "seed": 0}
     asked |= {"tokens": list(packing.needs(config))}  # of a corpus that is read row by row they decide what is held out
 
-    surroundings = experiments._surroundings(asked["corpus"], tuple(asked["sources"]))
+    surroundings = experiments.surroundings(asked["corpus"], tuple(asked["sources"]))
     name = f"fig5-teacher-{asked['teacher'].rstrip('/').split('/')[-1].lower()}"
     record = records.run(name, asked, lambda: _look(asked), CODE, surroundings=surroundings, committed=True)
     return Measured(Condensation.load(record.arrays), record)
@@ -106,7 +106,7 @@ def _look(asked: dict) -> tuple[dict, bytes]:
     held_out = packing.stream(corpus, tokenizer, packing.Needs(*asked["tokens"])).held_out
     windows = packing.spread(held_out, asked["texts"], length)
     result = measurement.measure(loaded.model, None, windows, max_length=length, name=teacher, progress=False)
-    return experiments._summary(result, loaded.provenance, corpus), result.to_bytes()
+    return experiments.summary(result, loaded.provenance, corpus), result.to_bytes()
 
 
 def profile_distance(student: Float[np.ndarray, "entries"], teacher: Float[np.ndarray, "others"]) -> float:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from . import door, execute, files, profiles
+from . import door, execute, files, machine, profiles
 from . import reproduce as runner
 from .command import INSTALL, AsJson, Quiet, console, print_json, said_plainly
 from .errors import unknown
@@ -56,9 +56,9 @@ def doctor(
     asked = [profile] if profile else profiles.PROFILES
     ready = [readiness.readiness(name, _root(), machine_here()) for name in asked]
     if as_json:
-        machine = [finding._asdict() for finding in findings]
+        found = [finding._asdict() for finding in findings]
         looked = {r.profile: r._asdict() | {"can_run": not r.missing} for r in ready}
-        print_json({"findings": machine, "profiles": looked})
+        print_json({"findings": found, "profiles": looked})
     _show(findings, ready, console(quiet, as_json))
     if any(r.missing for r in ready if r.profile == (profile or "laptop")):
         raise typer.Exit(1)
@@ -118,7 +118,7 @@ def _machine() -> list[Finding]:
     short = memory.total < LEFT * NEEDED_GB * 10**9
     small = f"`reproduce` may need {NEEDED_GB} GB: close other programs, keep --jobs 1" if short else ""
     return [
-        Finding("CPU cores", str(execute.cores())),
+        Finding("CPU cores", str(machine.cores())),
         Finding("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free", small),
         _gpu(),
         Finding("disk", f"{_free_disk():.0f} GiB free where the cache is"),

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from . import cells, profiles
+from . import cells, machine, profiles
 from .files import sha256, write_atomically
 
 KERNEL = "python3"  # always named: a notebook saved elsewhere may ask for a kernel that does not exist here
@@ -136,11 +136,6 @@ def versions() -> dict[str, str]:
 # --- the child, seen from its parent --------------------------------------------------------------------------------
 
 
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def environment(task: Task, jobs: int) -> dict[str, str]:
     """The environment of the child: this one, where records go, and what keeps several kernels off each other."""
     child = dict(os.environ) | {
@@ -156,7 +151,7 @@ def environment(task: Task, jobs: int) -> dict[str, str]:
     if profiles.is_offline(task.profile):  # they promise to need no hub, so they must not lean on one
         child |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     if jobs > 1:
-        child.setdefault("OMP_NUM_THREADS", str(max(1, cores() // jobs)))
+        child.setdefault("OMP_NUM_THREADS", str(max(1, machine.cores() // jobs)))
     return child
 
 

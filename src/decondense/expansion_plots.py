@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .expansion_runs import ORDERS, kernel
-from .plots import BLUE, RED, STYLE, _closed
+from .plots import BLUE, RED, STYLE, closed
 
 
 def curve(mean: float, spread: float) -> Figure:
@@ -20,7 +20,7 @@ def curve(mean: float, spread: float) -> Figure:
         axis.plot(points, kernel(points), "D--", color=RED, label="order 2: at two points", linewidth=0.8)
         axis.set(xlabel="cosine", ylabel="exp(-arccos(c) / π), cut")
         axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def domain(tables: dict[str, pd.DataFrame], value_target: float, gradient_target: float) -> Figure:
@@ -40,4 +40,4 @@ def domain(tables: dict[str, pd.DataFrame], value_target: float, gradient_target
         left.set(xlabel="spread of the cosines", ylabel="error of the value (%)", yscale="log")
         right.set(xlabel="spread of the cosines", ylabel="1 - cosine of the gradients", yscale="log")
         figure.legend(*right.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2)
-    return _closed(figure)
+    return closed(figure)

@@ -11,7 +11,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from . import corpora, expansion, hooks, losses, metrics, models, packing, pairwise, pocket, records, sequences, timing
+from . import (
+    corpora,
+    expansion,
+    hooks,
+    losses,
+    machine,
+    metrics,
+    models,
+    packing,
+    pairwise,
+    pocket,
+    records,
+    sequences,
+    timing,
+)
 
 CODE = [Path(m.__file__) for m in (expansion, losses, pairwise, sequences, hooks, metrics, models, corpora, packing)]
 CODE += [Path(timing.__file__), Path(__file__)]
@@ -132,7 +146,7 @@ def _stream(model: torch.nn.Module, ids: Tensor) -> dict[int, Tensor]:
 
 def timed(tokens: int, features: int, *, rounds: int = 7, seed: int = 0) -> Measured:
     """Seconds of value and gradient of each variant, one row a round: the variants take turns within a round."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = machine.device()
     config = {"tokens": tokens, "features": features, "rounds": rounds, "seed": seed, "device": device}
 
     def compute() -> tuple[dict, None]:

@@ -16,6 +16,7 @@ from . import (
     corpora,
     documentation,
     hooks,
+    machine,
     measurement,
     metrics,
     mirrors,
@@ -30,8 +31,8 @@ _TABLES = ("families.toml", "assets.toml", "experiments.py")
 CODE = [*(Path(module.__file__) for module in _MODULES), *(Path(__file__).parent / name for name in _TABLES)]
 
 _held: dict[tuple, models.Loaded] = {}  # the last model: the next measurement often asks for it with another corpus
-_tokenizer = lru_cache(maxsize=2)(models.load_tokenizer)
-_corpus = lru_cache(maxsize=4)(corpora.load)
+load_tokenizer = lru_cache(maxsize=2)(models.load_tokenizer)
+load_corpus = lru_cache(maxsize=4)(corpora.load)
 
 
 class Measured(NamedTuple):
@@ -83,21 +84,21 @@ def measured(
     config = {
         "model": model, "weights": weights, "tokenizer": tokenizer, "dtype": dtype, "corpus": corpus,
         "n_texts": n_texts, "first_seed": first_seed, "max_length": max_length, "histogram": histogram,
-        "sources": sources, "seed": seed, **only, **_surroundings(corpus, sources),
+        "sources": sources, "seed": seed, **only, **surroundings(corpus, sources),
     }  # fmt: skip
     name = f"{model}@{revision}" if revision else model
 
     def compute() -> tuple[dict, bytes]:
         loaded = _load(model, weights, dtype=dtype, sources=sources, seed=seed, accept_terms=accept_terms, **only)
-        tokens = loaded.tokenizer if tokenizer is None else _tokenizer(tokenizer, sources)
-        text = _corpus(corpus, sources)
+        tokens = loaded.tokenizer if tokenizer is None else load_tokenizer(tokenizer, sources)
+        text = load_corpus(corpus, sources)
         texts = corpora.sample_texts(text, n_texts, first_seed)
         result = measurement.measure(
             loaded.model, tokens, texts, max_length=max_length, histogram=histogram, seed=seed, name=name
         )
-        return _summary(result, loaded.provenance, text), result.to_bytes()
+        return summary(result, loaded.provenance, text), result.to_bytes()
 
-    record = records.run(f"condensation-{_file_name(model)}-{weights}-{corpus}", config, compute, CODE)
+    record = records.run(f"condensation-{file_name(model)}-{weights}-{corpus}", config, compute, CODE)
     return Measured(Condensation.load(record.arrays), record)
 
 
@@ -166,12 +167,12 @@ def cones(
     trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
     config = {
         "model": model, "dtype": dtype, "corpus": corpus, "first_seed": first_seed, "max_length": max_length,
-        "sources": sources, "seed": seed, **trained, **_surroundings(corpus, sources),
+        "sources": sources, "seed": seed, **trained, **surroundings(corpus, sources),
     }  # fmt: skip
 
     def compute() -> tuple[dict, bytes]:
         loaded = _load(model, "pretrained", dtype=dtype, sources=sources, seed=seed, accept_terms=False, **trained)
-        text = corpora.sample_texts(_corpus(corpus, sources), 1, first_seed)[0]
+        text = corpora.sample_texts(load_corpus(corpus, sources), 1, first_seed)[0]
         ids = loaded.tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")["input_ids"]
         last = hooks.n_entries(loaded.model) - 1
         shown = {1: "early", last: "last"}
@@ -182,7 +183,7 @@ def cones(
         angles = {name: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean()) for name, xyz in points.items()}
         return {"mean_angle_degrees": angles, "model": loaded.provenance}, _npz(points)
 
-    record = records.run(f"cones-{_file_name(model)}-{corpus}", config, compute, CODE)
+    record = records.run(f"cones-{file_name(model)}-{corpus}", config, compute, CODE)
     with np.load(record.arrays) as file:
         return Cones({name: file[name] for name in ("early", "last")}, record)
 
@@ -196,14 +197,14 @@ def _load(*name_and_weights: str, **how) -> models.Loaded:
     return _held[key]
 
 
-def _surroundings(corpus: str, sources: tuple[str, ...]) -> dict:
+def surroundings(corpus: str, sources: tuple[str, ...]) -> dict:
     """What else decides a result: the text itself, the versions that compute, the device."""
-    return {"corpus_sha256": _corpus(corpus, sources).sha256, **_machine()}
+    return {"corpus_sha256": load_corpus(corpus, sources).sha256, **versions_and_device()}
 
 
-def _machine() -> dict:
+def versions_and_device() -> dict:
     versions = {name: metadata.version(name) for name in ("torch", "transformers", "tokenizers")}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = machine.device()
     return {"versions": versions, "device": device}
 
 
@@ -213,7 +214,7 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _summary(result: Condensation, model: dict, corpus: corpora.Corpus) -> dict:
+def summary(result: Condensation, model: dict, corpus: corpora.Corpus) -> dict:
     return {
         "rho": result.rho,
         "rho_interval": result.rho_interval,
@@ -227,5 +228,5 @@ def _summary(result: Condensation, model: dict, corpus: corpora.Corpus) -> dict:
     }
 
 
-def _file_name(model: str) -> str:
+def file_name(model: str) -> str:
     return model.rstrip("/").split("/")[-1].lower()

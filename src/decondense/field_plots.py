@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from .plots import BLUE, RED, STYLE, _closed
+from .plots import BLUE, RED, STYLE, closed
 
 
 def forces(table: pd.DataFrame) -> Figure:
@@ -22,7 +22,7 @@ def forces(table: pd.DataFrame) -> Figure:
             xlabel="angle between two tokens (degrees)", ylabel="force, apart is positive", xticks=range(0, 181, 45)
         )
         axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def vector_fields(places: dict[str, np.ndarray], pushes: dict[str, np.ndarray], length: float = 0.45) -> Figure:
@@ -38,7 +38,7 @@ def vector_fields(places: dict[str, np.ndarray], pushes: dict[str, np.ndarray], 
             axis.scatter(*xyz.T, s=9, color=BLUE, depthshade=True)
             axis.quiver(*xyz.T, *arrows.T, color=RED, linewidth=0.9, arrow_length_ratio=0.3)
             axis.set_title(name)
-    return _closed(figure)
+    return closed(figure)
 
 
 def places(moments: dict[str, np.ndarray], number: int) -> Figure:
@@ -51,7 +51,7 @@ def places(moments: dict[str, np.ndarray], number: int) -> Figure:
             _globe(axis)
             axis.scatter(*(path[number] / np.linalg.norm(path[number], axis=1, keepdims=True)).T, s=9, color=BLUE)
             axis.set_title(name)
-    return _closed(figure)
+    return closed(figure)
 
 
 def _globe(axis) -> None:
@@ -77,7 +77,7 @@ def doses(table: pd.DataFrame, ylabel: str, xlabel: str) -> Figure:
         axis.set_xticks(at, table.index)
         axis.set(xlabel=xlabel, ylabel=ylabel)
         axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def by_layer(table: pd.DataFrame, ylabel: str) -> Figure:
@@ -89,7 +89,7 @@ def by_layer(table: pd.DataFrame, ylabel: str) -> Figure:
         axis.axhline(0, color="0.7", linewidth=0.8)
         axis.set(xlabel="entry of the residual stream", ylabel=ylabel)
         axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def curves(tables: dict[str, pd.DataFrame], column: str, ylabel: str) -> Figure:
@@ -100,7 +100,7 @@ def curves(tables: dict[str, pd.DataFrame], column: str, ylabel: str) -> Figure:
             axis.plot(table["step"], table[column], label=name, color=colour, linewidth=1)
         axis.set(xlabel="step", ylabel=ylabel)
         axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def gains(table: pd.DataFrame, ylabel: str, published: Sequence[float] | None = None) -> Figure:
@@ -116,4 +116,4 @@ def gains(table: pd.DataFrame, ylabel: str, published: Sequence[float] | None = 
         axis.set_yticks(at, table.index)
         axis.set(xlabel=ylabel)
         figure.legend(fontsize=8, loc="outside lower center", ncols=2)
-    return _closed(figure)
+    return closed(figure)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import compare, packing, records, trained, workers
+from . import compare, machine, packing, records, trained, workers
 from .run import Run
 
 _MODEL = ("model", "shape")  # what names the model in a configuration
@@ -81,9 +81,9 @@ def origin(runs: Sequence[Run]) -> pd.DataFrame:
     rows = []
     for run in runs:
         made = run.record.content["provenance"]
-        machine = made["hardware"]["gpu"] or f"{made['hardware']['cores']} cores, {made['hardware']['system']}"
+        where = made["hardware"]["gpu"] or f"{made['hardware']['cores']} cores, {made['hardware']['system']}"
         kept = "committed record" if records.is_committed(run.record) else "this run"
-        rows.append((kept, made["utc"][:10], (made["git_commit"] or "")[:7], machine, made["packages"]["torch"]))
+        rows.append((kept, made["utc"][:10], (made["git_commit"] or "")[:7], where, made["packages"]["torch"]))
     columns = ["from", "made on", "commit", "machine", "torch"]
     return pd.DataFrame(rows, columns=columns).value_counts().rename("runs").reset_index()
 
@@ -177,7 +177,7 @@ def seconds_a_token(kind: Kind, config: dict) -> float | None:
 
 def _finished(prefix: str) -> list[dict]:
     """The records of whole runs whose name begins so, on such a device: this GPU, or any if there is none here."""
-    here = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    here = machine.gpu()
     paths = [path for folder in (records.committed_folder(), records.folder()) for path in folder.glob(f"{prefix}-*")]
     read = [records.read(path) for path in paths if path.suffix == ".json"]
     whole = [record.content for record in read if record and not record.content["config"].get("stop_after")]
@@ -198,7 +198,7 @@ def tokens(config: dict) -> int:
 
 def matrix_rate(n: int = 1024, rounds: int = 5) -> float:
     """Floating-point operations a second in a bfloat16 matrix product on all cores, or the GPU."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = machine.device()
     a = torch.randn(n, n, dtype=torch.bfloat16, device=device)
     seconds = []
     for _ in range(rounds):

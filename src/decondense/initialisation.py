@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from . import compare, corpora, experiments, measurement, models, paper, records, streaming, verdicts
+from . import compare, corpora, experiments, machine, measurement, models, paper, records, streaming, verdicts
 from .compare import Claim
 from .condensation import Condensation
 from .errors import unknown
@@ -94,10 +93,10 @@ def repeated(
 def _repeated(config: dict) -> Measured:
     def compute() -> tuple[dict, bytes]:
         result, provenance = _streamed(config, [[n % config["count"] for n in range(config["max_length"])]])
-        return experiments._summary(result, provenance, ARTIFICIAL), result.to_bytes()
+        return experiments.summary(result, provenance, ARTIFICIAL), result.to_bytes()
 
-    name = f"fig4-repeated-{experiments._file_name(config['model'])}"
-    record = records.run(name, config, compute, CODE, surroundings=experiments._machine(), committed=True)
+    name = f"fig4-repeated-{experiments.file_name(config['model'])}"
+    record = records.run(name, config, compute, CODE, surroundings=experiments.versions_and_device(), committed=True)
     return Measured(Condensation.load(record.arrays), record)
 
 
@@ -119,26 +118,26 @@ def check_run(kept: Measured) -> pd.DataFrame:
 
 def _measured(config: dict, experiment: str = "fig4-init", committed: bool = True) -> Measured:
     compute = lambda: _compute(config)
-    name = f"{experiment}-{experiments._file_name(config['model'])}"
-    surroundings = experiments._surroundings(config["corpus"], tuple(config["sources"]))
+    name = f"{experiment}-{experiments.file_name(config['model'])}"
+    surroundings = experiments.surroundings(config["corpus"], tuple(config["sources"]))
     record = records.run(name, config, compute, CODE, surroundings=surroundings, committed=committed)
     return Measured(Condensation.load(record.arrays), record)
 
 
 def _compute(config: dict) -> tuple[dict, bytes]:
     sources, length = tuple(config["sources"]), config["max_length"]
-    corpus = experiments._corpus(config["corpus"], sources)
+    corpus = experiments.load_corpus(config["corpus"], sources)
     texts = corpora.sample_texts(corpus, config["n_texts"], config["seed"] * config["n_texts"])
-    tokenizer = experiments._tokenizer(config["tokenizer"], sources)
+    tokenizer = experiments.load_tokenizer(config["tokenizer"], sources)
     ids = [tokenizer(text, truncation=True, max_length=length)["input_ids"] for text in texts]
     result, provenance = _streamed(config, ids)
-    return experiments._summary(result, provenance, corpus), result.to_bytes()
+    return experiments.summary(result, provenance, corpus), result.to_bytes()
 
 
 def _streamed(config: dict, ids: list[list[int]]) -> tuple[Condensation, dict]:
     """The model of a configuration on texts of token ids, and where its weights come from."""
     small, ids = streaming.with_vocabulary(configuration(config["model"]), ids)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = machine.device()
     model = streaming.streamed(small, config["seed"], dtype=models.DTYPES[config["dtype"]], device=device)
     how = {"max_length": config["max_length"], "seed": config["seed"], "name": config["model"]}
     result = measurement.measure(model, None, ids, batch_tokens=sum(map(len, ids)), progress=False, **how)

@@ -5,6 +5,8 @@ import re
 import sys
 from importlib import metadata
 
+from . import machine
+
 RESTART = "Restart the kernel (in Colab: Runtime > Restart session), then run the notebook from its top."
 
 
@@ -19,9 +21,7 @@ def ready() -> None:
     if found := stale():
         said = ", ".join(f"{name} {loaded} (installed: {installed})" for name, loaded, installed in found)
         raise RuntimeError(f"This kernel has loaded {said}. {RESTART}")
-    import torch
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    gpu = machine.gpu()
     device = f"device cuda ({gpu})" if gpu else "device cpu"
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("decondense", "torch", "numpy"))
     print(f"{packages}, Python {platform.python_version()}, {device}")

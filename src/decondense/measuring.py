@@ -36,7 +36,7 @@ def check(names: Sequence[str], how: How) -> None:
         ValueError: unknown model, weights, dtype, source or device.
         FileNotFoundError: a folder that holds no model.
     """
-    from . import models
+    from . import machine, models
     from .errors import unknown
 
     for kind, value, known in (("weights", how.weights, ("pretrained", "random")), ("dtype", how.dtype, models.DTYPES)):
@@ -48,7 +48,7 @@ def check(names: Sequence[str], how: How) -> None:
     door.check_models(names)
     if how.tokenizer:
         door.check_models([how.tokenizer])
-    models._device(how.device)
+    machine.device(how.device)
 
 
 def measured(name: str, texts: door.Texts, how: How, progress: bool = False) -> Condensation:

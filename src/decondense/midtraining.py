@@ -121,7 +121,7 @@ def configuration(asked: dict, seed: int) -> dict:
             raise ValueError(f"No run knows {name!r}. Known: {', '.join(sorted(known))}.")
     config = condition | asked | {"seed": seed}
     if config["loss"] is None:  # what has no effect is not part of the configuration
-        config |= {"weight": None, "layers": None, "temperature": None, "subsample": None}
+        config |= dict.fromkeys(conditions.OF_A_LOSS)
     return conditions.checked(config)
 
 

@@ -11,7 +11,7 @@ import psutil
 import torch
 from safetensors import SafetensorError
 
-from . import assets, mirrors, pocket
+from . import assets, machine, mirrors, pocket
 from .errors import unknown
 from .files import CANNOT_WRITE, read_or_make_again
 
@@ -109,7 +109,7 @@ def load(
             raise unknown("source", source, SOURCES)
     if revision is not None and (weights == "random" or name in pocket.SIZES or Path(name).is_dir()):
         raise ValueError(f"revision={revision!r}: only pretrained models of the hub have revisions, {name!r} has none.")
-    device = _device(device)
+    device = machine.device(device)
     if name in pocket.SIZES:
         model, tokenizer, provenance = pocket.load(name, train_tokens if weights == "pretrained" else 0, seed)
         model = model.to(DTYPES[dtype])
@@ -132,16 +132,6 @@ def load_tokenizer(
 
     read = partial(AutoTokenizer.from_pretrained, trust_remote_code=trust_remote_code)
     return _first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
-
-
-def _device(device: str | None) -> str:
-    if device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"Device {device!r} is not there ({str(error).splitlines()[0]}). Use device='cpu'.") from error
-    return device
 
 
 def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:

@@ -9,7 +9,7 @@ from matplotlib.ticker import NullLocator
 
 from . import bench_losses, timing
 from .bench_measurement import GIVEN, OURS, SHAPES, THEIRS, beyond
-from .plots import STYLE, _closed
+from .plots import STYLE, closed
 
 MARKERS = "osD^vPX"
 LEGEND = {THEIRS: "peer"}
@@ -63,7 +63,7 @@ def lines(table: pd.DataFrame, across: str, up: str) -> Figure:
         figure, axis = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
         _draw(axis, table, across, up)
         figure.legend(*axis.get_legend_handles_labels(), fontsize=8, loc="outside right upper")
-    return _closed(figure)
+    return closed(figure)
 
 
 def _draw(axis, table: pd.DataFrame, across: str, up: str) -> None:
@@ -85,4 +85,4 @@ def _measuring(records: list[dict], key: str) -> Figure:
         _draw(left, seconds[[*OURS, THEIRS]], _NAMES[key], "seconds")
         _draw(right, memory[[*OURS, THEIRS]], _NAMES[key], "MiB (1 or less at 1)")
         figure.legend(*left.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=4)
-    return _closed(figure)
+    return closed(figure)

@@ -52,7 +52,7 @@ def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = Non
         figure.supxlabel("layer fraction", fontsize=9)
         figure.supylabel("cosine similarity", fontsize=9)
         figure.colorbar(image, ax=axes, label="probability density", shrink=0.8, aspect=30, ticks=range(0, 11, 2))
-    return _closed(figure)
+    return closed(figure)
 
 
 def _heatmap(axis, result: Condensation):
@@ -99,7 +99,7 @@ def trends(families: dict[str, Sequence[Condensation]], columns: int = 4) -> Fig
         axes[0, 0].set_ylabel("rank correlation of μ with depth")
         axes.flat[0].set_ylim(-1.08, 1.08)
         axes.flat[0].legend(loc="lower left", fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def _trend(axis, results: Sequence[Condensation]) -> None:
@@ -122,7 +122,7 @@ def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None
             axis.fill_between(result.layer_fraction, *result.mu_interval, color=colour, alpha=0.2)
         axis.set(xlabel="layer fraction", ylabel="mean cosine μ", ylim=(min(0, axis.get_ylim()[0]), 1))
         axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def lines(table: pd.DataFrame, ylabel: str, xlabel: str = "") -> Figure:
@@ -135,7 +135,7 @@ def lines(table: pd.DataFrame, ylabel: str, xlabel: str = "") -> Figure:
         names = [str(name) for name in table.index]
         axis.set_xticks(range(len(table)), names, rotation=30, ha="right")
         axis.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
-    return _closed(figure)
+    return closed(figure)
 
 
 def spheres(points: dict[str, np.ndarray], columns: int = 2) -> Figure:
@@ -150,7 +150,7 @@ def spheres(points: dict[str, np.ndarray], columns: int = 2) -> Figure:
             axis = figure.add_subplot(rows, columns, place, projection="3d", computed_zorder=False)
             _sphere(axis, np.asarray(xyz))
             axis.set_title(title, y=0.98)
-    return _closed(figure)
+    return closed(figure)
 
 
 def _sphere(axis, xyz: np.ndarray) -> None:
@@ -176,14 +176,14 @@ def _nothing() -> Figure:
         figure, axis = plt.subplots(figsize=(4, 0.6))
         axis.set_axis_off()
         axis.text(0.5, 0.5, "no such model in this profile", ha="center", va="center")
-    return _closed(figure)
+    return closed(figure)
 
 
 def _names(results: Sequence[Condensation]) -> list[str]:
     return [result.name for result in results]
 
 
-def _closed(figure: Figure) -> Figure:
+def closed(figure: Figure) -> Figure:
     # Out of pyplot's hands: shown once, by the cell that returns it, and never piling up in memory.
     plt.close(figure)
     return figure

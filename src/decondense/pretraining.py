@@ -123,7 +123,7 @@ def configuration(asked: dict, seed: int) -> dict:
     config = condition | asked | {"seed": seed}
     config["distillation"] = _distillation(config["distillation"])
     if config["loss"] is None:  # what has no effect is not part of the configuration
-        config |= {"weight": None, "layers": None, "temperature": None, "subsample": None}
+        config |= dict.fromkeys(conditions.OF_A_LOSS)
     config = conditions.checked(config)
     config["logging_steps"] = max(1, config["steps"] // 100)
     if config["distillation"] is None:
@@ -134,12 +134,12 @@ def configuration(asked: dict, seed: int) -> dict:
     return config
 
 
-def _distillation(asked: Mapping | None) -> dict | None:
+def _distillation(asked: object) -> dict | None:
     usual = {"kind": "logits", "share": 0.5, "temperature": None}
     if asked is None:
         return None
-    if "teacher" not in asked or set(asked) - {"teacher", *usual}:
-        raise ValueError(f"A distillation has a teacher, and may have {', '.join(usual)}; got {dict(asked)}.")
+    if not isinstance(asked, Mapping) or "teacher" not in asked or set(asked) - {"teacher", *usual}:
+        raise ValueError(f"distillation must be a table with a teacher, and maybe {', '.join(usual)}; got {asked!r}.")
     return usual | dict(asked)
 
 

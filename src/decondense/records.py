@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import psutil
 
+from . import machine
 from .files import cache_dir, require_writable, sha256, write_atomically
 
 PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy")
@@ -192,12 +193,11 @@ def _version(name: str) -> str | None:
 def _hardware() -> dict:
     import torch
 
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpu": gpu,
+        "gpu": machine.gpu(),
         "torch_threads": torch.get_num_threads(),
     }
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import yaml
 
-from . import grid, midtraining, pretraining
+from . import conditions, grid, midtraining, pretraining
 from .errors import unknown
 
 
@@ -95,7 +95,8 @@ def changes_of(given: object, name: str) -> dict[str, dict]:
     """For each label what it changes: the table `changes`, nothing as an empty table.
 
     Raises
-        ValueError: no table, an empty one, or something else than a table for a label.
+        ValueError: no table, an empty one, or something else than a table for a label; an option of a loss where there
+            is none.
     """
     if not (isinstance(given, Mapping) and given):
         shown = "changes.dispersion.loss = 'dispersion', or in YAML changes: {dispersion: {loss: dispersion}}"
@@ -103,6 +104,9 @@ def changes_of(given: object, name: str) -> dict[str, dict]:
     for label, change in given.items():
         if not (change is None or isinstance(change, Mapping)):
             raise ValueError(f"{name}: changes.{label} must be a table such as {{loss: dispersion}}, got {change!r}.")
+        unread = [option for option in conditions.OF_A_LOSS if option in (change or {}) and not change.get("loss")]
+        if unread:
+            raise ValueError(f"{name}: changes.{label} has {unread[0]!r}, which nothing reads without a loss: add one.")
     return {label: dict(change or {}) for label, change in given.items()}
 
 
@@ -133,6 +137,8 @@ def _from_weights(given: dict, changes: dict, seeds: list[int], name: str, proce
 
 
 def _from_scratch(given: dict, changes: dict, seeds: list[int], name: str, processes: int) -> Asked:
+    if not isinstance(given["shape"], Mapping):
+        raise ValueError(f"{name}: shape must be a table such as {{like: gpt2}}, got {given['shape']!r}.")
     said = given.pop("processes", processes)
     if said % processes:
         raise ValueError(f"{name} is for {said} processes: {processes} do not divide it.")

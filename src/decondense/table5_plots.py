@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from .plots import BLUE, RED, STYLE, _closed
+from .plots import BLUE, RED, STYLE, closed
 from .run import Run
 
 
@@ -33,7 +33,7 @@ def along(runs: Mapping[str, Sequence[Run]], columns: Mapping[str, str]) -> Figu
             axis.set_xlabel("step")
         handles, names = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, fontsize=8, loc="outside lower center", ncols=len(labels))
-    return _closed(figure)
+    return closed(figure)
 
 
 def _paths(axis, trained: Sequence[Run], name: str, labels: Sequence[str]) -> None:
@@ -64,4 +64,4 @@ def differences(table: pd.DataFrame, xlabel: str, published: Sequence[float]) ->
         axis.set_yticks(at, [", ".join(index) if isinstance(index, tuple) else index for index in table.index])
         axis.set(xlabel=xlabel, ylim=(-0.6, len(table) - 0.4))
         figure.legend(fontsize=8, loc="outside lower center", ncols=2)
-    return _closed(figure)
+    return closed(figure)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from . import signal_propagation, theory
 from .condensation import Condensation
-from .plots import BLUE, RED, STYLE, _closed
+from .plots import BLUE, RED, STYLE, closed
 from .signal_propagation import Propagation
 
 
@@ -34,7 +34,7 @@ def padding(norms: Sequence[float], m: int) -> Figure:
         left.legend(fontsize=8)
         right.axhline(1, color="0.6", linewidth=0.8)
         right.set(ylabel="factor / (r² / (r² + m))", ylim=(0.97, 1.6))
-    return _closed(figure)
+    return closed(figure)
 
 
 def padded_cosines(table: pd.DataFrame, m: int) -> Figure:
@@ -54,7 +54,7 @@ def padded_cosines(table: pd.DataFrame, m: int) -> Figure:
             axis.plot(rows.r, rows["mean"], "o", markersize=4, color=colour)
         axis.set(xlabel="norm r of both vectors", ylabel=f"cosine after {m} padded entries")
         axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def predictions(
@@ -77,7 +77,7 @@ def predictions(
         axes[0, 0].legend(fontsize=7, loc="upper left")
         figure.supxlabel("layer fraction", fontsize=9)
         figure.supylabel("mean cosine μ", fontsize=9)
-    return _closed(figure)
+    return closed(figure)
 
 
 def drifts(names: Sequence[str]) -> Figure:
@@ -91,7 +91,7 @@ def drifts(names: Sequence[str]) -> Figure:
         axis.axhline(0, color="0.6", linewidth=0.8)
         axis.set(xlabel="cosine c that all pairs share", ylabel="drift dc / d log l")
         axis.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
-    return _closed(figure)
+    return closed(figure)
 
 
 def maps(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -103,7 +103,7 @@ def maps(tables: dict[str, pd.DataFrame]) -> Figure:
             sns.heatmap(table, ax=axis, cbar=axis is np.atleast_1d(axes)[-1], **how)
             axis.set_title(title)
             axis.tick_params(axis="y", labelrotation=0)
-    return _closed(figure)
+    return closed(figure)
 
 
 def against(table: pd.DataFrame, log: bool = True) -> Figure:
@@ -118,4 +118,4 @@ def against(table: pd.DataFrame, log: bool = True) -> Figure:
         axis.set_xticks(table.index, [f"{v:g}" for v in table.index])
         axis.minorticks_off()
         axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)

@@ -12,8 +12,6 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-import torch
-
 from . import (
     benchmarks,
     conditions,
@@ -22,6 +20,7 @@ from . import (
     evaluate,
     hooks,
     losses,
+    machine,
     measurement,
     metrics,
     models,
@@ -124,7 +123,7 @@ def _key(name: str, config: dict) -> str:
 
 def device() -> str:
     """Of the runs: this machine's, or what `cluster` says of the machines that its jobs will have."""
-    return os.environ.get("DECONDENSE_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    return os.environ.get("DECONDENSE_DEVICE") or machine.device()
 
 
 def surroundings(config: dict) -> dict:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from . import training_path
 from .condensation import Condensation
-from .plots import BLUE, RED, STYLE, _closed
+from .plots import BLUE, RED, STYLE, closed
 
 TREND = {"rho": ("ρ", "spearman", BLUE), "tau": ("τ", "kendall", RED)}
 
@@ -29,7 +29,7 @@ def untrained(groups: Mapping[str, Mapping[str, Sequence[Condensation]]]) -> Fig
             axis.set(title=family, xlabel="layer fraction", ylim=(0, 1), xticks=(0, 0.5, 1))
             axis.legend(fontsize=7)
         axes.flat[0].set_ylabel("mean cosine μ, untrained")
-    return _closed(figure)
+    return closed(figure)
 
 
 def training(runs: Sequence, published: pd.DataFrame, start: Sequence[Condensation] = ()) -> Figure:
@@ -55,7 +55,7 @@ def training(runs: Sequence, published: pd.DataFrame, start: Sequence[Condensati
             axes.flat[-1].set(title="late half of the layers", ylabel="mean cosine μ", ylim=(0, 1))
         for axis in axes.flat:
             axis.legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)
 
 
 def _published(axis, points: pd.DataFrame, start: Sequence[Condensation]) -> None:

@@ -102,7 +102,7 @@ def grows_with_depth(results: Sequence[Condensation]) -> Verdict:
     return by_count(positive, len(results), why, least=0.0)
 
 
-def is_positive(value: float, interval: Interval) -> Verdict:
+def is_positive(interval: Interval) -> Verdict:
     """Judge "this difference is above 0": reproduced when its whole interval is; never `partly`."""
     return _beyond_zero(interval, "above", "needs at least two texts")
 

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from . import run_paths
-from .plots import BLUE, RED, STYLE, _closed
+from .plots import BLUE, RED, STYLE, closed
 from .run import Run
 from .run_paths import SYMBOLS
 
@@ -33,7 +33,7 @@ def readings(tables: Mapping[str, pd.DataFrame], xlabel: str) -> Figure:
         axes[1, 0].set_ylabel(SYMBOLS["late_half"])
         axes[0, 0].legend(fontsize=8)
         figure.supxlabel(xlabel, fontsize=9)
-    return _closed(figure)
+    return closed(figure)
 
 
 def _dots(axis, table: pd.DataFrame, colour: str, label: str) -> None:
@@ -56,7 +56,7 @@ def profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
             axis.set(title=title, xlabel="entry of the residual stream")
             axis.legend(fontsize=8)
         axes[0, 0].set(ylabel="mean cosine μ", ylim=(0, None))
-    return _closed(figure)
+    return closed(figure)
 
 
 def paths(runs: Sequence[Run], loss: float) -> Figure:
@@ -78,4 +78,4 @@ def paths(runs: Sequence[Run], loss: float) -> Figure:
             axis.invert_xaxis()
         axes[1].set_ylim(0, None)
         axes[1].legend(fontsize=8)
-    return _closed(figure)
+    return closed(figure)

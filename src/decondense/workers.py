@@ -19,6 +19,8 @@ import psutil
 import torch
 from tqdm import tqdm
 
+from . import machine
+
 BYTES_PER_PARAMETER = 30  # weights, gradients, Adam's two moments, copies in bfloat16, and activations
 
 
@@ -89,7 +91,7 @@ def side_by_side(parameters: int) -> int:
     if torch.cuda.is_available():
         return torch.cuda.device_count()
     fit = int(psutil.virtual_memory().available / (BYTES_PER_PARAMETER * parameters))
-    return max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, fit))
+    return max(1, min(machine.cores(), fit))
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """No network at all: the system has none, for one command."""
 
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -27,7 +28,7 @@ def test_the_world_has_no_network():
 def test_reproduce_needs_none(tmp_path, tally):
     whole, root = toy.clone(tmp_path / "whole"), tmp_path / "clone"
     toy.finish(whole)
-    toy.shutil.copytree(whole, root, ignore=toy.shutil.ignore_patterns("build"))
+    shutil.copytree(whole, root, ignore=shutil.ignore_patterns("build"))
     status, said = toy.Run(root, setup=ALONE).wait()
     assert status == 0, said
     tally("no network", 1, None, [toy.results(root) == toy.results(whole)])

@@ -6,7 +6,6 @@ As a script, `decondense` itself, which knows these notebooks in place of its ow
 import json
 import os
 import random
-import shutil  # noqa: F401
 import signal
 import subprocess
 import sys

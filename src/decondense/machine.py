@@ -1,0 +1,32 @@
+"""What this machine computes with: its device and its cores."""
+
+import os
+
+
+def device(asked: str | None = None) -> str:
+    """The device that is asked for, made sure of; without one, `cuda` where there is a GPU, else `cpu`.
+
+    Raises
+        ValueError: the device is not there.
+    """
+    import torch  # late: help and doctor count cores without it
+
+    if asked is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=asked)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"Device {asked!r} is not there ({str(error).splitlines()[0]}). Use device='cpu'.") from error
+    return asked
+
+
+def gpu() -> str | None:
+    """The name of the GPU, `None` where there is none."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
