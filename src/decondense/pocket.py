@@ -96,7 +96,8 @@ def train_missing(names: Sequence[str], train_tokens: int = TRAIN_TOKENS, seed: 
             raise RuntimeError(f"Training {name} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
 
     # The largest first: the others fit beside it.
-    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(missing), desc="train", unit="model") as bar:
+    bar = tqdm(total=len(missing), desc="train", unit="model", disable=not missing)
+    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
         try:
             for _ in pool.map(train, sorted(missing, key=list(SIZES).index, reverse=True)):
                 bar.update()

@@ -3,6 +3,7 @@
 import random
 import time
 
+import chapter
 import children
 import pytest
 import toy
@@ -27,6 +28,28 @@ def test_reproduce(tmp_path, undisturbed, tally, seed):
     toy.finish(root)
     tally("kill -9: reproduce", killed, corrupt, [toy.results(root) == whole])
     assert [run.orphans() for run in runs] == [[], [], []]
+
+
+def test_reproduce_a_chapter(tmp_path, tally):
+    """The same with a notebook of the book and the trainings that it starts."""
+    start = time.monotonic()
+    chapter.finish(chapter.clone(tmp_path / "whole"))
+    whole, seconds = chapter.results(tmp_path / "whole"), time.monotonic() - start
+    rng, corrupt, killed, same = random.Random(0), 0, 0, []
+    for number in range(2):
+        root = chapter.clone(tmp_path / f"clone{number}")
+        for _ in range(3):
+            run = chapter.Run(root)
+            time.sleep(rng.uniform(0.1, 0.7) * seconds)
+            killed += run.process.poll() is None
+            run.kill(rng)
+            run.wait()
+            corrupt += chapter.corrupt(root, whole)
+        chapter.finish(root)
+        same.append(chapter.results(root) == whole)
+    assert len(whole["records"]) >= 6
+    assert whole["pictures"]
+    tally("kill -9: reproduce, Fig. 7", killed, corrupt, same)
 
 
 @pytest.mark.parametrize("seed", range(8))

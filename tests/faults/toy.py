@@ -65,13 +65,15 @@ def _cell(source: str, *tags: str) -> dict:
 class Run:
     """`decondense reproduce` in a clone, as a process."""
 
+    PROGRAM = (sys.executable, __file__)
+
     def __init__(self, root: Path, *options: str, setup=lambda *command: list(command), said=None, **environment: str):
         self.root, self.mark, self.said = root, uuid.uuid4().hex, said or root / f"said-{time.monotonic_ns()}"
         own = {"TMPDIR": root / "tmp", "JUPYTER_RUNTIME_DIR": root / "runtime", "DECONDENSE_CACHE": root / "cache"}
         for folder in own.values():
             folder.mkdir(parents=True, exist_ok=True)
         environment = os.environ | {name: str(folder) for name, folder in own.items()} | environment | {MARK: self.mark}
-        command = setup(sys.executable, __file__, "reproduce", "--profile", "ci", "--no-book", *options)
+        command = setup(*self.PROGRAM, "reproduce", "--profile", "ci", "--no-book", *options)
         with self.said.open("w") as out:
             self.process = subprocess.Popen(command, cwd=root, env=environment, stdout=out, stderr=out)
 
