@@ -87,8 +87,10 @@ def book(profile: Profile = "laptop") -> None:
 @said_plainly
 def keep(profile: Profile = "laptop") -> None:
     """Copy the verdicts and records of a run to book/results, to be committed; the book shows them ever after."""
-    from .scorecard import keep as keep_results
+    from . import overview, scorecard
 
     root = runner.repository_root()
-    written = keep_results(root / "build" / profile / "records", root / "book" / "results")
-    Console().print(f"{len(written)} files in {root / 'book' / 'results'}", soft_wrap=True)
+    results = root / "book" / "results"
+    written = scorecard.keep(root / "build" / profile / "records", results)
+    overview.save(scorecard.read_committed(results), results, results / overview.PICTURE)
+    Console().print(f"{len(written)} files and {overview.PICTURE} in {results}", soft_wrap=True)

@@ -3,7 +3,8 @@
 `<!-- architectures NAME -->` is a part of the table of architectures; `<!-- evidence ID: CLAIM -->` the claim of the
 committed run whose text begins so, of the notebook ID: what the paper has, what was found here, the verdict, the page;
 `<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run;
-`<!-- faults table -->` the counts of `nox -s faults` that stand in `faults.json`.
+`<!-- faults table -->` the counts of `nox -s faults` that stand in `faults.json`; `<!-- overview picture -->` the
+picture of the committed run.
 """
 
 import json
@@ -17,7 +18,7 @@ from .profiles import notebook_id
 from .scorecard import read_committed
 
 COMMENT = re.compile(r"<!-- (\w+) (.+?) -->")
-MADE = ("architectures.md", "faq.md", "how_the_numbers_are_made.md", "quick_start.md")
+MADE = ("architectures.md", "faq.md", "findings.md", "how_the_numbers_are_made.md", "quick_start.md")
 RANKS = {"$\\rho$": "rho", "$\\tau$": "tau"}
 NO_RUN = "*no committed run has this: `decondense keep` makes one*"
 NO_NUMBER = ("not stated", "not in the paper", "stated", "drawn")  # of the column `published`
@@ -36,6 +37,7 @@ def write(book: Path, target: Path) -> None:
     kinds = {
         "architectures": lambda name: _chosen("part of architectures", name, parts),
         "evidence": lambda name: evidence(name, committed),
+        "overview": lambda name: _chosen("part of the overview", name, {"picture": picture(book / "results", target)}),
         "faults": lambda name: _chosen("part of the faults", name, {"table": faults(book / "faults.json")}),
         "example": lambda name: _chosen("part of the example", name, example(book / "results", target)),
     }
@@ -100,6 +102,20 @@ def example(results: Path, target: Path) -> dict[str, str]:
         "numbers": "\n".join(f"- {name} = {value}" for name, value in rows)
         + f"\n- $\\mu$ = {result.mu[0]:.2f} at the first entry, {result.mu[-1]:.2f} at the last",
     }
+
+
+def picture(results: Path, target: Path) -> str:
+    """The picture of the committed run, drawn into the folder `target` (`overview.draw`)."""
+    from . import overview
+
+    if not (committed := read_committed(results)):
+        return NO_RUN
+    overview.save(committed, results, target / overview.PICTURE)
+    caption = (
+        "What the repository keeps of a full run. Left, on WikiText-2: solid, models with the weights of others; "
+        "dashed, architectures with their first weights. Right: the verdicts on the claims of the paper, page by page."
+    )
+    return f":::{{figure}} {overview.PICTURE}\n:name: fig-overview\n{caption}\n:::"
 
 
 def faults(path: Path) -> str:
