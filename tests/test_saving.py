@@ -10,7 +10,7 @@ def test_the_state_is_saved_when_it_is_late_at_a_step_that_is_logged(monkeypatch
     asked = lambda step, processes=1: callback.on_step_end(
         SimpleNamespace(logging_steps=4, world_size=processes), SimpleNamespace(global_step=step), control
     )
-    control = SimpleNamespace(should_save=False)
+    control = SimpleNamespace(should_save=False, should_training_stop=False)
     callback.on_train_begin(None, None, None)
     asked(4)
     assert not control.should_save, "ten minutes have not gone by"
@@ -26,3 +26,13 @@ def test_the_state_is_saved_when_it_is_late_at_a_step_that_is_logged(monkeypatch
     callback.on_save(None, None, None)
     asked(12)
     assert not control.should_save, "it was saved just now"
+
+
+def test_the_state_after_the_last_step_is_never_saved(monkeypatch):
+    monkeypatch.setattr(saving, "SAVE_SECONDS", 0)
+    callback = saving.SaveInTime()
+    callback.on_train_begin(None, None, None)
+    control = SimpleNamespace(should_save=True, should_training_stop=True)
+    args = SimpleNamespace(logging_steps=1, world_size=1)
+    callback.on_step_end(args, SimpleNamespace(global_step=30), control)
+    assert not control.should_save

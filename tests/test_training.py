@@ -127,7 +127,6 @@ def test_first_look_is_the_model_before_training(tmp_path):
 
 def test_training_lowers_the_validation_loss(tmp_path):
     before, after = train(tmp_path, steps=15)[0]["validation_loss"]
-    print("VAL", before, after)
     assert after < before - 0.3
 
 
@@ -184,6 +183,14 @@ def test_a_killed_run_goes_on_and_gives_the_same_bits(tmp_path, monkeypatch, cha
     monkeypatch.setattr(training._Watch, "on_train_begin", lambda *_, **__: None)  # the first look is not needed again
     assert_same(train(tmp_path / "killed", **changes), whole)
     assert len(seen) == 2  # steps 4 and 5
+
+
+@pytest.mark.parametrize("changes", [{}, {"stop_after": 3}])
+def test_a_run_killed_after_its_last_step_makes_no_step_more(tmp_path, monkeypatch, changes):
+    monkeypatch.setattr(training, "LONG", 1)
+    whole = train(tmp_path, **changes)
+    assert list(tmp_path.glob("checkpoint-*"))
+    assert_same(train(tmp_path, **changes), whole)  # what it saved is still there, and there is no record
 
 
 def test_a_run_that_begins_anew_trusts_nothing_it_finds(tmp_path):

@@ -11,6 +11,9 @@ class SaveInTime(TrainerCallback):
     """Saves the state when `SAVE_SECONDS` went by since the last time: a tenth of the steps may be hours.
 
     Only at a step that is logged, as all saving here, and in one process: many would not agree on the time.
+
+    Never after the last step: the Trainer, when it goes on from there, makes one step more before it stops. It must
+    come after every callback that ends the training.
     """
 
     def on_train_begin(self, args, state, control, **_) -> None:
@@ -23,3 +26,5 @@ class SaveInTime(TrainerCallback):
         late = time.monotonic() - self.last >= SAVE_SECONDS
         if late and args.world_size == 1 and state.global_step % args.logging_steps == 0:
             control.should_save = True
+        if control.should_training_stop:
+            control.should_save = False
