@@ -65,7 +65,7 @@ def test_models_in_the_cache(tmp_path, tally, file):
 
 
 def test_a_model_in_a_users_folder(tmp_path, tally):
-    """Nothing of it is touched; one line says what to do."""
+    """Nothing of it is touched; one line says what to do. A model that fails is status 1."""
     children.finish(children.save_model, tmp_path / "model")
     for file in ("model.safetensors", "tokenizer.json", "config.json"):
         folder = tmp_path / file
@@ -75,7 +75,7 @@ def test_a_model_in_a_users_folder(tmp_path, tally):
         command = [sys.executable, "-m", "decondense", "measure", str(folder), "--dataset", "python-reference"]
         done = subprocess.run(command, capture_output=True, text=True)
         last = done.stderr.strip().splitlines()[-1]
-        assert done.returncode == 2, done.stderr
+        assert done.returncode == 1, done.stderr
         assert "Traceback" not in done.stderr
         assert str(folder) in last
         assert (folder / file).read_bytes() == data[: len(data) // 2]
