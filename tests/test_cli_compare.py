@@ -110,3 +110,10 @@ def test_bad_input_is_one_line_with_its_cure(saved, tmp_path, sides, said):
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("option", [["--n", 3], ["--device", "cuda"], ["--dtype", "int7"], ["--accept-terms"]])
+def test_an_option_of_a_measurement_is_refused_where_nothing_is_measured(saved, option):
+    result = run("before", "after", *option)
+    assert result.exit_code == 2
+    assert f"{option[0]} is of a measurement, and both results are saved: leave it out" in result.stderr

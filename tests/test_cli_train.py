@@ -92,17 +92,19 @@ def test_models_weights_and_seeds_are_a_grid():
 
 
 def test_flags_come_before_the_file(tmp_path):
-    asked = "model: pocket-small, corpus: documentation, steps: 9, seeds: [0, 1]"
+    asked = "model: pocket-small, corpus: documentation, steps: 9, length: 16, text_length: 24, seeds: [0, 1]"
     (tmp_path / "runs.yaml").write_text(f"{{{asked}, changes: {{none: {{}}, l2: {{loss: l2_repel}}}}}}")
     rows = json.loads(run("runs.yaml", "--steps", 7, "--dry-run", "--json").stdout)["runs"]
     assert [(row["run"], row["seed"], row["tokens"]) for row in rows] == [
-        (label, seed, 7 * 8 * 128) for label in ("none", "l2") for seed in (0, 1)
+        (label, seed, 7 * 8 * 16) for label in ("none", "l2") for seed in (0, 1)
     ]
     rows = json.loads(run("runs.yaml", "--loss", "dispersion", "--seed", 4, "--dry-run", "--json").stdout)["runs"]
     assert [(row["run"], row["seed"]) for row in rows] == [("dispersion", 4)]
 
 
-RUNS = "{model: pocket-small, corpus: documentation, steps: 9, seeds: [0], changes: CHANGES}"
+RUNS = (
+    "{model: pocket-small, corpus: documentation, steps: 9, length: 16, text_length: 24, seeds: [0], changes: CHANGES}"
+)
 
 
 def test_a_weight_alone_does_not_replace_the_losses_of_the_file(tmp_path):
@@ -177,6 +179,11 @@ def test_trained_weights_are_kept(tmp_path, monkeypatch):
         ([*POCKET, "--set", "forgetting=true"], "--set forgetting=true: write True"),
         ([*POCKET, "--sources", "locale"], "Unknown source 'locale'. Did you mean 'local'"),
         (["no.toml"], "There is no file no.toml. Give one of runs"),
+        ([*POCKET, "--weights-out", __file__], "a file is in the way). Give another folder with --weights-out"),
+        ([*POCKET, "--set", "steps=20"], "--set steps=...: it has a flag of its own, --steps"),
+        ([*POCKET, "--seed", 1, "--seed", 1], "a seed is given twice in [1, 1]"),
+        ([*POCKET, "--length", 33], "length is 33, and pocket-small takes 32 tokens at most"),
+        ([*POCKET, "--model", "./nope", "--dry-run"], "There is no folder ./nope"),
     ],
 )
 def test_bad_input_ends_with_2_and_the_cure(arguments, message, made):

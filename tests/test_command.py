@@ -145,9 +145,20 @@ def test_a_hub_that_does_not_answer_is_said_once_and_not_asked_again(monkeypatch
     monkeypatch.setattr("decondense.readiness.hub_refusal", lambda: "no answer: down")
     command.spare_the_hub(["pocket-small", str(tmp_path)], "local,hub,pypi")
     command.spare_the_hub(["gpt2"], "local,pypi")
+    command.spare_the_hub([None], "local,hub,pypi", "documentation")
+    command.spare_the_hub([None], "local,hub,pypi", "no such data set")
     assert capsys.readouterr().err == ""
     command.spare_the_hub(["gpt2"], "local, hub")
     assert "cannot be had (no answer: down)" in capsys.readouterr().err
     assert (os.environ["HF_HUB_OFFLINE"], os.environ["HF_DATASETS_OFFLINE"]) == ("1", "1")
     command.spare_the_hub(["gpt2"], "local, hub")
     assert capsys.readouterr().err == ""
+
+
+def test_the_hub_is_spared_for_a_data_set_too(monkeypatch, capsys):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("DECONDENSE_DATA", raising=False)
+    monkeypatch.setattr("decondense.readiness.hub_refusal", lambda: "no answer: down")
+    command.spare_the_hub([], "local,hub", "c4")
+    assert "cannot be had (no answer: down)" in capsys.readouterr().err

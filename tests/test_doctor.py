@@ -117,3 +117,9 @@ def test_machine_here_is_asked_of_the_machine(monkeypatch):
     assert found.memory > 0.5
     assert found.disk > 0
     assert (found.hub, found.pypi) == ("a", "b")
+
+
+def test_a_cache_that_cannot_be_written_is_named(monkeypatch):
+    monkeypatch.setenv("DECONDENSE_CACHE", "/proc/nowhere")
+    (found,) = (finding for finding in doctor._folders() if finding.what == "cache")
+    assert "Give another folder with DECONDENSE_CACHE" in found.cure

@@ -125,3 +125,9 @@ def test_more_texts_than_the_files_hold_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("one two")
     with pytest.raises(ValueError, match=r"hold 1 texts, fewer than --n 4\. Leave --n out"):
         door.texts([tmp_path / "a.txt"], n=4)
+
+
+def test_a_seed_of_a_data_set_is_refused_for_files(tmp_path):
+    (tmp_path / "a.txt").write_text("some text")
+    with pytest.raises(ValueError, match="--text-seed is of a data set"):
+        door.texts([tmp_path / "a.txt"], first_seed=1)

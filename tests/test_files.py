@@ -24,6 +24,13 @@ def test_cache_is_the_users_without_the_variable(monkeypatch, tmp_path):
     assert files.cache_dir() == Path.home() / ".cache" / "decondense"
 
 
+def test_a_cache_that_is_a_file_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DECONDENSE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(NotADirectoryError, match="Set DECONDENSE_CACHE to a folder"):
+        files.cache_dir()
+
+
 @pytest.mark.parametrize("data", ["ρ and τ\n", b"\x00\xff"])
 def test_what_is_written_is_read(tmp_path, data):
     path = files.write_atomically(tmp_path / "new" / "folder" / "a.txt", data)

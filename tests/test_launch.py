@@ -174,3 +174,11 @@ def test_two_processes_give_the_numbers_of_one_and_go_on_when_killed(config, toy
     assert ("weights_sha256" in together.results, "weights_sha256" in alone.results) == (False, True)
     monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "together"))
     assert pretraining.check_run(together, 3)["agrees"].all()
+
+
+def test_bad_input_is_one_line_and_status_2(tmp_path):
+    command = [sys.executable, "-m", "decondense.launch", str(tmp_path / "no.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error: There is no file" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -118,3 +118,33 @@ def test_a_folder_without_weights_or_without_a_tokenizer_says_so(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(FileNotFoundError, match=r"has no tokenizer\. .*--tokenizer MODEL"):
         measuring.measured(str(tmp_path), texts, measuring.How())
+
+
+def test_hidden_vectors_that_are_not_finite_are_an_error(folder, given, monkeypatch):
+    load = models.load
+
+    def broken(*args, **how):
+        loaded = load(*args, **how)
+        next(loaded.model.parameters()).data[0, 0] = float("nan")
+        loaded.model.lm_head.weight.data.fill_(float("nan"))
+        return loaded
+
+    monkeypatch.setattr(models, "load", broken)
+    with (
+        pytest.warns(match="mu is NaN there"),
+        pytest.raises(ValueError, match=r"hidden vectors are NaN or infinite, the first at entry \d.*float32"),
+    ):
+        measuring.measured(folder, given, HOW)
+
+
+def test_a_seed_that_nothing_reads_is_refused(folder):
+    with pytest.raises(ValueError, match=r"has weights of its own: add --weights random, or leave --seed out"):
+        measuring.check([folder], HOW._replace(seed=1))
+    measuring.check([folder], HOW)
+    measuring.check(["pocket-small"], HOW._replace(seed=1))
+
+
+def test_a_pocket_model_of_another_seed_has_another_name():
+    assert door.label("pocket-small", seed=3) == "pocket-small-seed3"
+    assert door.label("pocket-small") == "pocket-small"
+    assert door.label("gpt2", "random", 3) == "gpt2-random-3"

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 import transformers
 from conftest import TINY, WIDTH, tiny, unchecked
+from safetensors.torch import load_file, save_file
 
 from decondense import assets, mirrors, models, pocket
 
@@ -197,18 +199,69 @@ def test_offline_says_what_was_tried_and_what_would_help(toy_table, offline):
     assert [how["local_files_only"] for _, how in offline] == [True, False]
 
 
+def changed(folder, change):
+    """The weights in a folder, written again as `change` makes them."""
+    file = Path(folder) / "model.safetensors"
+    save_file(change(load_file(file)), file, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: {name: value for name, value in w.items() if ".h.1." not in name}, r"lacks 12 weights .*\.h\.1\."),
+        (lambda w: {name: value[..., :8].contiguous() for name, value in w.items()}, "in another shape"),
+        (lambda w: {f"module.{name}": value for name, value in w.items()}, r"lacks 40 weights .*model\.module"),
+    ],
+    ids=["a block is not there", "narrower", "saved within a wrapper"],
+)
+def test_weights_that_lack_some_are_refused(folder, change, said):
+    """Transformers would draw them at random."""
+    changed(folder, change)
+    with pytest.raises(ValueError, match=said):
+        models.load(folder)
+
+
+def test_a_head_that_was_not_saved_is_no_matter(folder, tmp_path, tiny_gpt2):
+    untied = deepcopy(tiny_gpt2)
+    untied.config.tie_word_embeddings = False
+    untied.base_model.save_pretrained(folder)
+    with pytest.warns(match=r"no weights for lm_head\.weight: random, which matters in training"):
+        loaded = models.load(folder)
+    weights = loaded.model.base_model.state_dict()
+    assert all((weights[name] == value).all() for name, value in tiny_gpt2.base_model.state_dict().items())
+
+
+def test_an_encoder_without_a_causal_head_is_loaded(tmp_path, tiny_tokenizer):
+    config = transformers.DistilBertConfig(vocab_size=300, dim=16, n_layers=2, n_heads=2, hidden_dim=32)
+    encoder = transformers.DistilBertForMaskedLM(config)
+    encoder.save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    loaded = models.load(str(tmp_path))
+    assert type(loaded.model) is transformers.DistilBertModel
+    weights = loaded.model.state_dict()
+    assert all((weights[name] == value).all() for name, value in encoder.base_model.state_dict().items())
+
+
+def test_positions_are_those_of_the_configuration(folder, tiny_gpt2):
+    assert models.positions(folder) == tiny_gpt2.config.n_positions
+    assert models.positions("pocket-small") == pocket.CONTEXT
+    assert models.positions("owner/nobody-knows") is None
+
+
 def test_a_revision_is_that_of_the_weights_alone(folder, monkeypatch):
-    read = {name: [] for name in ("AutoTokenizer", "AutoModelForCausalLM")}
+    read = {name: [] for name in ("AutoTokenizer", "AutoConfig", "AutoModelForCausalLM")}
     for name, calls in read.items():
         real = getattr(transformers, name).from_pretrained
 
         def from_pretrained(_where, _real=real, _calls=calls, **how):
             _calls.append(how.pop("revision", None))
-            return _real(folder)
+            return _real(folder, **how)
 
         monkeypatch.setattr(getattr(transformers, name), "from_pretrained", from_pretrained)
     loaded = models.load("gpt2", revision="stage1-step0", sources=["hub"], device="cpu")
-    assert read == {"AutoTokenizer": [None], "AutoModelForCausalLM": ["stage1-step0"]}
+    assert read["AutoTokenizer"] == [None]
+    assert "stage1-step0" in read["AutoConfig"]
+    assert read["AutoModelForCausalLM"] == ["stage1-step0"]
     assert loaded.provenance["source"] == "hub openai-community/gpt2 at stage1-step0"
 
 

@@ -93,6 +93,7 @@ def test_yaml_and_toml_are_the_same_runs(scratch, write):
         ("[changes.other]\nlamda = 1.0", "No run knows 'lamda'"),
         ("[changes.other]\nweight = 'x'\nloss = 'dispersion'", "weight must be a number, got 'x'"),
         ("[changes.other]\nweight = 0.5", r"changes\.other has 'weight', which nothing reads without a loss"),
+        ("[changes.other]\nloss = 'none'", r"has the loss 'none'\. For plain training leave the loss out"),
         ("[changes.other]\ndistillation = 'gpt2'", "distillation must be a table"),
         ('schedule = "cosin"', "Unknown schedule 'cosin'"),
         ('model = "gpt2"', "must have either 'model', to go on training it, or 'shape'"),

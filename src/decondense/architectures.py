@@ -4,6 +4,7 @@
 architectures.csv beside it. A test does the same and compares, and the book shows the table.
 """
 
+import argparse
 import csv
 import math
 import tomllib
@@ -273,4 +274,5 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Examine all architectures again, and write architectures.csv.").parse_args()
     write(examine_all())

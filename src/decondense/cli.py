@@ -13,6 +13,8 @@ from .cli_measure import measure
 from .cli_train import train
 from .command import said_plainly
 from .doctor import doctor
+from .errors import unknown
+from .profiles import PROFILES
 
 STATUS = (
     "Exit status: 0 all is well; 1 something that was run failed, or doctor found something missing; "
@@ -79,6 +81,8 @@ def reproduce(
 @said_plainly
 def book(profile: Profile = "laptop") -> None:
     """Build the book again from the notebooks that were executed."""
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
     if not runner.build_book(runner.repository_root(), profile, Console()):
         raise typer.Exit(1)
 

@@ -1,6 +1,7 @@
 """The command `compare`: two measurements on the same texts, text by text."""
 
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,9 @@ from .command import (
 from .files import write_atomically
 
 CURVES = "Mean cosine μ over depth, with 95 % intervals over the texts"
+OF_MEASURING = (
+    "texts", "dataset", "n", "text_seed", "max_length", "tokenizer", "device", "dtype", "sources", "accept_terms",
+)  # fmt: skip
 Side = Annotated[str, typer.Argument(help="A saved .npz, a folder that measure --out wrote, or a model.")]
 
 
@@ -70,7 +74,7 @@ def compare(
     asked = dict(locals())
     if out:
         door.check_folder(out)
-    spare_the_hub([a, b], sources)
+    spare_the_hub([a, b, tokenizer], sources, dataset)
     progress = show_progress(quiet or as_json)
     from . import measuring, pairing
     from .condensation import Condensation
@@ -78,6 +82,8 @@ def compare(
     how = measuring.How("pretrained", tokenizer, max_length, device, dtype, places(sources), accept_terms=accept_terms)
     saved = {side: path for side in (a, b) if (path := saved_file(side))}
     models = [side for side in dict.fromkeys((a, b)) if side not in saved]
+    if not models:
+        refuse_unread(asked)
     found = {side: Condensation.load(path) for side, path in saved.items()}
     if models:
         measuring.check(models, how)
@@ -94,6 +100,18 @@ def compare(
     if as_json:
         print_json(content)
     _show(pair, content, console(quiet, as_json), out)
+
+
+def refuse_unread(asked: dict) -> None:
+    """Refuse options of a measurement: both results are saved.
+
+    Raises
+        ValueError: names the first of them.
+    """
+    usual = {name: parameter.default for name, parameter in signature(compare).parameters.items()}
+    if given := [name for name in OF_MEASURING if asked[name] != usual[name]]:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise ValueError(f"{flag} is of a measurement, and both results are saved: leave it out.")
 
 
 def saved_file(side: str) -> Path | None:

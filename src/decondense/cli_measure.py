@@ -40,7 +40,7 @@ FIGURES = {
 }
 Models = Annotated[list[str], typer.Argument(help="Names, ids on the hub, or folders.", metavar="MODEL")]
 Weights = Annotated[str, typer.Option(help="pretrained, or random: the architecture at initialisation.")]
-Seed = Annotated[int, typer.Option(help="Of random weights.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of random weights; of a pocket model, of its training.")]
 
 
 @said_plainly
@@ -68,7 +68,8 @@ def measure(
     One that cannot be measured is named, and the others go on (exit status 1).
 
     --out DIR writes one .npz a model, which `decondense compare` reads, and
-    report.html, report.png, report.csv and report.json of this run.
+    report.html, report.png, report.csv and report.json of this run; of several
+    models trends.png, too.
 
     \b
     Examples:
@@ -81,7 +82,7 @@ def measure(
     asked = dict(locals())
     if out:
         door.check_folder(out)
-    spare_the_hub(model, sources)
+    spare_the_hub([*model, tokenizer], sources, dataset)
     progress = show_progress(quiet or as_json)
     from . import measuring
 

@@ -10,7 +10,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .command import AsJson, Quiet, console, named, places, print_json, said_plainly, say, show_progress
+from . import door
+from .command import (
+    ANYWHERE,
+    AsJson,
+    Quiet,
+    console,
+    named,
+    places,
+    print_json,
+    said_plainly,
+    say,
+    show_progress,
+    spare_the_hub,
+)
+
+OWN_FLAG = ("model", "corpus", "loss", "weight", "steps", "seed", "batch_size", "length", "learning_rate", "sources")
 
 
 @said_plainly
@@ -23,7 +38,7 @@ def train(
     ] = None,
     weight: Annotated[list[float] | None, typer.Option(help="Of the loss; 0.1 if not given. Repeatable.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="0 if not given. Repeatable.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(min=0, help="0 if not given. Repeatable.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Windows of a batch.")] = None,
     length: Annotated[int | None, typer.Option(help="Tokens of a window.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its peak.")] = None,
@@ -62,6 +77,9 @@ def train(
         "learning_rate": learning_rate, "sources": None if sources is None else list(places(sources)),
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
+    if weights_out:
+        door.check_folder(weights_out, "--weights-out")
+    spare_the_hub(model or [], sources or ANYWHERE, corpus)
     options = dict(named("--slurm", setting) for setting in slurm or [])
     if on == "here" and (jobs or options):
         raise ValueError("--jobs and --slurm are for jobs: add --on slurm or --on local.")
@@ -69,6 +87,8 @@ def train(
     told = {"DECONDENSE_WEIGHTS": str(weights_out.resolve())} if weights_out else {}
     told |= {"DECONDENSE_DEVICE": cluster.device_of(options)} if on == "slurm" else {}
     others = dict(named("--set", setting) for setting in set_ or [])
+    if doubled := [name for name in OWN_FLAG if name in others]:
+        raise ValueError(f"--set {doubled[0]}=...: it has a flag of its own, --{doubled[0].replace('_', '-')}.")
     with _environment(told):
         table = _table(file, given, loss or [], weight or [], others)
         asked = runfile.asked(table, file.name if file else "The command line")

@@ -35,7 +35,7 @@ Dataset = Annotated[
 N = Annotated[
     int | None, typer.Option("--n", min=1, help="Texts to take: 10 of a data set, all of the files if not given.")
 ]
-TextSeed = Annotated[int, typer.Option(help="Seed of the first text drawn from a data set.")]
+TextSeed = Annotated[int, typer.Option(min=0, help="Seed of the first text drawn from a data set.")]
 Tokenizer = Annotated[str | None, typer.Option(metavar="MODEL", help="Cut the texts with the tokenizer of this model.")]
 Length = Annotated[int, typer.Option(min=2, help="Texts are cut to so many tokens.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, figures and numbers here.")]
@@ -88,22 +88,27 @@ def say(line: str, style: str = "") -> None:
     Console(file=_spoken_to.get() or sys.stderr).print(Text(line, style=style), soft_wrap=True)
 
 
-def spare_the_hub(models: Sequence[str], sources: str) -> None:
-    """Where the hub may be asked for a model but does not answer, say so once: its client would try for a minute."""
-    from .readiness import hub_refusal
+def spare_the_hub(models: Sequence[str | None], sources: str, dataset: str | None = None) -> None:
+    """Where the hub may be asked for a model or a data set but does not answer, say so once: its client would try for
+    a minute.
+    """
+    from .readiness import hub_refusal, place_of_dataset
 
     here = lambda name: Path(name).exists() or name.startswith("pocket-") or name.endswith(".npz")
-    asked = [name for name in models if not here(name)]
+    asked = [name for name in models if name and not here(name)]
+    asked += [dataset] if dataset and place_of_dataset(dataset, places(sources)) == "hub" else []
     if asked and "hub" in places(sources) and not flag("HF_HUB_OFFLINE") and (why := hub_refusal()):
         os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # read when the libraries are imported
         say(f"The Hugging Face hub cannot be had ({why}). What is in its cache is used.", "yellow")
 
 
 def show_progress(silent: bool) -> bool:
-    """Whether to draw progress bars: on a terminal only. The libraries' own bars are told so too."""
+    """Whether to draw progress bars: on a terminal only. The libraries' own bars are told so too.
+
+    What Transformers has to remark on a model is left out: what matters of it is an error of `models.load`.
+    """
     show = sys.stderr.isatty() and not silent
-    if silent:
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is imported
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is imported
     if not show:
         os.environ |= {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         from transformers.utils import logging

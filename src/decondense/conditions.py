@@ -57,7 +57,10 @@ def checked_setup(given: Mapping) -> dict:
     _whole("steps", given["steps"], 1)
     found = checked(given)
     if found["checkpoints"] > found["steps"]:
-        raise ValueError(f"{found['checkpoints']} checkpoints in {found['steps']} steps: give at least as many steps.")
+        raise ValueError(
+            f"{found['checkpoints']} checkpoints in {found['steps']} steps: give more steps or fewer "
+            "checkpoints (--set checkpoints=1)."
+        )
     return found
 
 

@@ -155,7 +155,15 @@ def _folders() -> list[Finding]:
         local = Finding("DECONDENSE_DATA", f"{data} is no folder", "set it to the folder that holds the data sets")
     else:
         local = Finding("DECONDENSE_DATA", f"{data}: {', '.join(sorted(p.name for p in Path(data).iterdir()))}")
-    return [Finding("cache", f"{cache}, {size:.0f} MiB"), local]
+    return [Finding("cache", f"{cache}, {size:.0f} MiB", _why_not(cache)), local]
+
+
+def _why_not(cache: Path) -> str:
+    try:
+        door.check_folder(cache, "DECONDENSE_CACHE")
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _data_sets() -> list[Finding]:

@@ -36,10 +36,12 @@ def texts(
     Raises
         FileNotFoundError, IsADirectoryError: no such file, or a folder in its place; the data set cannot be had.
         ValueError: a file that is empty, not UTF-8 or no JSON Lines; fewer texts than `n`; an unknown data set; files
-            and a data set.
+            and a data set, or a seed of one.
     """
     if files and dataset:
         raise ValueError("Texts come from files or from a data set: give --texts or --dataset, not both.")
+    if files and first_seed:
+        raise ValueError("--text-seed is of a data set; texts of files are taken in order: leave it out.")
     dataset = dataset or DATASET
     if files:
         found = [text for path in files for text in _read(Path(path))]
@@ -114,9 +116,11 @@ def check_models(names: Sequence[str]) -> None:
 
 
 def label(name: str, weights: str = "pretrained", seed: int = 0) -> str:
-    """The name that results carry: of a folder the last part of its path, and whether the weights are random."""
+    """The name that results carry: of a folder the last part of its path; whether the weights are random; the seed."""
     short = Path(name).resolve().name if Path(name).is_dir() else name
-    return short if weights == "pretrained" else f"{short}-random-{seed}"
+    if weights == "pretrained":
+        return f"{short}-seed{seed}" if seed else short  # of a pocket model, which is trained here
+    return f"{short}-random-{seed}"
 
 
 def file_name(label: str) -> str:
@@ -124,8 +128,8 @@ def file_name(label: str) -> str:
     return label.split("/")[-1].lower()
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be made or written into; nothing is left behind.
+def check_folder(folder: Path, setting: str = "--out") -> None:
+    """Refuse a folder that cannot be made or written into; nothing is left behind. `setting` is where it was given.
 
     Raises
         OSError: with the reason, and another folder as the cure.
@@ -136,7 +140,7 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         reason = "a file is in the way" if place.is_file() else error.strerror
-        raise OSError(f"Cannot write into {folder} ({reason}). Give another folder with --out.") from error
+        raise OSError(f"Cannot write into {folder} ({reason}). Give another folder with {setting}.") from error
 
 
 def nearest(path: Path) -> Path:

@@ -22,9 +22,16 @@ T = TypeVar("T")
 
 
 def cache_dir() -> Path:
-    """Where downloads, corpora and trained pocket models are kept: `DECONDENSE_CACHE`, or the user's cache folder."""
+    """Where downloads, corpora and trained pocket models are kept: `DECONDENSE_CACHE`, or the user's cache folder.
+
+    Raises
+        NotADirectoryError: it is a file.
+    """
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "decondense"
-    return Path(os.environ.get("DECONDENSE_CACHE", default))
+    folder = Path(os.environ.get("DECONDENSE_CACHE", default))
+    if folder.is_file():
+        raise NotADirectoryError(f"The cache {folder} is a file. Set DECONDENSE_CACHE to a folder.")
+    return folder
 
 
 def write_atomically(path: Path, data: bytes | str) -> Path:

@@ -8,14 +8,17 @@ file holds. `recipes/` has the paper's settings for Table 5, and configurations 
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import torch
+import typer
 from accelerate import PartialState
 
 from . import grid, pretraining, runfile, training
+from .command import said_plainly
 
 _PATIENCE = timedelta(hours=12)  # the others wait while the first process tokenizes, or scores the benchmarks
 
@@ -48,4 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        said_plainly(main)()
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)

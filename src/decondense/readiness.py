@@ -145,7 +145,8 @@ def place_of_dataset(name: str, sources: Sequence[str] = SOURCES) -> str:
     """As `place_of_model`, for a data set: in the folder DECONDENSE_DATA, in a cache, or to be downloaded."""
     from . import corpora
 
-    origin = corpora.ORIGINS[name]
+    if not (origin := corpora.ORIGINS.get(name)):
+        return "nowhere"
     folder = os.environ.get("DECONDENSE_DATA")
     if not any((origin.hub, origin.local, origin.asset)):
         return "here"

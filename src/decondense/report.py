@@ -98,7 +98,7 @@ def trend(result: Condensation) -> str:
     """What one model shows, in a sentence: mu at both ends, and whether it grows with depth by the interval of rho."""
     low, high = result.rho_interval
     if not np.isfinite([low, high]).all():
-        said = f"ρ is {result.rho:+.3f}, without an interval: that needs two texts or more"
+        said = f"ρ is {result.rho:+.3f}, without an interval: that needs two texts or more, and numbers that are finite"
     elif low <= 0 <= high:
         said = (
             f"the interval of ρ, {_interval((low, high))}, includes 0: no trend with depth that these texts could show"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import yaml
 
-from . import conditions, grid, midtraining, pretraining
+from . import conditions, door, grid, midtraining, pretraining
 from .errors import unknown
 
 
@@ -87,6 +87,8 @@ def asked(given: Mapping, name: str, processes: int = 1) -> Asked:
     changes, seeds = changes_of(rest.pop("changes"), name), rest.pop("seeds")
     if not (isinstance(seeds, list | tuple) and seeds and all(type(seed) is int for seed in seeds)):
         raise ValueError(f"{name}: seeds must be a list of whole numbers such as [0, 1], got {seeds!r}.")
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"{name}: a seed is given twice in {list(seeds)}, and would be the same run.")
     made = _from_weights if "model" in given else _from_scratch
     return made(rest, changes, seeds, name, processes)
 
@@ -104,6 +106,8 @@ def changes_of(given: object, name: str) -> dict[str, dict]:
     for label, change in given.items():
         if not (change is None or isinstance(change, Mapping)):
             raise ValueError(f"{name}: changes.{label} must be a table such as {{loss: dispersion}}, got {change!r}.")
+        if change and change.get("loss") == "none":
+            raise ValueError(f"{name}: changes.{label} has the loss 'none'. For plain training leave the loss out.")
         unread = [option for option in conditions.OF_A_LOSS if option in (change or {}) and not change.get("loss")]
         if unread:
             raise ValueError(f"{name}: changes.{label} has {unread[0]!r}, which nothing reads without a loss: add one.")
@@ -129,6 +133,7 @@ def _from_weights(given: dict, changes: dict, seeds: list[int], name: str, proce
     models = [models] if isinstance(models, str) else models
     if not (isinstance(models, list | tuple) and models and all(isinstance(model, str) for model in models)):
         raise ValueError(f"{name}: model must be a name or a list of names, got {models!r}.")
+    door.check_models(models)
     jobs = []
     for model in models:
         found = midtraining.jobs(midtraining.setup(model, **given), changes, seeds)

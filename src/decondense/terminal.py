@@ -85,7 +85,9 @@ def one(result: Condensation) -> Text:
     }
     lines = [f"{result.name}: {len(result.mu) - 1} layers, mu from {result.mu[0]:.3f} to {result.mu[-1]:.3f}"]
     for name, (value, (low, high)) in numbers.items():
-        interval = "no interval: it needs two texts" if low != low else f"95 % interval {low:+.3f} to {high:+.3f}"
+        interval = f"95 % interval {low:+.3f} to {high:+.3f}"
+        if low != low:
+            interval = "no interval: it needs two texts, and numbers that are finite"
         lines.append(f"  {name:10} {value:+.3f}   {interval}")
     return Text("\n".join(lines) + "\n")
 
