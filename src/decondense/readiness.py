@@ -186,7 +186,7 @@ def _hub_datasets() -> set[str]:
 
 def _of_installation(root: Path | None) -> Iterator[str]:
     if root is None:
-        yield "a clone of the repository: run this inside one"
+        yield "a clone of the repository: run this inside one (`measure`, `compare` and `train` need none)"
     if absent := [name for name in RUNNERS if not find_spec(name)]:
         yield f"{', '.join(absent)}: {INSTALL}"
 
