@@ -125,10 +125,15 @@ def test_options_of_a_loss_go_to_the_runs_with_a_loss(monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("option", [["--weight", 0.5], ["--set", "layers=last"]])
-def test_an_option_that_nothing_reads_is_refused(option):
-    said = run(*POCKET, "--loss", "none", *option, "--dry-run", status=2).stderr
-    assert "add --loss dispersion" in said or "'layers', which nothing reads without a loss" in said
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--weight", 0.5], "add --loss dispersion"),
+        (["--set", "layers=last"], "'layers', which nothing reads without a loss"),
+    ],
+)
+def test_an_option_that_nothing_reads_is_refused(option, said):
+    assert said in " ".join(run(*POCKET, "--loss", "none", *option, "--dry-run", status=2).stderr.split())
 
 
 @pytest.mark.parametrize("more", [[], ["--set", "layers=last"], ["--set", "texts=2"]])
@@ -180,7 +185,8 @@ def test_trained_weights_are_kept(tmp_path, monkeypatch):
         ([*POCKET, "--sources", "locale"], "Unknown source 'locale'. Did you mean 'local'"),
         (["no.toml"], "There is no file no.toml. Give one of runs"),
         ([*POCKET, "--weights-out", __file__], "a file is in the way). Give another folder with --weights-out"),
-        ([*POCKET, "--set", "steps=20"], "--set steps=...: it has a flag of its own, --steps"),
+        ([*POCKET, "--set", "steps=20"], "--set steps=...: it has a flag of its own, which --help names"),
+        ([*POCKET, "--set", "seeds=[0]"], "--set seeds=...: it has a flag of its own"),
         ([*POCKET, "--seed", 1, "--seed", 1], "a seed is given twice in [1, 1]"),
         ([*POCKET, "--length", 33], "length is 33, and pocket-small takes 32 tokens at most"),
         ([*POCKET, "--model", "./nope", "--dry-run"], "There is no folder ./nope"),

@@ -36,9 +36,7 @@ from .command import (
 from .files import write_atomically
 
 CURVES = "Mean cosine μ over depth, with 95 % intervals over the texts"
-OF_MEASURING = (
-    "texts", "dataset", "n", "text_seed", "max_length", "tokenizer", "device", "dtype", "sources", "accept_terms",
-)  # fmt: skip
+OF_COMPARING = ("a", "b", "out", "quiet", "as_json")  # all else is of a measurement
 Side = Annotated[str, typer.Argument(help="A saved .npz, a folder that measure --out wrote, or a model.")]
 
 
@@ -109,7 +107,7 @@ def refuse_unread(asked: dict) -> None:
         ValueError: names the first of them.
     """
     usual = {name: parameter.default for name, parameter in signature(compare).parameters.items()}
-    if given := [name for name in OF_MEASURING if asked[name] != usual[name]]:
+    if given := [name for name in usual if name not in OF_COMPARING and asked[name] != usual[name]]:
         flag = f"--{given[0].replace('_', '-')}"
         raise ValueError(f"{flag} is of a measurement, and both results are saved: leave it out.")
 

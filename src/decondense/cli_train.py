@@ -25,8 +25,6 @@ from .command import (
     spare_the_hub,
 )
 
-OWN_FLAG = ("model", "corpus", "loss", "weight", "steps", "seed", "batch_size", "length", "learning_rate", "sources")
-
 
 @said_plainly
 def train(
@@ -87,8 +85,8 @@ def train(
     told = {"DECONDENSE_WEIGHTS": str(weights_out.resolve())} if weights_out else {}
     told |= {"DECONDENSE_DEVICE": cluster.device_of(options)} if on == "slurm" else {}
     others = dict(named("--set", setting) for setting in set_ or [])
-    if doubled := [name for name in OWN_FLAG if name in others]:
-        raise ValueError(f"--set {doubled[0]}=...: it has a flag of its own, --{doubled[0].replace('_', '-')}.")
+    if doubled := [name for name in (*flags, "loss", "weight") if name in others]:
+        raise ValueError(f"--set {doubled[0]}=...: it has a flag of its own, which --help names.")
     with _environment(told):
         table = _table(file, given, loss or [], weight or [], others)
         asked = runfile.asked(table, file.name if file else "The command line")

@@ -16,7 +16,7 @@ def device(asked: str | None = None) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(1, device=asked)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError) as error:
         why = shorten(str(error).splitlines()[0].split(". ")[0], 160)  # some name every backend that torch has
         raise ValueError(f"Device {asked!r} is not there ({why}). Use device='cpu' (--device cpu).") from error
     return asked

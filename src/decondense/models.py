@@ -186,7 +186,7 @@ def _read(where: str, *, dtype: torch.dtype, **how):
     own_code = getattr(config, "auto_map", None) or {}
     causal = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or "AutoModelForCausalLM" in own_code
     kind = AutoModelForCausalLM if causal else AutoModel
-    how |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # told below, by name
+    how |= {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told below, by name
     model, info = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, **how)
     absent = {*info["missing_keys"], *(weight for weight, *_ in info["mismatched_keys"])}
     absent = {weight for weight in absent if "pooler" not in weight}
