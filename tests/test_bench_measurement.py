@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from decondense import bench_measurement as bench
-from decondense import timing
+from decondense import measurement, timing
 
 PEER = """
 from types import SimpleNamespace
@@ -65,6 +65,17 @@ def test_weights_depend_on_the_shape_alone():
     a, b = bench.gpt2(2, 64), bench.gpt2(2, 64)
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
     assert (a.config.n_layer, a.config.n_embd, a.config.n_head) == (2, 64, 1)
+
+
+def test_short_texts_alone_take_a_pass_each_and_together_fewer():
+    model, passes = bench.gpt2(2, 64), []
+    model.register_forward_hook(lambda _module, _args, output: passes.append(len(output.last_hidden_state)))
+    ids = [list(range(n)) for n in (16, 12, 9, 8)]
+    bench._mu(model, ids, 0)
+    assert passes == [1, 1, 1, 1]
+    passes.clear()
+    bench._mu(model, ids, measurement.BATCH_TOKENS)
+    assert passes == [4]
 
 
 def test_short_texts_give_the_same_together(monkeypatch):

@@ -1,12 +1,14 @@
 """One measurement of the book: made once, then read from its record. Models and texts are tiny and made here."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
 from conftest import tiny
 
-from decondense import corpora, experiments, measurement, models, pocket
+from decondense import corpora, experiments, measurement, models, pocket, records
 
 HOW = {"n_texts": 3, "max_length": 32, "sources": ("local",), "train_tokens": 0}
 
@@ -102,6 +104,34 @@ def test_survey_groups_by_family_and_names_what_is_missing(monkeypatch):
     assert found.missing == {"gpt2-xl": "too large", "bloom-560m": "no source"}
     assert found.records() == [one.record] * 3
     assert found.condensations() == [one.condensation] * 3
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
+def test_a_disk_that_cannot_be_written_stops_a_survey(monkeypatch, number):
+    def full(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(records, "write", full)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        experiments.survey(["pocket-small", "pocket-medium"], "imdb", **HOW)
+
+
+def test_survey_goes_on_where_it_was_stopped(monkeypatch):
+    write, written = records.write, []
+
+    def once(path, *parts):
+        if written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        return write(path, *parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "write", once)
+        with pytest.raises(OSError, match="No space left"):
+            experiments.survey(["pocket-small", "pocket-medium"], "imdb", **HOW)
+    found = experiments.survey(["pocket-small", "pocket-medium"], "imdb", **HOW)
+    assert next(record.path for record in found.records()) == written[0]
+    assert len(found.records()) == 2
 
 
 def test_survey_hides_no_other_error():

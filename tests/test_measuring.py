@@ -1,5 +1,6 @@
 """Models measured by name: what a result carries, and one that fails among several."""
 
+import errno
 import sys
 import warnings
 from contextlib import nullcontext
@@ -99,6 +100,15 @@ def test_debug_lets_the_error_through(given, monkeypatch, debug, raised):
     monkeypatch.setenv("DECONDENSE_DEBUG", debug)
     with pytest.raises(OSError, match="no such file") if raised else nullcontext():
         measuring.several(["bad"], given, HOW, False, print, print)
+
+
+def test_a_full_disk_ends_it_and_is_no_fault_of_the_model(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(measuring, "measured", full)
+    with pytest.raises(OSError, match="No space left"):
+        measuring.several(["a", "b"], door.Texts([], "", ""), HOW, False, print, print)
 
 
 def test_what_libraries_say_goes_to_standard_error(capsys):

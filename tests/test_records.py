@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import unchecked
 
-from decondense import records
+from decondense import closure, files, records
 from decondense.files import sha256
 
 CONFIG = {"seed": 3, "model": "toy"}
@@ -73,19 +73,15 @@ def test_seed_is_in_the_name_and_needed(compute):
         records.run("toy", {"model": "toy"}, compute)
 
 
-def test_key_changes_with_name_config_and_code(compute, tmp_path):
-    def module(source):
-        path = tmp_path / "module.py"
-        path.write_text(source)
-        return path
-
+def test_key_changes_with_name_config_and_code(compute, monkeypatch):
+    monkeypatch.setattr(closure, "fingerprint", lambda module: sha256(module))
     paths = [
         records.run("toy", CONFIG, compute).path,
         records.run("other", CONFIG, compute).path,
         records.run("toy", CONFIG | {"seed": 4}, compute).path,
         records.run("toy", CONFIG | {"model": "b"}, compute).path,
-        records.run("toy", CONFIG, compute, [module("x = 1")]).path,
-        records.run("toy", CONFIG, compute, [module("x = 2")]).path,
+        records.run("toy", CONFIG, compute, "one.module").path,
+        records.run("toy", CONFIG, compute, "another").path,
     ]
     assert len(set(paths)) == compute.times == 6
 
@@ -164,7 +160,7 @@ def test_no_record_is_none(tmp_path):
 
 
 def test_provenance_says_where_it_came_from(compute):
-    found = records.run("toy", CONFIG, compute, [Path(records.__file__)]).content
+    found = records.run("toy", CONFIG, compute, records.__name__).content
     assert (found["experiment"], found["config"]) == ("toy", CONFIG)
     assert found["arrays"]["sha256"] == sha256(b"arrays")
     origin = found["provenance"]
@@ -199,7 +195,7 @@ def test_find_reads_what_run_made_and_never_computes(compute, folder):
     made = records.run("toy", CONFIG, compute)
     assert records.find("toy", CONFIG) == made
     assert records.find("toy", CONFIG | {"model": "b"}) is None
-    assert records.find("toy", CONFIG, [Path(records.__file__)]) is None
+    assert records.find("toy", CONFIG, records.__name__) is None
     with pytest.raises(ValueError, match="configuration of 'toy' has no 'seed'"):
         records.find("toy", {})
 
@@ -235,7 +231,7 @@ def committed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("DECONDENSE_RECORDS", str(where))
         how = {"surroundings": {"device": "abacus"}}
-        return records.run("toy", CONFIG | {"sizes": (1, 2)}, Computed(), [Path(__file__)], **how)
+        return records.run("toy", CONFIG | {"sizes": (1, 2)}, Computed(), files.__name__, **how)
 
 
 WANTED = CONFIG | {"sizes": (1, 2)}  # a tuple, which JSON gives back as a list
@@ -300,7 +296,7 @@ def test_a_record_made_again_is_not_the_committed_one(committed, monkeypatch):
     how = {"surroundings": {"device": "abacus"}, "committed": True}
     other = Computed(results={"mu": [0.25, 1.0]})
     monkeypatch.setenv("DECONDENSE_FRESH", "9999")
-    made = records.run("toy", WANTED, other, [Path(__file__)], **how)
+    made = records.run("toy", WANTED, other, files.__name__, **how)
     assert made.path.name == committed.path.name
     assert not records.is_committed(made)
     assert records.is_committed(committed)

@@ -9,7 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decondense import files, grid, midtraining, models, pocket, pretraining, records, trained, trainers, training
+from decondense import (
+    closure,
+    expansion,
+    files,
+    grid,
+    midtraining,
+    models,
+    pocket,
+    pretraining,
+    records,
+    trained,
+    trainers,
+    training,
+)
 from decondense.run import Run
 
 SHARED = {
@@ -27,12 +40,12 @@ def toy(small_pocket, tmp_path, monkeypatch):
     return midtraining.configuration(midtraining.setup("pocket-small", "documentation", **SHARED), 5)
 
 
-def test_code_is_what_a_run_is_made_by():
+@pytest.mark.parametrize(("config", "own"), [({}, midtraining), ({"shape": {}}, pretraining)])
+def test_code_is_what_a_run_is_made_by(config, own):
     """A change of any of these files makes new records."""
-    for module in (training, trainers, midtraining, pretraining, models, pocket):
-        assert Path(module.__file__) in trained.CODE
-    assert len(set(trained.CODE)) == len(trained.CODE)
-    assert all(path.exists() for path in trained.CODE)
+    found = closure.files(trained._code(config))
+    for module in (training, trainers, own, models, pocket, expansion):
+        assert Path(module.__file__) in found
 
 
 # --- committed records ----------------------------------------------------------------------------------------------

@@ -3,15 +3,13 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from . import expansion, hooks, losses, pairwise, records, sequences, timing
+from . import hooks, losses, pairwise, records, timing
 
-CODE = [Path(m.__file__) for m in (expansion, hooks, losses, pairwise, sequences, timing)] + [Path(__file__)]
 PRODUCTS, NAIVE, COMPILED, EXACT, FIRST = "matrix products", "as published", "compiled", "exact", "order 1"
 PART, SECOND = "256 tokens", "order 2"
 PLAIN, ALONE = "plain", ", alone"  # a training step without the loss; a loss without the training step
@@ -92,7 +90,7 @@ def by_form(tokens: int, features: int, *, rounds: int = 7, threads: int = 1, se
         away = {name: float((g - reference).norm() / reference.norm()) for name, (_, g) in found.items()}
         return {"rows": rows, "values": {n: v.item() for n, (v, _) in found.items()}, "gradients": away}, None
 
-    return records.run("bench-loss", config, compute, CODE, surroundings={"torch": torch.__version__})
+    return records.run("bench-loss", config, compute, __name__, surroundings={"torch": torch.__version__})
 
 
 def in_a_step(
@@ -122,7 +120,7 @@ def in_a_step(
         cases |= {name + ALONE: partial(_on_all, form, states) for name, form in losses_.items()}
         return {"rows": timing.interleaved(cases, rounds)}, None
 
-    return records.run("bench-step", config, compute, CODE, surroundings={"torch": torch.__version__})
+    return records.run("bench-step", config, compute, __name__, surroundings={"torch": torch.__version__})
 
 
 def _gpt2(shape: dict, tokens: int, seed: int):

@@ -5,18 +5,15 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
 import pandas as pd
 
-from . import bench_child, condensation, hooks, measurement, metrics, records, timing
+from . import bench_child, measurement, metrics, records, timing
 
 PEER = "embedding-condensation==2.0"
-CODE = [Path(m.__file__) for m in (bench_child, condensation, hooks, measurement, metrics, timing)] + [Path(__file__)]
 SHAPES = {  # name -> layers and features of the GPT-2 family
     "gpt2": (12, 768),
     "gpt2-medium": (24, 1024),
@@ -102,7 +99,7 @@ def compared(
             found = [sides[side].ask(do="numbers", texts=few, case=case) for side, case in NUMBERS.items()]
             return {"rows": rows, "agreement": agreement(*found)._asdict(), "versions": versions}, None
 
-    return records.run("bench-measurement", config, compute, CODE)
+    return records.run("bench-measurement", config, compute, __name__)
 
 
 def _asked(case: Callable[[], timing.Cost]) -> timing.Cost:
@@ -139,14 +136,14 @@ def short_texts(
         rows = timing.interleaved(ways, rounds)
         return {"rows": rows, "mu": float(np.abs(ways[ALONE]() - ways[TOGETHER]()).max())}, None
 
-    return records.run("bench-short-texts", config, compute, CODE)
+    return records.run("bench-short-texts", config, compute, __name__)
 
 
 def _mu(model, ids: list[list[int]], batch_tokens: int) -> np.ndarray:
-    with mock.patch.object(measurement, "BATCH_TOKENS", batch_tokens), warnings.catch_warnings():
+    how = {"max_length": max(map(len, ids)), "histogram": None, "batch_tokens": batch_tokens, "progress": False}
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that texts are shorter than the longest is meant here
-        longest = max(len(i) for i in ids)
-        return measurement.measure(model, None, ids, max_length=longest, histogram=None, progress=False).mu_per_text
+        return measurement.measure(model, None, ids, **how).mu_per_text
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

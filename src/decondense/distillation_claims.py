@@ -1,7 +1,6 @@
 """Fig. 5: does distillation lower rho and tau? The published pairs, the measured ones, students and their teacher."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +13,6 @@ from .condensation import Condensation, Interval
 from .experiments import Measured
 from .run import Run
 from .run_verdicts import NOT_LOWER, not_lower
-
-CODE = [*experiments.CODE, Path(packing.__file__), Path(__file__)]
 
 
 class Pair(NamedTuple):
@@ -94,7 +91,7 @@ def teacher_of(run: Run) -> Measured:
 
     surroundings = experiments.surroundings(asked["corpus"], tuple(asked["sources"]))
     name = f"fig5-teacher-{asked['teacher'].rstrip('/').split('/')[-1].lower()}"
-    record = records.run(name, asked, lambda: _look(asked), CODE, surroundings=surroundings, committed=True)
+    record = records.run(name, asked, lambda: _look(asked), __name__, surroundings=surroundings, committed=True)
     return Measured(Condensation.load(record.arrays), record)
 
 

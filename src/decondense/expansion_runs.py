@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,15 +19,12 @@ from . import (
     metrics,
     models,
     packing,
-    pairwise,
     pocket,
     records,
     sequences,
     timing,
 )
 
-CODE = [Path(m.__file__) for m in (expansion, losses, pairwise, sequences, hooks, metrics, models, corpora, packing)]
-CODE += [Path(timing.__file__), Path(__file__)]
 VARIANTS: dict[str, dict | None] = {  # options of `losses.dispersion`; `None`: no loss at all
     "no loss": None,
     "all pairs": {},
@@ -132,7 +128,9 @@ def on_layers(
         return {"rows": rows, "model": loaded.provenance, "corpus": {"name": corpus, "sha256": text.sha256}}, None
 
     name = f"expansion-{model.rstrip('/').split('/')[-1].lower()}-{corpus}"
-    record = records.run(name, config, compute, CODE, surroundings={"corpus": text.sha256, "torch": torch.__version__})
+    record = records.run(
+        name, config, compute, __name__, surroundings={"corpus": text.sha256, "torch": torch.__version__}
+    )
     return Measured(pd.DataFrame(record.content["results"]["rows"]).set_index(["text", "entry"]), [record])
 
 
@@ -159,7 +157,7 @@ def timed(tokens: int, features: int, *, rounds: int = 7, seed: int = 0) -> Meas
         return {"rows": table.to_dict("records"), "threads": torch.get_num_threads()}, None
 
     surroundings = {"torch": torch.__version__, "threads": torch.get_num_threads()}
-    record = records.run("expansion-time", config, compute, CODE, surroundings=surroundings)
+    record = records.run("expansion-time", config, compute, __name__, surroundings=surroundings)
     return Measured(pd.DataFrame(record.content["results"]["rows"]), [record])
 
 
@@ -196,7 +194,7 @@ def trained(
             config = shared | {"variant": variant, "seed": seed}
             compute = lambda config=config: ({"rows": _train(config)}, None)
             name = f"expansion-training-{variant.replace(' ', '-')}"
-            record = records.run(name, config, compute, [*CODE, Path(pocket.__file__)], surroundings=surroundings)
+            record = records.run(name, config, compute, __name__, surroundings=surroundings)
             made.append(record)
             tables[variant, seed] = pd.DataFrame(record.content["results"]["rows"]).set_index(["step", "entry"])
     return Measured(pd.concat(tables, names=["variant", "seed"]), made)

@@ -4,31 +4,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import metadata
 from io import BytesIO
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from . import (
-    assets,
-    condensation,
-    corpora,
-    documentation,
-    hooks,
-    machine,
-    measurement,
-    metrics,
-    mirrors,
-    models,
-    pocket,
-    records,
-)
+from . import corpora, hooks, machine, measurement, metrics, models, pocket, records
 from .condensation import Condensation
-
-_MODULES = (metrics, hooks, measurement, condensation, corpora, documentation, models, mirrors, pocket, assets)
-_TABLES = ("families.toml", "assets.toml", "experiments.py")
-CODE = [*(Path(module.__file__) for module in _MODULES), *(Path(__file__).parent / name for name in _TABLES)]
 
 _held: dict[tuple, models.Loaded] = {}  # the last model: the next measurement often asks for it with another corpus
 load_tokenizer = lru_cache(maxsize=2)(models.load_tokenizer)
@@ -98,7 +80,7 @@ def measured(
         )
         return summary(result, loaded.provenance, text), result.to_bytes()
 
-    record = records.run(f"condensation-{file_name(model)}-{weights}-{corpus}", config, compute, CODE)
+    record = records.run(f"condensation-{file_name(model)}-{weights}-{corpus}", config, compute, __name__)
     return Measured(Condensation.load(record.arrays), record)
 
 
@@ -121,7 +103,7 @@ def survey(names: Sequence[str], corpus: str, **how) -> Survey:
     """Measure several models (`how` as in `measured`), grouped by family.
 
     A model that is refused here (no source has it, too little memory, consent not given) is listed under `missing`
-    with the reason; any other error is raised.
+    with the reason; any other error is raised, and so is one of the system (a full disk).
     """
     family = lambda name: "pocket" if name in pocket.SIZES else models.resolve(name)[1]["family"]
     return _gather({name: (family(name), {"model": name}) for name in names}, corpus, how)
@@ -141,9 +123,10 @@ def _gather(jobs: dict[str, tuple[str, dict]], corpus: str, how: dict) -> Survey
     for label, (family, asked) in jobs.items():
         try:
             found.families.setdefault(family, []).append(measured(corpus=corpus, **asked, **how))
-        except ConnectionError:  # passing: to be tried again, not to be listed
-            raise
         except (OSError, MemoryError) as refusal:
+            # What the system says (a full disk, with its number) or the network stops the run: it is tried again.
+            if isinstance(refusal, ConnectionError) or getattr(refusal, "errno", None) is not None:
+                raise
             found.missing[label] = str(refusal)
     return Survey({family: members for family, members in found.families.items() if members}, found.missing)
 
@@ -183,7 +166,7 @@ def cones(
         angles = {name: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean()) for name, xyz in points.items()}
         return {"mean_angle_degrees": angles, "model": loaded.provenance}, _npz(points)
 
-    record = records.run(f"cones-{file_name(model)}-{corpus}", config, compute, CODE)
+    record = records.run(f"cones-{file_name(model)}-{corpus}", config, compute, __name__)
     with np.load(record.arrays) as file:
         return Cones({name: file[name] for name in ("early", "last")}, record)
 

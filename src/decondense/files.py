@@ -16,7 +16,7 @@ from typing import TypeVar
 UNFINISHED = ".unfinished"  # ends the names of temporary files and folders
 LEFT_BEHIND = 24 * 3600  # seconds after which an unfinished file has nobody who will finish it
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 CANNOT_WRITE = _FULL + _CLOSED
 T = TypeVar("T")
 
@@ -134,6 +134,7 @@ def _cure(number: int, folder: Path) -> str:
     cache = folder.is_relative_to(cache_dir())
     elsewhere = "set DECONDENSE_CACHE to a folder " + ("on another disk" if number in _FULL else "that you can write")
     here = "Free some space" if number in _FULL else "Make this folder writable"
+    here = "Look after the disk" if number == errno.EIO else here
     return f"{here}{f', or {elsewhere}' if cache else ''}, then give the same command again"
 
 

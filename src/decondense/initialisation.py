@@ -4,7 +4,6 @@ Only one block of a model exists at a time (`streaming`), so models of 7 billion
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from .condensation import Condensation
 from .errors import unknown
 from .experiments import Measured
 
-CODE = [*experiments.CODE, *(Path(__file__).with_name(name) for name in ("streaming.py", "initialisation.py"))]
 CHECK_MU, CHECK_RANK = 0.001, 0.01  # tolerances of a check run: mean cosine; rho and tau
 IN_FIG4 = "olmo-3-7b"  # the model of Fig. 4
 TOLERANCE = 0.05  # of rho and tau at initialisation
@@ -96,7 +94,9 @@ def _repeated(config: dict) -> Measured:
         return experiments.summary(result, provenance, ARTIFICIAL), result.to_bytes()
 
     name = f"fig4-repeated-{experiments.file_name(config['model'])}"
-    record = records.run(name, config, compute, CODE, surroundings=experiments.versions_and_device(), committed=True)
+    record = records.run(
+        name, config, compute, __name__, surroundings=experiments.versions_and_device(), committed=True
+    )
     return Measured(Condensation.load(record.arrays), record)
 
 
@@ -120,7 +120,7 @@ def _measured(config: dict, experiment: str = "fig4-init", committed: bool = Tru
     compute = lambda: _compute(config)
     name = f"{experiment}-{experiments.file_name(config['model'])}"
     surroundings = experiments.surroundings(config["corpus"], tuple(config["sources"]))
-    record = records.run(name, config, compute, CODE, surroundings=surroundings, committed=committed)
+    record = records.run(name, config, compute, __name__, surroundings=surroundings, committed=committed)
     return Measured(Condensation.load(record.arrays), record)
 
 

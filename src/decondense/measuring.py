@@ -11,6 +11,7 @@ from typing import NamedTuple
 from . import door
 from .command import SOURCES, flag
 from .condensation import Condensation
+from .files import CANNOT_WRITE
 
 VERSIONED = ("decondense", "torch", "transformers", "tokenizers", "numpy")
 REFUSALS = (ValueError, OSError, MemoryError, RuntimeError, ImportError)
@@ -114,7 +115,9 @@ def several(
             with plainly():
                 result = measured(name, texts, how, progress)
         except REFUSALS as error:
-            if flag("DECONDENSE_DEBUG"):
+            if (
+                flag("DECONDENSE_DEBUG") or getattr(error, "errno", None) in CANNOT_WRITE
+            ):  # no other model will do better
                 raise
             failed(name, one_line(error))
             continue

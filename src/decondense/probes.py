@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import torch
 
-from . import corpora, documentation, fields, hooks, losses, metrics, models, pairwise, pocket, records, sequences
-
-_MODULES = (fields, hooks, losses, metrics, models, corpora, documentation, pairwise, pocket, sequences)
-CODE = [*(Path(module.__file__) for module in _MODULES), Path(__file__)]
+from . import corpora, fields, hooks, models, pocket, records
 
 
 class Probed(NamedTuple):
@@ -65,7 +61,7 @@ def probed(
         return {"entries": tables, "model": loaded.provenance, "corpus": {"name": corpus, "sha256": text.sha256}}, None
 
     name = f"probe-{model.rstrip('/').split('/')[-1].lower()}-{corpus}"
-    record = records.run(name, config, compute, CODE, surroundings=_surroundings(text))
+    record = records.run(name, config, compute, __name__, surroundings=_surroundings(text))
     entries = record.content["results"]["entries"]
     tables = {int(entry): pd.DataFrame.from_dict(table, orient="index") for entry, table in entries.items()}
     return Probed(pd.concat(tables, names=["entry", "loss"]), record)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import psutil
 
-from . import machine
+from . import closure, machine
 from .files import cache_dir, require_writable, sha256, write_atomically
 
 PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy")
@@ -49,7 +49,7 @@ def run(
     experiment: str,
     config: dict,
     compute: Callable[[], tuple[dict, bytes | None]],
-    code: Sequence[Path] = (),
+    code: str | None = None,
     *,
     surroundings: dict | None = None,
     committed: bool = False,
@@ -61,7 +61,7 @@ def run(
     compute
         Gives (results, arrays): a JSON dictionary, and the bytes of an `.npz` file or `None`.
     code
-        Files whose content decides the result: modules, tables.
+        Name of the module whose code decides the result (`__name__`), with all that it imports (`closure`).
     surroundings
         What else decides it on this machine (versions, device): part of the key, not of the configuration.
     committed
@@ -93,7 +93,7 @@ def run(
 def find(
     experiment: str,
     config: dict,
-    code: Sequence[Path] = (),
+    code: str | None = None,
     *,
     surroundings: dict | None = None,
     committed: bool = False,
@@ -108,15 +108,15 @@ def find(
     return None if old else found
 
 
-def path_of(experiment: str, config: dict, code: Sequence[Path], surroundings: dict | None = None) -> Path:
+def path_of(experiment: str, config: dict, code: str | None, surroundings: dict | None = None) -> Path:
     """Where `run` with these arguments keeps its record; the name holds the seed and the key."""
     parts = [experiment, config, _source(code), *([surroundings] if surroundings else [])]
     key = sha256(json.dumps(parts, sort_keys=True))[:12]
     return folder() / f"{experiment}-seed{config['seed']}-{key}.json"
 
 
-def _source(code: Sequence[Path]) -> str:
-    return sha256("".join(sha256(path) for path in code))
+def _source(code: str | None) -> str:
+    return "" if code is None else closure.fingerprint(code)
 
 
 def _from_committed(prefix: str, config: dict) -> Record | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Int
 
-from . import compare, hooks, metrics, models, paper, records, signal_propagation, verdicts
+from . import compare, hooks, metrics, paper, records, verdicts
 from .compare import Claim
 from .condensation import Condensation
 from .files import sha256
@@ -19,8 +18,6 @@ from .signal_propagation import Architecture, Propagation, architecture, drift, 
 Texts = Sequence[Int[np.ndarray, "_"]]  # token ids; texts of any length
 TOLERANCE = 0.05  # asked of the prediction at every entry
 CHECK = 0.001  # tolerance of a check run; the tables have numbers of order 1
-CODE = [Path(module.__file__) for module in (hooks, metrics, models, signal_propagation)]
-CODE += [Path(__file__), Path(__file__).with_name("families.toml")]
 
 Mu = dict[str, Float[np.ndarray, "entries"]]  # by model
 
@@ -42,7 +39,7 @@ def recorded(function: Callable[..., pd.DataFrame], *arguments) -> Kept:
     compute = lambda: ({"table": function(*arguments).to_dict("tight")}, None)
     surroundings = {name: metadata.version(name) for name in ("numpy", "torch", "transformers")}
     name = f"signal-{function.__name__.replace('_', '-')}"
-    record = records.run(name, config, compute, CODE, surroundings=surroundings, committed=True)
+    record = records.run(name, config, compute, __name__, surroundings=surroundings, committed=True)
     return Kept(pd.DataFrame.from_dict(record.content["results"]["table"], orient="tight"), record)
 
 

@@ -12,45 +12,16 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from . import (
-    benchmarks,
-    conditions,
-    corpora,
-    distillation,
-    evaluate,
-    hooks,
-    losses,
-    machine,
-    measurement,
-    metrics,
-    models,
-    packing,
-    pairwise,
-    pocket,
-    pocket_tasks,
-    records,
-    sequences,
-    trainers,
-    training,
-)
+from . import corpora, machine, models, pocket, records, training
 from .files import cache_dir, move_folder, unfinished_folder
 
-_MODULES = (
-    benchmarks, conditions, corpora, distillation, evaluate, hooks, losses, measurement, metrics, models, packing,
-    pairwise, pocket, pocket_tasks, sequences, trainers, training,
-)  # fmt: skip
-_FILES = (
-    "midtraining.py", "pretraining.py", "families.toml", "mirrors.py", "assets.py", "assets.toml", "benchmarks.toml",
-    "harness.py",  # imports lm-eval: seconds
-)  # fmt: skip
-CODE = [*(Path(module.__file__) for module in _MODULES), *(Path(__file__).with_name(name) for name in _FILES)]
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "lm_eval")
 corpus = lru_cache(maxsize=4)(corpora.load)
 
 
 def find(name: str, config: dict, committed: bool) -> records.Record | None:
     """The record of a run if there is one, and its weights where they are asked for; without computing."""
-    found = records.find(name, config, CODE, surroundings=surroundings(config), committed=committed)
+    found = records.find(name, config, _code(config), surroundings=surroundings(config), committed=committed)
     weights = weights_of(name, config)
     return None if weights and not weights.exists() else found
 
@@ -78,8 +49,8 @@ def _train(name: str, config: dict, load: Callable, folder: Path, progress: Call
     keep = (lambda loaded: _save(loaded, weights)) if weights else None
     compute = lambda: training.train(config, folder, load, progress, keep)
     how = {"surroundings": surroundings(config)}
-    if together.is_main_process and records.find(name, config, CODE, **how) is None:
-        records.run(name, config, compute, CODE, **how)
+    if together.is_main_process and records.find(name, config, _code(config), **how) is None:
+        records.run(name, config, compute, _code(config), **how)
     else:
         compute()
     together.wait_for_everyone()
@@ -118,7 +89,12 @@ def _save(loaded: models.Loaded, folder: Path) -> None:
 
 
 def _key(name: str, config: dict) -> str:
-    return records.path_of(name, config, CODE, surroundings(config)).stem
+    return records.path_of(name, config, _code(config), surroundings(config)).stem
+
+
+def _code(config: dict) -> str:
+    """The module that makes such a run."""
+    return f"{__package__}.{'pretraining' if 'shape' in config else 'midtraining'}"
 
 
 def device() -> str:
