@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from decondense import profiles
+from decondense.book import profiles
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from decondense.records import Record
-from decondense.run import Run
+from decondense.runs.run import Run
 
 
 def made(label, seed, losses, rate=1e-3, rho=None, width=None):

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("IPython", reason="needs the extra `reproduce`: pip install -e '.[reproduce]'")
 from IPython.core.inputtransformer2 import TransformerManager
 
-from decondense import cells
+from decondense.book import cells
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -6,7 +6,7 @@ import weakref
 import pytest
 import torch
 import transformers
-from conftest import LAYERS, TINY, VOCABULARY, WIDTH, tiny
+from toys import LAYERS, TINY, VOCABULARY, WIDTH, tiny
 
 from decondense import hooks
 

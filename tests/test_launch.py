@@ -14,8 +14,11 @@ import psutil
 import pytest
 
 import decondense
-from decondense import cells, files, launch, pretraining, profiles, records, runfile, training
-from decondense.run import Run
+from decondense import launch, records
+from decondense.base import files
+from decondense.book import cells, profiles
+from decondense.runs import loop, pretraining, runfile
+from decondense.runs.run import Run
 
 ROOT = Path(__file__).parents[1]
 RECIPES = Path(decondense.__file__).with_name("recipes")
@@ -105,7 +108,7 @@ def test_a_committed_record_is_taken_as_the_plan_says(toy, tmp_path, monkeypatch
         launch.main([str(file)])
     capsys.readouterr()
     assert not records.folder().exists()
-    monkeypatch.setattr(training, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "train", lambda *_: pytest.fail("trained again"))
     launch.main([str(file)])
     assert capsys.readouterr().out.split("to train")[1].split()[0] == "0"
     (path,) = records.folder().glob("*.json")

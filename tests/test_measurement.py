@@ -7,10 +7,10 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from conftest import LAYERS, POSITIONS, TINY, VOCABULARY, tiny, unchecked
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from toys import LAYERS, POSITIONS, TINY, VOCABULARY, tiny, unchecked
 
 from decondense import measurement, metrics
 from decondense.corpora import Corpus, sample_texts

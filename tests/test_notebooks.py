@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from decondense import cells
+from decondense.book import cells
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import unchecked
+from toys import unchecked
 
-from decondense import closure, files, records
-from decondense.files import sha256
+from decondense import records
+from decondense.base import closure, files
+from decondense.base.files import sha256
 
 CONFIG = {"seed": 3, "model": "toy"}
 

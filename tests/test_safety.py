@@ -12,7 +12,8 @@ import tiny_training
 import torch
 import transformers
 
-from decondense import cells, models
+from decondense import models
+from decondense.book import cells
 from decondense.trainers import DispersionTrainer
 
 ROOT = Path(__file__).parents[1]

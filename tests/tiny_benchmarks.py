@@ -7,7 +7,7 @@ import json
 
 import pyarrow
 
-from decondense import benchmarks
+from decondense.evaluate import benchmarks
 
 OFFLINE = [name for name, entry in benchmarks.table().items() if "local" in entry]
 IN_WHEEL = [name for name, entry in benchmarks.table().items() if "wheel" in entry]

@@ -9,9 +9,10 @@ import sys
 from accelerate import PartialState
 from accelerate.utils import DistributedType
 
-from decondense import launch, training
+from decondense import launch
+from decondense.runs import loop
 
-training.LONG = 1
+loop.LONG = 1
 
 
 def shard_on_cpu() -> None:

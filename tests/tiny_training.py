@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 import torch
-from conftest import VOCABULARY, tiny
+from toys import VOCABULARY, tiny
 
 from decondense.trainers import DispersionTrainer, paper_arguments
 

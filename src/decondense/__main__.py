@@ -1,5 +1,5 @@
 """`python -m decondense` is the command `decondense`."""
 
-from .cli import app
+from .cli.app import app
 
 app(prog_name="decondense")

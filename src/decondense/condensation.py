@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from . import metrics
-from .files import write_atomically
+from .base.files import write_atomically
 
 RESAMPLES = 2000  # bootstrap resamples of the texts
 LEVEL = 0.95  # of the intervals

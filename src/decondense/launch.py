@@ -17,8 +17,8 @@ import torch
 import typer
 from accelerate import PartialState
 
-from . import grid, pretraining, runfile, training
-from .command import said_plainly
+from .cli.command import said_plainly
+from .runs import grid, loop, pretraining, runfile
 
 _PATIENCE = timedelta(hours=12)  # the others wait while the first process tokenizes, or scores the benchmarks
 
@@ -26,7 +26,7 @@ _PATIENCE = timedelta(hours=12)  # the others wait while the first process token
 def train(asked: runfile.Asked) -> None:
     """Make the runs that have no record, committed ones included, one after the other, all processes on each."""
     for config in asked.configs:
-        with training.processes().main_process_first():  # it copies a committed record to where the others look
+        with loop.processes().main_process_first():  # it copies a committed record to where the others look
             found = asked.kind.find(config, True)
         if found is None:
             pretraining.train(config)

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import psutil
 
-from . import closure, machine
-from .files import cache_dir, require_writable, sha256, write_atomically
+from .base import closure, machine
+from .base.files import cache_dir, require_writable, sha256, write_atomically
 
 PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy")
 

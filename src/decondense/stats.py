@@ -14,8 +14,8 @@ from numpy.polynomial import polynomial
 from scipy import stats
 from scipy.optimize import brentq
 
+from .base.errors import unknown
 from .condensation import RESAMPLES, Interval, percentile_interval
-from .errors import unknown
 
 Numbers = Real | Sequence | np.ndarray | pd.Series
 TIES = ("average", "min", "max", "dense")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import toy
 
-from decondense import cells, execute, records, reproduce
+from decondense import records
+from decondense.book import cells, execute, reproduce
 
 NOTEBOOK = next((Path(__file__).parents[2] / "notebooks").glob("*_fig7_*.ipynb"))
 

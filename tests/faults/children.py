@@ -11,8 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from decondense import documentation, files, pocket, pretraining, records, training
-from decondense.files import sha256
+from decondense import records
+from decondense.base import files
+from decondense.base.files import sha256
+from decondense.corpora import documentation
+from decondense.models import pocket
+from decondense.runs import loop, pretraining
 
 GPT2 = {"architecture": "GPT2Config", "n_embd": 16, "n_layer": 2, "n_head": 2}
 SHARED = {
@@ -93,7 +97,7 @@ def toy_family(folder: Path) -> None:
     documentation.paragraphs = lambda: rows
     pocket.VOCABULARY, pocket.CONTEXT = 300, 32
     pocket.SIZES = {"pocket-small": pocket.Size(2, 2)}
-    training.LONG = 1
+    loop.LONG = 1
 
 
 def train(folder: Path) -> None:
@@ -123,7 +127,7 @@ def save_model(folder: Path) -> None:
 def load_pocket(folder: Path) -> None:
     toy_family(folder)
     model, _, _ = pocket.load("pocket-small", 640)
-    digest = training._fingerprint(model)
+    digest = loop._fingerprint(model)
     files.write_atomically(folder / f"weights-{os.getpid()}", digest)
 
 

@@ -14,8 +14,10 @@ import children
 import pytest
 import toy
 
-from decondense import assets, execute, files, records
-from decondense.files import sha256
+from decondense import records
+from decondense.base import assets, files
+from decondense.base.files import sha256
+from decondense.book import execute
 
 
 def cut(data: bytes, rng: random.Random) -> bytes:

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from decondense import cells, cli, execute, profiles, records, reproduce
+from decondense import records
+from decondense.book import cells, execute, profiles, reproduce
+from decondense.cli import app
 
 TABLE = {
     "network": {"offline": ["ci"]},
@@ -129,7 +131,7 @@ class Run:
 
 
 def _what(command: list[str]) -> str:
-    for word, what in (("ipykernel", "kernel"), ("decondense.execute", "notebook"), ("reproduce", "reproduce")):
+    for word, what in (("ipykernel", "kernel"), ("decondense.book.execute", "notebook"), ("reproduce", "reproduce")):
         if any(word in argument for argument in command):
             return what
     return " ".join(command)
@@ -188,4 +190,4 @@ def left_over(root: Path) -> list[str]:
 if __name__ == "__main__":
     profiles._table = lambda: TABLE
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started it in the background
-    cli.app()
+    app.app()

@@ -1,0 +1,1 @@
+"""Time and memory of what this package does, for the page Performance."""

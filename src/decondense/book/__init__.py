@@ -1,0 +1,1 @@
+"""The book: notebooks executed, cleaned, and built into a site."""

@@ -1,0 +1,134 @@
+"""Pages of the book with parts made by code: a comment `<!-- kind name -->` is replaced by what the kind gives for it.
+
+`<!-- architectures NAME -->` is a part of the table of architectures; `<!-- evidence ID: CLAIM -->` the claim of the
+committed run whose text begins so, of the notebook ID: what the paper has, what was found here, the verdict, the page;
+`<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run;
+`<!-- faults table -->` the counts of `nox -s faults` that stand in `faults.json`; `<!-- overview picture -->` the
+picture of the committed run.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ..base.errors import unknown
+from ..paper.claims_table import badge
+from .profiles import notebook_id
+from .scorecard import read_committed
+
+COMMENT = re.compile(r"<!-- (\w+) (.+?) -->")
+MADE = ("architectures.md", "faq.md", "findings.md", "how_the_numbers_are_made.md", "quick_start.md")
+RANKS = {"$\\rho$": "rho", "$\\tau$": "tau"}
+NO_RUN = "*no committed run has this: `decondense keep` makes one*"
+NO_NUMBER = ("not stated", "not in the paper", "stated", "drawn")  # of the column `published`
+EXAMPLE = "condensation-smollm2-135m-instruct-pretrained-wikitext-2-*.json"
+
+
+def write(book: Path, target: Path) -> None:
+    """Write the pages `MADE` of the folder `book`, their comments filled, to the folder `target`.
+
+    Raises
+        ValueError: a comment that names no kind, no part, or no claim of the committed run.
+    """
+    from ..models import architectures
+
+    parts, committed = architectures.parts(), read_committed(book / "results")
+    kinds = {
+        "architectures": lambda name: _chosen("part of architectures", name, parts),
+        "evidence": lambda name: evidence(name, committed),
+        "overview": lambda name: _chosen("part of the overview", name, {"picture": picture(book / "results", target)}),
+        "faults": lambda name: _chosen("part of the faults", name, {"table": faults(book / "faults.json")}),
+        "example": lambda name: _chosen("part of the example", name, example(book / "results", target)),
+    }
+    for name in MADE:
+        (target / name).write_text(filled((book / name).read_text(encoding="utf-8"), kinds), encoding="utf-8")
+
+
+def filled(text: str, kinds: dict[str, Callable[[str], str]]) -> str:
+    """The text with what its kinds give in the place of the comments."""
+    return COMMENT.sub(lambda found: _chosen("kind of comment", found[1], kinds)(found[2]), text)
+
+
+def _chosen(what: str, name: str, among: dict):
+    if name not in among:
+        raise unknown(what, name, among)
+    return among[name]
+
+
+def evidence(name: str, committed: dict[str, dict]) -> str:
+    """An item of a list for one claim of the committed run.
+
+    name
+        `ID: CLAIM`: the short name of a notebook, and how the text of the claim begins, or all of it and `(SOURCE)`.
+
+    Raises
+        ValueError: no such notebook, or not exactly one claim that begins so.
+    """
+    if not committed:
+        return f"- {NO_RUN}"
+    short, _, start = name.partition(": ")
+    by_id = {notebook_id(notebook): notebook for notebook in committed}
+    notebook = _chosen("notebook with committed verdicts", short, by_id)
+    claims = committed[notebook]["claims"]
+    found = [claim for claim in claims if f"{claim['claim']} ({claim['source']})".startswith(start)]
+    if len(found) != 1:
+        raise unknown(f"claim of {short} ({len(found)} begin so)", start, [claim["claim"] for claim in claims])
+    claim = found[0]
+    profile = committed[notebook]["profile"]
+    published = "" if claim["published"] in NO_NUMBER else f" Paper: {claim['published']}."
+    return (
+        f"- *{_plain(claim['claim'])}* ({claim['source']}).{_plain(published)} Here: {_plain(claim['here'])}. "
+        f"{badge(claim['verdict'])} [{short}](../notebooks/{notebook}.ipynb), profile `{profile}`"
+    )
+
+
+def example(results: Path, target: Path) -> dict[str, str]:
+    """The figure, drawn into the folder `target`, and the numbers of the first committed record of `EXAMPLE`."""
+    from .. import records
+    from ..condensation import Condensation
+    from ..paper.compare import number
+
+    record = next(filter(None, map(records.read, sorted(results.glob(EXAMPLE)))), None)
+    if record is None:
+        return {"figure": NO_RUN, "numbers": NO_RUN}
+    result = Condensation.load(record.arrays)
+    result.plot().savefig(target / "quick-start.png", dpi=160, bbox_inches="tight")
+    config = record.content["config"]
+    caption = f"{config['model']} on {config['n_texts']} texts of {config['corpus']}."
+    rows = [(name, number(getattr(result, key), getattr(result, f"{key}_interval"))) for name, key in RANKS.items()]
+    return {
+        "figure": f":::{{figure}} quick-start.png\n:name: fig-quick-start\n:width: 60%\n{caption}\n:::",
+        "numbers": "\n".join(f"- {name} = {value}" for name, value in rows)
+        + f"\n- $\\mu$ = {result.mu[0]:.2f} at the first entry, {result.mu[-1]:.2f} at the last",
+    }
+
+
+def picture(results: Path, target: Path) -> str:
+    """The picture of the committed run, drawn into the folder `target` (`overview.draw`)."""
+    from . import overview
+
+    if not (committed := read_committed(results)):
+        return NO_RUN
+    overview.save(committed, results, target / overview.PICTURE)
+    caption = (
+        "What the repository keeps of a full run. Left, on WikiText-2: solid, models with the weights of others; "
+        "dashed, architectures with their first weights. Right: the verdicts on the claims of the paper, page by page."
+    )
+    return f":::{{figure}} {overview.PICTURE}\n:name: fig-overview\n{caption}\n:::"
+
+
+def faults(path: Path) -> str:
+    """The counts of the fault suite as a table; a dash where nothing was there to be read, or no run was repeated."""
+    counted = json.loads(path.read_text(encoding="utf-8"))
+    names = ("injected", "corrupt_reads", "reruns", "reruns_the_same")
+    shown = lambda row: " | ".join("–" if row[name] is None else f"{row[name]:,}" for name in names)
+    rows = [f"| {row['fault']} | {shown(row)} |" for row in [*counted["faults"], {"fault": "**all**"} | counted["all"]]]
+    head = "| fault | injected | corrupt reads | reruns | ended the same |\n| --- | --: | --: | --: | --: |"
+    made = f"Made {counted['utc'][:10]} on {counted['system']}, Python {counted['python']}"
+    return "\n".join([head, *rows]) + f"\n\n{made}; {counted['failed_tests']} tests failed."
+
+
+def _plain(text: str) -> str:
+    """Text of a claim, so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_$<>\[\]{}|#~])", r"\\\1", text)

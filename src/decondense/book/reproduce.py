@@ -1,0 +1,324 @@
+"""Execute the notebooks in order, skip what is done, and build the book: `decondense reproduce`."""
+
+import importlib.util
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import chdir, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ..base.errors import unknown
+from ..base.files import require_writable, write_atomically
+from ..cli.command import INSTALL, named
+from . import cells, execute, profiles
+from .execute import Task
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+HEARTBEAT_SECONDS = 60  # between two signs of life in a log
+_STYLES = {
+    "waiting": "dim",
+    "running": "cyan",
+    "done": "green",
+    "already done": "green",
+    "failed": "bold red",
+    "blocked": "yellow",
+    "interrupted": "yellow",
+}
+
+
+def reproduce(
+    profile: str = "laptop",
+    only: Iterable[str] = (),
+    fresh: bool = False,
+    jobs: int = 1,
+    settings: Iterable[str] = (),
+    with_book: bool = True,
+    console: Console | None = None,
+) -> int:
+    """Execute the notebooks of a profile, then build the book.
+
+    Returns the exit status: 0, 1 (a notebook or the book failed), 130 (Ctrl-C, SIGTERM). A second run of the same
+    profile in the same clone waits for the first.
+
+    only
+        Ids of the notebooks to execute; empty for all of them.
+    fresh
+        Execute what is done already as well, and let no record made before now count.
+    jobs
+        Notebooks at a time.
+    settings
+        `NAME=VALUE` over the profile's parameters, in every selected notebook that has NAME.
+
+    Raises
+        FileNotFoundError: not inside a clone of the repository.
+        ValueError: unknown profile, notebook or parameter; a parameter that would have no effect.
+        ImportError: the packages of the extra `reproduce` are missing.
+        OSError: the disk is full, or the folder build/ cannot be written.
+    """
+    console = console or Console()
+    root = repository_root()
+    if not importlib.util.find_spec("papermill"):
+        raise ImportError(f"papermill is not installed. In {root} run: {INSTALL}")
+    tasks = plan(root, profile, only, settings)
+    with terminable(), alone(tasks, console):
+        return _reproduce(tasks, fresh, jobs, with_book, console)
+
+
+def _reproduce(tasks: list[Task], fresh: bool, jobs: int, with_book: bool, console: Console) -> int:
+    if fresh:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        for task in tasks:
+            write_atomically(task.fresh, now)
+    mark_done(tasks)
+    console.print(headline(tasks), highlight=False, soft_wrap=True)
+    try:
+        with display(tasks, console) as show:
+            run(tasks, jobs, show)
+    except KeyboardInterrupt:
+        if not is_live(console):
+            console.print(overview(tasks))
+        console.print("Interrupted. The same command (without --fresh) goes on from here.", style="yellow")
+        return 130
+    whole = report(tasks, console)
+    if with_book:
+        whole = build_book(tasks[0].root, tasks[0].profile, console) and whole
+    return 0 if whole else 1
+
+
+def build_book(root: Path, profile: str, console: Console) -> bool:
+    """Build the book from what was executed and print where it is; `False`, with the reason printed, if it fails."""
+    console.print("Building the book")
+    try:
+        from . import build
+
+        with chdir(root):
+            index = build.build(profile)
+    except Exception as error:  # whatever it is: what was executed stands, and the exit status says the rest
+        said = Text(f"The book was not built. {type(error).__name__}: {error}", style="bold red")
+        console.print(said, soft_wrap=True)
+        return False
+    console.print(Text(f"The book: {index}"), soft_wrap=True)
+    return True
+
+
+# --- what to run ----------------------------------------------------------------------------------------------------
+
+
+def repository_root() -> Path:
+    """The nearest folder, from the current one upwards, with pyproject.toml and notebooks/ in it."""
+    for folder in (here := Path.cwd(), *here.parents):
+        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"No pyproject.toml with notebooks/ beside it in {here} or above. Run this inside a clone of the repository."
+    )
+
+
+def plan(root: Path, profile: str, only: Iterable[str] = (), settings: Iterable[str] = ()) -> list[Task]:
+    """The selected notebooks in order, with their parameters checked; nothing is executed yet."""
+    if profile not in profiles.PROFILES:
+        raise unknown("profile", profile, profiles.PROFILES)
+    by_id = {profiles.notebook_id(p): p for p in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))}
+    only = list(only)
+    for name in only:
+        if name not in by_id:
+            raise unknown("notebook", name, by_id)
+    chosen = [path for name, path in by_id.items() if not only or name in only]
+    if not chosen:
+        raise FileNotFoundError(f"No notebook NN_id_title.ipynb in {root / 'notebooks'}.")
+    taken = {path: cells.takes(path) for path in chosen}
+    known = sorted(set().union(*(defined & read for defined, read in taken.values())))
+    overrides = dict(_override(setting, known) for setting in settings)
+    return [_task(root, profile, path, {n: v for n, v in overrides.items() if n in taken[path][0]}) for path in chosen]
+
+
+def _override(setting: str, known: list[str]) -> tuple[str, object]:
+    name, value = named("--set", setting)
+    if name not in known:
+        raise unknown("parameter", name, known)
+    return name, value
+
+
+def _task(root: Path, profile: str, notebook: Path, overrides: dict) -> Task:
+    task = Task(root, profile, notebook, profiles.parameters(profile, profiles.notebook_id(notebook)) | overrides)
+    cells.check_parameters(notebook, task.parameters)
+    cells.check_types(notebook, task.parameters)
+    task.estimate = execute.read_stamp(task.stamp).get("seconds")
+    if task.estimate is None and (minutes := profiles.estimate_minutes(profile, task.id)) is not None:
+        task.estimate = minutes * 60.0
+    return task
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+def _needed(task: Task, tasks: list[Task]) -> list[Task]:
+    return [other for other in tasks if other.id in profiles.needs(task.id)]
+
+
+def mark_done(tasks: list[Task]) -> None:
+    """Mark what need not be executed: done as it is now, and so is all that it needs."""
+    for task in tasks:
+        if execute.is_done(task) and all(other.state == "already done" for other in _needed(task, tasks)):
+            task.state = "already done"
+
+
+def run(tasks: list[Task], jobs: int, show: Callable[[], None]) -> None:
+    """Bring every task to an end, `jobs` at a time, each after those it needs; `show` is called all the while."""
+    try:
+        while any(task.state in ("waiting", "running") for task in tasks):
+            for task in tasks:
+                _advance(task, tasks, jobs)
+            show()
+            time.sleep(0.1)
+    finally:
+        execute.stop(tasks, show)
+
+
+def _advance(task: Task, tasks: list[Task], jobs: int) -> None:
+    if task.state == "running":
+        execute.poll(task)
+    if task.state != "waiting":
+        return
+    needed, running = _needed(task, tasks), sum(other.state == "running" for other in tasks)
+    if broken := [other.id for other in needed if other.state in ("failed", "blocked")]:
+        task.state, task.why = "blocked", f"needs {', '.join(broken)}"
+        for old in (task.stamp, task.output):  # the book must not show it beside a failed source
+            old.unlink(missing_ok=True)
+    elif running < jobs and all(other.state.endswith("done") for other in needed):
+        execute.start(task, jobs)
+
+
+@contextmanager
+def alone(tasks: list[Task], console: Console) -> Iterator[None]:
+    """Hold the lock of this profile's folder: two runs at once would write into each other's notebooks.
+
+    The system frees it when this process and the children that it started have ended, however they end.
+    """
+    folder = tasks[0].folder
+    require_writable(folder)
+    if fcntl is None:  # Windows
+        yield
+        return
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            where = folder.relative_to(tasks[0].root)
+            console.print(
+                f"Another run works in {where}. Waiting until it ends; Ctrl-C leaves it alone.", highlight=False
+            )
+            fcntl.flock(file, fcntl.LOCK_EX)
+        for task in tasks:
+            task.lock = file.fileno()
+        yield
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM, which batch systems and `kill` send, end a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+
+
+# --- what the user sees ---------------------------------------------------------------------------------------------
+
+
+def clock(seconds: float | None) -> str:
+    """A duration as m:ss, or h:mm:ss from an hour on; empty for `None`."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+
+
+def headline(tasks: list[Task]) -> str:
+    """How much there is to do, and how long it may take: said before it starts."""
+    todo = [task for task in tasks if task.state == "waiting"]
+    known = [task.estimate for task in todo if task.estimate is not None]
+    about = f", about {clock(sum(known))} of work" if known else ""
+    blind = f" ({len(todo) - len(known)} without an estimate)" if len(known) < len(todo) else ""
+    where = tasks[0].folder.relative_to(tasks[0].root)
+    return f"Profile {tasks[0].profile}: {len(todo)} of {len(tasks)} notebooks to execute{about}{blind}, into {where}"
+
+
+def overview(tasks: list[Task]) -> Table:
+    """The state of each notebook, one line each."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("notebook", overflow="ellipsis", no_wrap=True)
+    table.add_column("state", no_wrap=True, min_width=12)
+    table.add_column("elapsed", justify="right", no_wrap=True, min_width=7)
+    table.add_column("about", justify="right", no_wrap=True, min_width=7)
+    for task in tasks:
+        state = Text(task.state, _STYLES[task.state])
+        table.add_row(task.notebook.stem, state, clock(task.seconds), clock(task.estimate))
+    return table
+
+
+def is_live(console: Console) -> bool:
+    """Whether lines can be drawn again: not in a log, even where colours are forced on."""
+    return console.is_interactive and console.file.isatty()
+
+
+@contextmanager
+def display(tasks: list[Task], console: Console) -> Iterator[Callable[[], None]]:
+    """Give a function that shows the tasks: a live table in a terminal, plain lines in a log."""
+    if not is_live(console):
+        yield _plain(tasks, console)
+        return
+    with Live(overview(tasks), console=console, auto_refresh=False) as live:
+        yield lambda: live.update(overview(tasks), refresh=True)
+
+
+def _plain(tasks: list[Task], console: Console) -> Callable[[], None]:
+    said = {task.id: "waiting" for task in tasks}
+    last = time.monotonic()
+
+    def show() -> None:
+        nonlocal last
+        lines = [task for task in tasks if task.state != said[task.id]]
+        if not lines and time.monotonic() - last >= HEARTBEAT_SECONDS:
+            lines = [task for task in tasks if task.state == "running"]
+        for task in lines:
+            said[task.id], last = task.state, time.monotonic()
+            console.print(_line(task), soft_wrap=True, markup=False, highlight=False)
+        console.file.flush()
+
+    return show
+
+
+def _line(task: Task) -> str:
+    elapsed = f" {clock(task.seconds)}" if task.seconds else ""
+    about = f" of about {clock(task.estimate)}" if task.state == "running" and task.estimate else ""
+    why = f": {task.why}" if task.why else ""
+    return f"{datetime.now():%H:%M:%S} {task.notebook.stem} {task.state}{elapsed}{about}{why}"
+
+
+def report(tasks: list[Task], console: Console) -> bool:
+    """Print which notebooks failed, why, and where to look; `True` when none did."""
+    bad = [task for task in tasks if not task.state.endswith("done")]
+    if not bad:
+        return True
+    console.print("Not reproduced:", style="bold")
+    for task in bad:
+        console.print(Text(f"{task.notebook.stem} {task.state}: {task.why}", _STYLES[task.state]), soft_wrap=True)
+        if task.look:  # a path on a line of its own can be copied
+            console.print(Text(f"  look into {task.look.relative_to(task.root)}"), soft_wrap=True)
+    return False

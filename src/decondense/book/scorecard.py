@@ -1,0 +1,170 @@
+"""The scorecard pages of the book: the verdicts of all notebooks, made by code from the files that they wrote."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+from ..base.errors import unknown
+from ..paper.claims_table import COLUMNS, badge, cells
+from ..paper.verdicts import BADGES
+from .profiles import about, notebook_id
+
+BENCH = "bench-*.json"  # records of `nox -s bench`, which no notebook names
+OWN = "this book"  # source of a claim that is not the paper's
+
+
+class Page(NamedTuple):
+    """A notebook of the repository and what became of it in this run."""
+
+    source: Path  # notebooks/NN_id_title.ipynb
+    executed: Path  # build/<profile>/notebooks/NN_id_title.ipynb, absent when it was not executed
+    stamp: dict  # what the runner noted about a success: seconds, utc, versions; empty otherwise
+
+    @property
+    def name(self) -> str:
+        return self.source.stem
+
+    @property
+    def state(self) -> str:
+        if not self.executed.exists():
+            return "not executed"
+        return "done" if self.stamp else "failed"
+
+
+def read_verdicts(pages: Iterable[Page], records: Path) -> dict[str, dict]:
+    """Verdict files by notebook name, of the notebooks that are done: a file left by an older run does not count."""
+    verdicts = {}
+    for page in pages:
+        path = records / f"verdicts-{notebook_id(page.name)}.json"
+        if page.state == "done" and path.exists():
+            verdicts[page.name] = json.loads(path.read_text(encoding="utf-8"))
+            for claim in verdicts[page.name]["claims"]:
+                if claim["verdict"] not in BADGES:
+                    raise unknown(f"verdict in {path.name}:", claim["verdict"], BADGES)
+    return verdicts
+
+
+def read_committed(folder: Path) -> dict[str, dict]:
+    """Verdict files that the repository keeps (`keep`), by notebook name; empty where there are none."""
+    files = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("verdicts-*.json"))]
+    return {file["notebook"]: file for file in sorted(files, key=lambda file: file["notebook"])}
+
+
+def keep(records: Path, committed: Path) -> list[Path]:
+    """Copy the verdict files of a run, with the records that they name and their arrays, to the committed results.
+
+    What the folder `committed` held before is replaced, but for the records of `nox -s bench`. Returns its files.
+
+    Raises
+        FileNotFoundError: there is no verdict file, or a record is gone.
+    """
+    files = sorted(records.glob("verdicts-*.json"))
+    if not files:
+        raise FileNotFoundError(f"No verdict under {records}. Run `nox -s reproduce` first.")
+    verdicts = {path: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    beside = committed.with_name(f".{committed.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    copy_records({file["notebook"]: file for file in verdicts.values()}, records, beside, arrays=True)
+    for path in [*files, *committed.glob(BENCH)]:
+        shutil.copyfile(path, beside / path.name)
+    shutil.rmtree(committed, ignore_errors=True)  # only now that the new results are whole
+    beside.rename(committed)
+    return sorted(committed.iterdir())
+
+
+def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], committed: dict[str, dict]) -> str:
+    """The scorecard page: verdicts counted, one line per notebook, then each claim of this run."""
+    states = Counter(page.state for page in pages)
+    run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
+    lines = [
+        "# Scorecard",
+        f"Every claim that the notebooks of this run tested, in the profile `{profile}`. {about(profile)} "
+        "How a verdict is decided is said in [how the numbers are made](how_the_numbers_are_made.md).",
+        _summary(verdicts),
+        f"Notebooks: {run}.",
+        *(f"- [{page.name}](../notebooks/{page.source.name}): {page.state}" for page in pages if page.state != "done"),
+    ]
+    if committed:
+        kept = ", ".join(f"`{p}`" for p in sorted({file["profile"] for file in committed.values()}))
+        lines += [f"To compare with: [the committed run](committed_run.md), in the profile {kept}."]
+    return "\n\n".join([*lines, *_sections(verdicts, "records")]) + "\n"
+
+
+def committed_run(committed: dict[str, dict]) -> str:
+    """The page of what the repository keeps of a full run: the same tables as on the scorecard."""
+    lines = [
+        "# The committed run",
+        "What the repository keeps of a full run, with the records behind it. "
+        "Each record says when, on what machine and with which versions it was made.",
+        _summary(committed),
+    ]
+    return "\n\n".join([*lines, *_sections(committed, "results")]) + "\n"
+
+
+def _summary(verdicts: dict[str, dict]) -> str:
+    every = [claim for file in verdicts.values() for claim in file["claims"]]
+    claims = [claim for claim in every if claim["source"] != OWN]
+    counts = Counter(claim["verdict"] for claim in claims)
+    badges = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES)
+    own = f"Not counted: {len(every) - len(claims)} checks of this book's own."
+    return f'<p class="summary">{badges} of {len(claims)} claims of the paper</p>\n\n{own}'
+
+
+def _sections(verdicts: dict[str, dict], folder: str) -> list[str]:
+    if not verdicts:
+        return []
+    lines = ["## At a glance", _overview(verdicts, folder), "## Claim by claim"]
+    for name, file in verdicts.items():
+        rows = (cells(claim) for claim in file["claims"])
+        lines += [f"### [](../notebooks/{name}.ipynb)", _table("claims", COLUMNS, rows)]
+    return lines
+
+
+def _overview(verdicts: dict[str, dict], folder: str) -> str:
+    rows = []
+    for name, file in verdicts.items():
+        own = sum(claim["source"] == OWN for claim in file["claims"])
+        claims = [claim for claim in file["claims"] if claim["source"] != OWN]
+        sources = ", ".join(dict.fromkeys(escape(claim["source"]) for claim in claims))
+        link = f'<a href="../notebooks/{name}.html">{name}</a><br><small>{sources}</small>'
+        counts = Counter(claim["verdict"] for claim in claims)
+        badges = " ".join(badge(verdict, counts[verdict]) for verdict in BADGES if counts[verdict])
+        rows.append((link, badges, own or "", _records_list(file, folder)))
+    return _table("overview", ("notebook", "claims of the paper", "own checks", "records"), rows)
+
+
+def _records_list(file: dict, folder: str) -> str:
+    links = [f'<a href="../{folder}/{escape(r)}">{escape(r)}</a>' for r in file.get("records", [])]
+    return f"<details><summary>{len(links)}</summary>{'<br>'.join(links)}</details>" if links else ""
+
+
+def _table(kind: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    top = "".join(f"<th>{cell}</th>" for cell in head)
+    head_and_body = f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>"
+    return f'<div class="scroll"><table class="{kind}">\n{head_and_body}\n</table></div>'
+
+
+def copy_records(verdicts: dict[str, dict], source: Path, target: Path, arrays: bool = False) -> None:
+    """Copy the records that verdict files name from one folder to another, with their arrays when asked.
+
+    Raises
+        FileNotFoundError: a record is gone; the message says how to make it again.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for notebook, file in verdicts.items():
+        for name in file.get("records", []):
+            found = source / name
+            if not found.exists():
+                raise FileNotFoundError(
+                    f"The verdicts of {notebook} name the record {name}, which is gone. "
+                    f"Run `nox -s reproduce -- --only {notebook_id(notebook)} --fresh`."
+                )
+            shutil.copyfile(found, target / name)
+            beside = json.loads(found.read_text(encoding="utf-8")).get("arrays")
+            if arrays and beside:
+                shutil.copyfile(source / beside["file"], target / beside["file"])

@@ -1,0 +1,1 @@
+"""One room a notebook, of the same name: what it measures, its claims, its figures. No chapter imports another."""

@@ -1,0 +1,43 @@
+"""Figures of the expansion of the dispersion loss: what it replaces, and how far it holds."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..plots import BLUE, RED, STYLE, closed
+from .linear import ORDERS, kernel
+
+
+def curve(mean: float, spread: float) -> Figure:
+    """The function that the loss averages over the cosines, with what each order asks of it, at one mean and spread."""
+    c = np.linspace(-1, 1, 401)
+    points = np.array([mean - spread, mean + spread])
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(4.6, 3.0), layout="constrained")
+        axis.plot(c, kernel(c), color="0.5", linewidth=1)
+        axis.plot([mean], kernel(np.array([mean])), "o", color=BLUE, label="order 1: at the mean")
+        axis.plot(points, kernel(points), "D--", color=RED, label="order 2: at two points", linewidth=0.8)
+        axis.set(xlabel="cosine", ylabel="exp(-arccos(c) / π), cut")
+        axis.legend(fontsize=8)
+    return closed(figure)
+
+
+def domain(tables: dict[str, pd.DataFrame], value_target: float, gradient_target: float) -> Figure:
+    """Error of the value, and 1 - cosine of the gradients, against the spread of the cosines; one dot a row.
+
+    `tables` has the columns of `expansion_runs.errors`, one marker a table. Dashed: the targets.
+    """
+    with plt.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.2), layout="constrained")
+        for (label, table), marker in zip(tables.items(), "ox^s", strict=False):
+            for name, colour in zip(ORDERS, (BLUE, RED), strict=True):
+                how = {"marker": marker, "color": colour, "s": 12, "alpha": 0.7, "linewidths": 0.8}
+                left.scatter(table.spread, table[f"error, {name}"].abs(), **how)
+                right.scatter(table.spread, 1 - table[f"gradient, {name}"], label=f"{label}, {name}", **how)
+        left.axhline(value_target, color="0.5", linestyle="--", linewidth=0.8)
+        right.axhline(1 - gradient_target, color="0.5", linestyle="--", linewidth=0.8)
+        left.set(xlabel="spread of the cosines", ylabel="error of the value (%)", yscale="log")
+        right.set(xlabel="spread of the cosines", ylabel="1 - cosine of the gradients", yscale="log")
+        figure.legend(*right.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2)
+    return closed(figure)

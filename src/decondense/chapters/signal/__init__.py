@@ -1,0 +1,1 @@
+"""Condensation at initialisation: a recursion for it, and measurements beside it."""

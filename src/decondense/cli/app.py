@@ -1,0 +1,100 @@
+"""The command `decondense`: reproduce the paper, measure, compare and train models, look after the installation."""
+
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .. import __version__
+from ..base.errors import unknown
+from ..book import reproduce as runner
+from ..book.profiles import PROFILES
+from .command import said_plainly
+from .compare import compare
+from .doctor import doctor
+from .measure import measure
+from .train import train
+
+STATUS = (
+    "Exit status: 0 all is well; 1 something that was run failed, or doctor found something missing; "
+    "2 bad input, or the command could not begin; 130 Ctrl-C."
+)
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__, epilog=STATUS
+)
+Profile = Annotated[str, typer.Option(help="The size of the run: ci, laptop, gpu or paper.")]
+
+
+def _print_version(asked: bool) -> bool:
+    if asked:
+        typer.echo(f"decondense {__version__}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option(envvar="DECONDENSE_DEBUG", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["DECONDENSE_DEBUG"] = "1"
+
+
+# Commands with a module of their own stand here, one line each, in the order of the help.
+app.command()(measure)
+app.command()(compare)
+app.command()(train)
+app.command()(doctor)
+
+
+@app.command()
+@said_plainly
+def reproduce(
+    profile: Profile = "laptop",
+    only: Annotated[str, typer.Option(help="Only these notebooks, by id: fig2,figS3.")] = "",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run what is done again, and use no earlier record.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time; each holds its own model in memory.")] = 1,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a parameter. Repeatable.")
+    ] = None,
+    no_book: Annotated[bool, typer.Option("--no-book", help="Do not build the book afterwards.")] = False,
+) -> None:
+    """Execute the notebooks and build the book. What is done already is skipped: the same command resumes.
+
+    \b
+    Examples:
+      decondense reproduce
+      decondense reproduce --profile ci --no-book
+      decondense reproduce --only fig2,figS3 --set N_TEXTS=20
+      decondense reproduce --fresh --jobs 2
+    """
+    ids = [name.strip() for name in only.split(",") if name.strip()]
+    raise typer.Exit(runner.reproduce(profile, ids, fresh, jobs, set_ or [], not no_book))
+
+
+@app.command()
+@said_plainly
+def book(profile: Profile = "laptop") -> None:
+    """Build the book again from the notebooks that were executed."""
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
+    if not runner.build_book(runner.repository_root(), profile, Console()):
+        raise typer.Exit(1)
+
+
+@app.command()
+@said_plainly
+def keep(profile: Profile = "laptop") -> None:
+    """Copy the verdicts and records of a run to book/results, to be committed; the book shows them ever after."""
+    from ..book import overview, scorecard
+
+    root = runner.repository_root()
+    results = root / "book" / "results"
+    written = scorecard.keep(root / "build" / profile / "records", results)
+    overview.save(scorecard.read_committed(results), results, results / overview.PICTURE)
+    Console().print(f"{len(written)} files and {overview.PICTURE} in {results}", soft_wrap=True)

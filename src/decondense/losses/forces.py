@@ -1,0 +1,109 @@
+"""What a loss pushes: forces on tokens, taken from its real gradient."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .. import losses, metrics
+
+# A value is in [0, 180]; where two tokens coincide or are opposite, no direction of the force is defined.
+DEGREES = np.linspace(2, 178, 89)
+
+
+def force(name: str, z: Float[Tensor, "tokens features"], **options) -> Float[Tensor, "tokens features"]:
+    """Minus the gradient of the loss `name` at the tokens of one sequence: where gradient descent moves them.
+
+    Raises
+        ValueError: unknown loss or option.
+    """
+    z = z.detach().double()[None].requires_grad_()
+    losses.get(name, **options)(z).backward()
+    return -z.grad[0]
+
+
+def by_angle(names: Sequence[str], degrees: Float[np.ndarray, "angles"] = DEGREES, **options) -> pd.DataFrame:
+    """The force between two tokens of length 1 at an angle: one row an angle, one column a loss; positive is apart.
+
+    The component of the force on one of them along the circle through both, in units of the loss per radian.
+    """
+    radians = np.radians(degrees)
+    columns = {}
+    for name in names:
+        forces = []
+        for angle in radians:
+            z = torch.tensor([[1.0, 0.0], [np.cos(angle), np.sin(angle)]], dtype=torch.float64)
+            apart = torch.tensor([-np.sin(angle), np.cos(angle)])
+            forces.append(float(force(name, z, **options)[1] @ apart))
+        columns[name] = forces
+    return pd.DataFrame(columns, index=pd.Index(degrees, name="angle in degrees"))
+
+
+def radial_share(name: str, z: Float[Tensor, "tokens features"], **options) -> float:
+    """Share in [0, 1] of the squared force that changes norms and not directions, over all tokens."""
+    z, pushed = z.double(), force(name, z, **options)
+    along = (pushed * torch.nn.functional.normalize(z, dim=-1)).sum(-1)
+    return float(along.square().sum() / pushed.square().sum().clamp_min(1e-30))
+
+
+def cloud(tokens: int = 40, opening: float = 35.0, seed: int = 0) -> Float[Tensor, "tokens 3"]:
+    """Points on the unit sphere in a cone around (1, 1, 1): a small picture of condensed embeddings.
+
+    `opening` is the root mean square of their angle to the axis in degrees, where it is small. Each has length 1.
+    """
+    rng = np.random.default_rng(seed)
+    axis = np.ones(3) / np.sqrt(3)
+    points = axis + np.tan(np.radians(opening)) * rng.standard_normal((tokens, 3)) / np.sqrt(2)
+    return torch.from_numpy(points / np.linalg.norm(points, axis=1, keepdims=True))
+
+
+def flow(
+    name: str, points: Float[Tensor, "tokens features"], steps: int = 40, length: float = 0.1, **options
+) -> Float[np.ndarray, "moments tokens features"]:
+    """Gradient descent of the tokens themselves: their places before and after each step.
+
+    Each step moves the tokens by `length` in the root mean square, whatever the size of the gradient; it stops short
+    where the force vanishes. Shows directions, not speed.
+    """
+    places = [points.double()]
+    for _ in range(steps):
+        push = force(name, places[-1], **options)
+        size = push.square().sum(-1).mean().sqrt()
+        places.append(places[-1] + length * push / size.clamp_min(1e-6))
+    return torch.stack(places).numpy()
+
+
+def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float = 0.05) -> pd.DataFrame:
+    """What one step on each loss does to the tokens of a real layer: one row a loss.
+
+    The step has the length `step` times that of all tokens together. Columns: the value of the loss, the cosine of its
+    force with that of the first of `names`, the share of the force that is radial, the share along the mean direction
+    of the tokens, mu (mean cosine, diagonal included) after the step, its change, and that of the mean norm in percent.
+    """
+    z = z.double()
+    before, norm = float(metrics.mean_cosine(z).all_pairs), z.norm(dim=-1).mean()
+    mean = torch.nn.functional.normalize(metrics.unit_rows(z).mean(0), dim=0)
+    first = force(names[0], z)
+    rows = {}
+    for name in names:
+        push = force(name, z)
+        after = z + step * z.norm() * push / push.norm().clamp_min(1e-30)
+        rows[name] = {
+            "value": float(losses.get(name)(z[None])),
+            f"cosine with {names[0]}": float((push * first).sum() / (push.norm() * first.norm()).clamp_min(1e-30)),
+            "radial share": radial_share(name, z),
+            "share along the mean": float((push @ mean).square().sum() / push.square().sum().clamp_min(1e-30)),
+            "mu after": float(metrics.mean_cosine(after).all_pairs),
+            "change of mu": float(metrics.mean_cosine(after).all_pairs) - before,
+            "change of norm in %": float(100 * (after.norm(dim=-1).mean() / norm - 1)),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def elongation(z: Float[np.ndarray, "tokens features"]) -> float:
+    """Largest over smallest standard deviation along the principal axes: 1 for a round cloud, larger for a long one."""
+    values = np.linalg.svd(z - z.mean(0), compute_uv=False)
+    return float(values[0] / max(values[-1], 1e-12))

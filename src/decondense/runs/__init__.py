@@ -1,0 +1,1 @@
+"""Training runs: one configuration a run, its record, and grids of them."""

@@ -1,0 +1,162 @@
+"""Training runs compared where they stand equal: each at its best learning rate, or all at the same validation loss.
+
+A table of readings has one row a run: label, seed, learning_rate and the columns of `Run.path`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from ..paper.compare import Claim
+from ..paper.verdicts import FALLS, falls_with_size
+from . import tables as run_tables
+from .run import Run
+from .tables import Paired
+
+SYMBOLS = {"rho": "Spearman ρ", "tau": "Kendall τ", "late_half": "late-half μ"}  # quantities of a reading
+
+
+def relabel(runs: Sequence[Run], label: Callable[[dict], object]) -> list[Run]:
+    """The same runs, each labelled by what `label` takes from its configuration."""
+    return [replace(run, label=str(label(run.record.content["config"]))) for run in runs]
+
+
+def learning_rate(run: Run) -> float:
+    """The largest rate of the run's schedule."""
+    return run.record.content["config"]["learning_rate"]
+
+
+def tuned(runs: Sequence[Run]) -> list[Run]:
+    """Of each label the runs at one learning rate: where the mean over the seeds of the last validation loss is lowest.
+
+    A rate at which a run ended without a finite loss is passed over.
+
+    Raises
+        ValueError: a label has no rate with finite losses only.
+    """
+    kept = []
+    for label in dict.fromkeys(run.label for run in runs):
+        by_rate: dict[float, list[Run]] = {}
+        for run in runs:
+            if run.label == label:
+                by_rate.setdefault(learning_rate(run), []).append(run)
+        losses = {rate: np.mean([run.validation_loss for run in group]) for rate, group in by_rate.items()}
+        finite = {rate: loss for rate, loss in losses.items() if np.isfinite(loss)}
+        if not finite:
+            raise ValueError(f"No learning rate of {label!r} gave a finite validation loss. Add a lower one.")
+        kept += by_rate[min(finite, key=finite.__getitem__)]
+    return kept
+
+
+def at_checkpoint(runs: Sequence[Run], checkpoint: int = -1) -> pd.DataFrame:
+    """Readings after the last step, or at another checkpoint (0 is before the first step)."""
+    return _readings(runs, [run.path.iloc[checkpoint] for run in runs])
+
+
+def at_loss(runs: Sequence[Run], loss: float) -> pd.DataFrame:
+    """Readings where each run first reaches this validation loss (nats a token).
+
+    Between the last checkpoint above the loss (a) and the next one (b) each column is interpolated in the loss,
+
+        w = (loss_a - loss) / (loss_a - loss_b),   reading = (1 - w) a + w b,
+
+    rank correlations too, as numbers. A run that starts at or below the loss is read before its first step.
+
+    Raises
+        ValueError: a run never comes so low.
+    """
+    return _readings(runs, [_where(run, loss) for run in runs])
+
+
+def _where(run: Run, loss: float) -> pd.Series:
+    path = run.path.dropna()
+    below = np.flatnonzero(path.validation_loss <= loss)
+    if len(below) == 0:
+        raise ValueError(
+            f"The run {run.label!r}, seed {run.seed}, never reaches a validation loss of {loss:.3f}: its lowest is "
+            f"{path.validation_loss.min():.3f}. Ask for `common_loss` of the runs, or more."
+        )
+    if below[0] == 0:
+        return path.iloc[0]
+    before, after = path.iloc[below[0] - 1], path.iloc[below[0]]
+    weight = (before.validation_loss - loss) / (before.validation_loss - after.validation_loss)
+    return (1 - weight) * before + weight * after
+
+
+def common_loss(runs: Sequence[Run]) -> float:
+    """The lowest validation loss that all runs reach at some checkpoint, in nats a token: the worst run's lowest."""
+    return float(max(run.path.validation_loss.min() for run in runs))
+
+
+def _readings(runs: Sequence[Run], rows: Sequence[pd.Series]) -> pd.DataFrame:
+    which = [{"label": run.label, "seed": run.seed, "learning_rate": learning_rate(run)} for run in runs]
+    return pd.DataFrame([a | row.to_dict() for a, row in zip(which, rows, strict=True)])
+
+
+def by_seed(readings: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """One row a label, in the order of the readings, and one column a seed."""
+    return readings.pivot(index="label", columns="seed", values=quantity).loc[readings.label.unique()]
+
+
+def differences(readings: pd.DataFrame, quantity: str) -> tuple[Paired, list[Paired]]:
+    """(last label minus first, each label minus the one before it), taken seed by seed: what `falls_with_size` asks.
+
+    Raises
+        ValueError: fewer than two labels, or two of them share no seed.
+    """
+    table = by_seed(readings, quantity)
+    if len(table) < 2:
+        raise ValueError(f"A difference needs two labels, got {list(table.index)}.")
+    pairs = [(table.index[0], table.index[-1]), *pairwise(table.index)]
+    found = [(table.loc[b] - table.loc[a]).dropna().to_numpy() for a, b in pairs]
+    for (a, b), values in zip(pairs, found, strict=True):
+        if len(values) == 0:
+            raise ValueError(f"{b!r} and {a!r} share no seed.")
+    end, *steps = map(run_tables.over_seeds, found)
+    return end, steps
+
+
+def seed_by_seed(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Last label minus first for each table and quantity: a column a seed, then mean and 95 % interval."""
+    rows = {}
+    for name, readings in tables.items():
+        for quantity, symbol in SYMBOLS.items():
+            values = by_seed(readings, quantity)
+            apart = (values.iloc[-1] - values.iloc[0]).rename(lambda seed: f"seed {seed}").to_dict()
+            end, _ = differences(readings, quantity)
+            rows[name, symbol] = apart | {"mean": end.mean, "low": end.interval.low, "high": end.interval.high}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def chain(readings: pd.DataFrame, quantity: str) -> str:
+    """Means over the seeds in the order of the labels, with their standard deviation: `0.97 ± 0.01 → 0.43 ± 0.05`."""
+    table = by_seed(readings, quantity)
+    spread = table.std(axis=1, ddof=1)
+    each = [
+        f"{mean:.3f}" + (f" ± {s:.3f}" if np.isfinite(s) else "")
+        for mean, s in zip(table.mean(axis=1), spread, strict=True)
+    ]
+    return " → ".join(each)
+
+
+def falling_claims(
+    where: str, what: str, readings: pd.DataFrame, published: Mapping[str, tuple[str, str]] | None = None
+) -> list[Claim]:
+    """One claim for each of `SYMBOLS`: it falls over the labels, by the rule `FALLS` with intervals over the seeds.
+
+    where, what
+        The two parts of the claim, such as "tuned rate" and "the wider the MLP, the lower".
+    published
+        For a quantity its source and what the paper has; the others are claims of this book.
+    """
+    claims = []
+    for quantity, symbol in SYMBOLS.items():
+        source, there = (published or {}).get(quantity, ("this book", "not stated"))
+        end, steps = differences(readings, quantity)
+        verdict = falls_with_size(end.interval, [step.interval for step in steps])
+        here = chain(readings, quantity)
+        claims.append(Claim(f"{where}: {what} {symbol}", source, there, here, f"{FALLS}; over seeds", *verdict))
+    return claims

@@ -1,0 +1,88 @@
+"""A finished training run, as the notebooks read it from its record."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from .. import evaluate, trainers
+from ..condensation import Condensation
+from ..records import Record
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run. Entry l = 0..L as in `decondense.hooks`, checkpoint 0 before the first step."""
+
+    label: str
+    seed: int
+    record: Record
+
+    @property
+    def results(self) -> dict:
+        return self.record.content["results"]
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        with np.load(self.record.arrays) as file:
+            return {name: file[name] for name in file.files}
+
+    @property
+    def mu(self) -> Float[np.ndarray, "checkpoints entries"]:
+        """Mean cosine (diagonal included), mean over the texts."""
+        return self._arrays["mu"].mean(1)
+
+    def look(self, checkpoint: int = -1) -> Condensation:
+        """The geometry at one checkpoint, as `measure` gave it."""
+        mu, n = self._arrays["mu"][checkpoint], self.record.content["config"]["text_length"]
+        none = np.zeros(mu.shape[1], dtype=np.int64)
+        return Condensation(
+            name=f"step {self.results['checkpoints'][checkpoint]}",
+            mu_per_text=mu,
+            mu_off_diagonal_per_text=(n * mu - 1) / (n - 1),  # every token has cosine 1 with itself
+            histogram=self._arrays["histogram"][checkpoint].astype(float),
+            tokens=np.full(len(mu), n),
+            zero_vectors=none,
+            nonfinite_vectors=none,
+            settings={"max_length": n, "seed": self.seed},
+        )
+
+    def late_half(self, checkpoint: int = -1) -> float:
+        """Mean cosine over the entries L // 2 + 1 .. L, after the last step or at another checkpoint."""
+        chosen = trainers.entries("late_half", self.mu.shape[1] - 1)
+        return float(self.mu[checkpoint, chosen].mean())
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """What was logged at each step: loss (the total), loss_language, loss_regulariser, learning_rate, grad_norm."""
+        return pd.DataFrame(self.results["curve"])
+
+    @cached_property
+    def path(self) -> pd.DataFrame:
+        """One row a checkpoint: step, tokens, validation_loss (NaN where not measured), rho, tau, late_half."""
+        steps, losses = self.results["checkpoints"], self.results["validation_loss"]
+        measured = dict(zip(steps if len(losses) == len(steps) else (steps[0], steps[-1]), losses, strict=True))
+        a_step = self.results["tokens"] / max(1, steps[-1])
+        looks = [self.look(number) for number in range(len(steps))]
+        return pd.DataFrame({
+            "step": steps,
+            "tokens": [round(a_step * step) for step in steps],
+            "validation_loss": [measured.get(step, np.nan) for step in steps],
+            "rho": [look.rho for look in looks],
+            "tau": [look.tau for look in looks],
+            "late_half": [self.late_half(number) for number in range(len(steps))],
+        })  # fmt: skip
+
+    @property
+    def validation_loss(self) -> float:
+        """Mean cross-entropy on the held-out windows after the last step, in nats a token."""
+        return self.results["validation_loss"][-1]
+
+    @property
+    def evaluation(self) -> evaluate.Evaluation:
+        """The benchmarks after the last step, item by item."""
+        names = [name for name in self._arrays if name.startswith("item_")]
+        items = pd.DataFrame({name.removeprefix("item_"): self._arrays[name] for name in names})
+        return evaluate.Evaluation(items, self.results["tasks"])

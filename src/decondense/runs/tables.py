@@ -1,0 +1,148 @@
+"""From training runs to the tables of the book: means over seeds, paired differences, ranks, tests.
+
+Runs of two conditions with the same seed saw the same batches in the same order, so differences are taken seed by seed.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from .. import stats
+from ..base.errors import unknown
+from ..condensation import LEVEL, Interval
+from .run import Run
+
+Quantity = Callable[[Run], float]
+
+
+class Paired(NamedTuple):
+    """A mean difference over seeds, its 95 % interval (Student's t; NaN with one seed), and the p-value."""
+
+    mean: float
+    interval: Interval
+    p: float
+
+
+def by_seed(runs: Sequence[Run], quantity: Quantity) -> pd.DataFrame:
+    """One row a label, one column a seed; a run that has no seed (before training) has its value in the first."""
+    rows: dict[str, dict[int, float]] = {}
+    for run in runs:
+        rows.setdefault(run.label, {})[run.seed] = quantity(run)
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def summary(runs: Sequence[Run], quantities: dict[str, Quantity]) -> pd.DataFrame:
+    """Mean over the seeds of each quantity, with its standard deviation (ddof = 1) as text, one row a label."""
+    columns = {}
+    for name, quantity in quantities.items():
+        table = by_seed(runs, quantity)
+        columns[name] = [_mean_and_spread(row.dropna()) for _, row in table.iterrows()]
+    return pd.DataFrame(columns, index=table.index)
+
+
+def _mean_and_spread(values: pd.Series) -> str:
+    spread = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{values.mean():.4f}{spread}"
+
+
+def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -> Paired:
+    """Mean over the seeds of quantity(label) - quantity(baseline).
+
+    Raises
+        ValueError: a label that no run has, or the two conditions share no seed.
+    """
+    table = by_seed(runs, quantity)
+    for name in (label, baseline):
+        if name not in table.index:
+            raise unknown("label", name, table.index)
+    difference = (table.loc[label] - table.loc[baseline]).dropna().to_numpy()
+    if len(difference) == 0:
+        raise ValueError(f"{label!r} and {baseline!r} share no seed.")
+    return over_seeds(difference)
+
+
+def over_seeds(values: Sequence[float] | np.ndarray) -> Paired:
+    """Mean of one number a seed, its interval, and the p-value against 0."""
+    values = np.asarray(values, dtype=float)
+    mean, n = float(values.mean()), len(values)
+    if n == 1:
+        return Paired(mean, Interval(np.nan, np.nan), np.nan)
+    half = float(student.ppf((1 + LEVEL) / 2, n - 1) * values.std(ddof=1) / n**0.5)
+    return Paired(mean, Interval(mean - half, mean + half), float(stats.paired_t_test(values).p))
+
+
+def text(found: Paired, digits: int = 4) -> str:
+    """A difference as the tables show it: `-0.0132 [-0.0140, -0.0124]`."""
+    low, high = found.interval
+    between = f" [{low:+.{digits}f}, {high:+.{digits}f}]" if np.isfinite(low) else ""
+    return f"{found.mean:+.{digits}f}{between}"
+
+
+def accuracy(runs: Sequence[Run], spread: bool = False) -> pd.DataFrame:
+    """Mean acc in percent over the seeds (or its standard deviation): a row a label, a column a task, the average."""
+    rows: dict[str, list[pd.Series]] = {}
+    for run in runs:
+        rows.setdefault(run.label, []).append(run.evaluation.table()["acc (%)"])
+    return pd.DataFrame({k: _over(pd.DataFrame(v), spread) for k, v in rows.items()}).T
+
+
+def _over(table: pd.DataFrame, spread: bool) -> pd.Series:
+    return table.std(ddof=1) if spread else table.mean()
+
+
+def with_rank(table: pd.DataFrame, ties: str = "average") -> pd.DataFrame:
+    """The table with a column `rank`: the mean over the tasks of a label's rank among the labels (1 is best)."""
+    tasks = table.drop(columns="average")
+    places = np.array([stats.ranks(tasks[task], ties) for task in tasks])
+    return table.assign(rank=places.mean(0))
+
+
+def scores(runs: Sequence[Run], label: str, column: str = "score") -> list[np.ndarray]:
+    """For each task an array (seeds, items) of one column of the items, as `stats.paired_bootstrap` takes it.
+
+    Raises
+        ValueError: no run of this label.
+    """
+    found = [run.evaluation.items for run in runs if run.label == label]
+    if not found:
+        raise ValueError(f"No run is labelled {label!r}.")
+    tasks = found[0].task.unique()
+    return [np.stack([items.loc[items.task == task, column].to_numpy(float) for items in found]) for task in tasks]
+
+
+def against(runs: Sequence[Run], label: str, others: Sequence[str]) -> pd.DataFrame:
+    """`label` minus each of the others, on the average over the tasks of acc, in percentage points.
+
+    Columns: difference; `low`, `high`, the 95 % paired bootstrap over the items; `p` of Student's t-test over seeds as
+    the paper's, `p, Holm` corrected for the number of others; `flips`, the share of items that change between the two.
+    Where only one of the two has several seeds (the model before training), the t-test is that of one sample.
+    """
+    rows = {}
+    ours = [run.evaluation.table().loc["average", "acc (%)"] for run in runs if run.label == label]
+    for other in others:
+        difference, interval = stats.paired_bootstrap(scores(runs, label), scores(runs, other))
+        theirs = [run.evaluation.table().loc["average", "acc (%)"] for run in runs if run.label == other]
+        flips = np.mean([flip_share(a, b) for a, b in zip(scores(runs, label), scores(runs, other), strict=True)])
+        rows[other] = [100 * difference, 100 * interval.low, 100 * interval.high, _student(ours, theirs), flips]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high", "p", "flips"])
+    table.insert(4, "p, Holm", stats.holm(table["p"]) if table["p"].notna().all() else np.nan)
+    return table
+
+
+def _student(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Two-sided p-value; NaN where one seed on both sides, or no spread at all, leaves nothing to test with."""
+    ours, theirs = sorted((ours, theirs), key=len, reverse=True)  # two-sided: which is which does not matter
+    if len(ours) < 2 or np.std(ours) + np.std(theirs) == 0:
+        return np.nan
+    mean, std = np.mean(ours), np.std(ours, ddof=1)
+    if len(theirs) == 1:
+        return float(stats.t_test_one_sample(mean, std, len(ours), theirs[0]).p)
+    return float(stats.t_test(mean, std, len(ours), np.mean(theirs), np.std(theirs, ddof=1), len(theirs)).p)
+
+
+def flip_share(a: np.ndarray, b: np.ndarray) -> float:
+    """Share of the items of one task, averaged over pairs of seeds, that one run has right and the other wrong."""
+    return float(np.mean([np.abs(x - y).mean() for x in a for y in b]))

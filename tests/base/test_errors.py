@@ -1,0 +1,13 @@
+"""Errors that name the cure."""
+
+from decondense.base.errors import unknown
+
+
+def test_nearest_name_comes_first_whatever_its_case():
+    error = unknown("corpus", "WIKITEXT2", ["imdb", "Wikitext-2"])
+    assert isinstance(error, ValueError)
+    assert str(error) == "Unknown corpus 'WIKITEXT2'. Did you mean 'Wikitext-2'? Known: imdb, Wikitext-2."
+
+
+def test_no_guess_when_nothing_is_near():
+    assert str(unknown("source", "xyz", iter(["hub", "local"]))) == "Unknown source 'xyz'. Known: hub, local."

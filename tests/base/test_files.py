@@ -1,0 +1,152 @@
+"""Files that are never half written, and where caches live."""
+
+import errno
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from decondense.base import files
+
+
+def test_cache_is_where_the_variable_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("DECONDENSE_CACHE", str(tmp_path / "here"))
+    assert files.cache_dir() == tmp_path / "here"
+
+
+def test_cache_is_the_users_without_the_variable(monkeypatch, tmp_path):
+    monkeypatch.delenv("DECONDENSE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert files.cache_dir() == tmp_path / "decondense"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert files.cache_dir() == Path.home() / ".cache" / "decondense"
+
+
+def test_a_cache_that_is_a_file_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DECONDENSE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(NotADirectoryError, match="Set DECONDENSE_CACHE to a folder"):
+        files.cache_dir()
+
+
+@pytest.mark.parametrize("data", ["ρ and τ\n", b"\x00\xff"])
+def test_what_is_written_is_read(tmp_path, data):
+    path = files.write_atomically(tmp_path / "new" / "folder" / "a.txt", data)
+    assert path.read_bytes() == (data.encode() if isinstance(data, str) else data)
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("stage", ["fsync", "replace"])
+def test_a_kill_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, stage):
+    path = files.write_atomically(tmp_path / "a.txt", "old")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files.os, stage, killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize(("age", "there"), [(files.LEFT_BEHIND + 60, False), (files.LEFT_BEHIND - 60, True)])
+def test_what_killed_processes_left_is_cleared_away_after_a_day(tmp_path, age, there):
+    """Files and folders; what ends otherwise, or is not hidden, is of somebody else."""
+    file, folder = tmp_path / f".a.txt.x1{files.UNFINISHED}", tmp_path / f".x2{files.UNFINISHED}"
+    kept = [tmp_path / ".hidden", tmp_path / f"plain{files.UNFINISHED}"]
+    (folder / "inside").mkdir(parents=True)
+    for path in (file, *kept):
+        path.touch()
+    for path in (file, folder, *kept):
+        os.utime(path, (time.time() - age,) * 2)
+    files.write_atomically(tmp_path / "b.txt", "new")
+    assert (file.exists(), folder.exists()) == (there, there)
+    assert all(path.exists() for path in kept)
+
+
+def test_unfinished_folder_goes_unless_it_was_moved(tmp_path):
+    with pytest.raises(FileNotFoundError), files.unfinished_folder(tmp_path / "new") as folder:
+        (folder / "half" / "of it").touch()
+    assert os.listdir(tmp_path / "new") == []
+    with files.unfinished_folder(tmp_path / "new") as folder:
+        (folder / "whole").touch()
+        files.move_folder(folder, tmp_path / "new" / "a")
+    assert os.listdir(tmp_path / "new") == ["a"]
+    assert os.listdir(tmp_path / "new" / "a") == ["whole"]
+
+
+def test_another_process_may_have_moved_its_folder_first(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("same")
+    files.move_folder(tmp_path / "first", tmp_path / "a")
+    files.move_folder(tmp_path / "second", tmp_path / "a")
+    with pytest.raises(OSError, match="second"):
+        files.move_folder(tmp_path / "second", tmp_path / "no" / "folder")
+
+
+FULL = "No space left on device. Free some space, or set DECONDENSE_CACHE to a folder on another disk, then give"
+CLOSED = (
+    "Read-only file system. Make this folder writable, or set DECONDENSE_CACHE to a folder that you can write, then"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "x"), FULL),
+        (Exception("I/O error: x (os error 28)"), FULL),  # of a library written in Rust
+        (OSError(errno.EROFS, "x"), CLOSED),
+    ],
+)
+def test_what_cannot_be_written_names_the_cure(error, said):
+    with pytest.raises(OSError, match=said) as caught, files.writing_into(files.cache_dir() / "a"):
+        raise error
+    assert caught.value.errno in files.CANNOT_WRITE
+    assert caught.value.filename == str(files.cache_dir() / "a")
+
+
+def test_outside_the_cache_another_cache_is_no_cure(tmp_path):
+    with pytest.raises(OSError, match=r"Free some space, then give"), files.writing_into(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "x")
+
+
+def test_other_errors_are_left_as_they_are(tmp_path):
+    with pytest.raises(ConnectionError, match=r"^no network$"), files.writing_into(tmp_path):
+        raise ConnectionError("no network")
+
+
+def test_require_writable_leaves_nothing(tmp_path):
+    files.require_writable(tmp_path / "a")
+    assert os.listdir(tmp_path / "a") == []
+
+
+def test_a_damaged_folder_is_made_again_once(tmp_path):
+    def make():
+        tmp_path.joinpath("a").mkdir(exist_ok=True)
+        made.append(1)
+        return tmp_path / "a"
+
+    def read(folder):
+        if len(made) < enough:
+            raise OSError("cut short\nmore")
+        return "whole"
+
+    made, enough = [], 2
+    with pytest.warns(UserWarning, match=r"The cached a is damaged \(cut short\); it is made again"):
+        assert files.read_or_make_again(make, read) == "whole"
+    assert len(made) == 2
+    made, enough = [], 3
+    with pytest.warns(UserWarning, match="again"), pytest.raises(OSError, match="cut short"):
+        files.read_or_make_again(make, read)
+
+
+def test_sha256_of_text_bytes_and_file_agree(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("ρ".encode())
+    expected = hashlib.sha256("ρ".encode()).hexdigest()
+    assert files.sha256("ρ") == files.sha256("ρ".encode()) == files.sha256(path) == expected
+    assert files.sha256("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

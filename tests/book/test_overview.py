@@ -1,0 +1,82 @@
+"""The picture of the README: what it shows, and that it shows what is committed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from decondense import records
+from decondense.book import overview, scorecard
+from decondense.cli.app import app
+from decondense.paper.verdicts import NOT_REPRODUCED, REPRODUCED
+
+COMMITTED = Path(__file__).parents[2] / "book" / "results"
+
+
+def page(name, *verdicts, records=(), **more):
+    claims = [{"claim": "c", "source": "Fig. 2", "verdict": verdict} for verdict in verdicts]
+    return {name: {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)} | more}
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch, condensation):
+    """Three records of measurements, one of a pocket model, and one record that measures nothing."""
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
+    made = []
+    for model, weights in (("gpt2-xl", "random"), ("gpt2", "pretrained"), ("pocket-small", "pretrained"), ("a", None)):
+        config = {"model": model, "seed": 0} | ({"weights": weights} if weights else {})
+        made.append(records.run("condensation", config, lambda: ({}, condensation.to_bytes())).path.name)
+    return tmp_path, made
+
+
+def test_bars_are_the_verdicts_on_the_papers_claims(tmp_path):
+    committed = page("05_fig3_mlp_width", REPRODUCED, REPRODUCED, NOT_REPRODUCED) | page("06_fig4_none_of_the_paper")
+    committed["05_fig3_mlp_width"]["claims"].append({"source": scorecard.OWN, "verdict": REPRODUCED})
+    _, axis = overview.draw(committed, tmp_path).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["fig3 mlp width"]
+    assert [bar.get_width() for bar in axis.patches] == [2, 0, 1, 0]
+    assert [bar.get_x() for bar in axis.patches] == [0, 2, 2, 3]
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert legend == ["reproduced (2)", "partly (0)", "not reproduced (1)", "not testable here (0)"]
+
+
+def test_lines_are_the_models_of_others_and_first_weights(results, condensation):
+    folder, made = results
+    axis, _ = overview.draw(page("02_fig2_model_families", REPRODUCED, records=made), folder).axes
+    assert [(line.get_label(), line.get_linestyle()) for line in axis.lines] == [
+        ("gpt2", "-"),
+        ("gpt2-xl, first weights", "--"),
+    ]
+    for line in axis.lines:
+        assert line.get_ydata() == pytest.approx(condensation.mu)
+
+
+def test_a_picture_tells_which_verdicts_it_shows(tmp_path):
+    committed = page("05_fig3_mlp_width", REPRODUCED)
+    path = overview.save(committed, tmp_path, tmp_path / "picture.png")
+    assert Image.open(path).text["Description"] == overview.shown(committed)
+    assert overview.shown(page("05_fig3_mlp_width", NOT_REPRODUCED)) != overview.shown(committed)
+
+
+def test_the_committed_picture_shows_the_committed_run():
+    """If not: `decondense keep` draws it."""
+    shown = Image.open(COMMITTED / overview.PICTURE).text["Description"]
+    assert shown == overview.shown(scorecard.read_committed(COMMITTED))
+
+
+def test_keep_draws_it(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    made = tmp_path / "build" / "ci" / "records"
+    for folder in (made, tmp_path / "notebooks", tmp_path / "book"):
+        folder.mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    (made / "verdicts-fig3.json").write_text(json.dumps(page("05_fig3_mlp_width", REPRODUCED)["05_fig3_mlp_width"]))
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(app, ["keep", "--profile", "ci"], catch_exceptions=False, env={"COLUMNS": "200"})
+    assert "1 files and overview.png in" in said.output
+    kept = tmp_path / "book" / "results"
+    committed = scorecard.read_committed(kept)
+    assert list(committed) == ["05_fig3_mlp_width"]
+    assert Image.open(kept / overview.PICTURE).text["Description"] == overview.shown(committed)

@@ -1,0 +1,109 @@
+"""The scorecard page: counts, links, what counts, and the committed results."""
+
+import json
+
+import pytest
+
+from decondense.book import scorecard
+from decondense.book.scorecard import Page
+
+STAMP = {"seconds": 1.0, "utc": "2026-01-01T00:00:00", "versions": {"python": "3.11"}}
+
+
+def verdicts(name, records=(), only=None):
+    claims = [
+        {"claim": f"rho < {i} & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5", "tolerance": "0.1"}
+        | {"verdict": only or verdict, "why": "because"}
+        for i, verdict in enumerate(scorecard.BADGES)
+    ]
+    return {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """(pages, folder of records) of a run with one notebook that is done and one that failed."""
+    records = tmp_path / "records"
+    records.mkdir()
+    pages = []
+    for name, stamp in (("00_start_here", STAMP), ("06_fig3_widths", {})):
+        executed = tmp_path / f"{name}.ipynb"
+        executed.write_text("{}")
+        pages.append(Page(tmp_path / "notebooks" / f"{name}.ipynb", executed, stamp))
+    (records / "verdicts-start.json").write_text(json.dumps(verdicts("00_start_here", ["start-seed0-abc.json"])))
+    (records / "verdicts-fig3.json").write_text(json.dumps(verdicts("06_fig3_widths", ["gone.json"])))
+    arrays = {"file": "start-seed0-abc-1.npz", "sha256": "not looked at here"}
+    (records / "start-seed0-abc.json").write_text(json.dumps({"experiment": "start", "arrays": arrays}))
+    (records / "start-seed0-abc-1.npz").write_bytes(b"arrays")
+    return pages, records
+
+
+def test_scorecard_counts_links_and_escapes(run):
+    pages, records = run
+    found = scorecard.read_verdicts(pages, records)
+    assert list(found) == ["00_start_here"], "verdicts that a failed notebook left behind must not count"
+    page = scorecard.scorecard("ci", pages, found, {})
+    assert "of 4 claims of the paper" in page
+    assert "Notebooks: 1 done, 1 failed, 0 not executed." in page
+    assert "### [](../notebooks/00_start_here.ipynb)" in page
+    assert "rho &lt; 0 &amp; | falls" in page
+    assert '<a href="../records/start-seed0-abc.json">' in page
+    assert "committed run" not in page
+
+
+def test_one_line_for_each_notebook_counts_its_verdicts_and_its_own_checks_apart(run):
+    pages, records = run
+    found = scorecard.read_verdicts(pages, records)
+    claims = found["00_start_here"]["claims"]
+    claims[0]["source"] = scorecard.OWN
+    page = scorecard.scorecard("ci", pages, found, {})
+    row = page.split("00_start_here</a>")[1].split("</tr>")[0]
+    first, *others = scorecard.BADGES
+    assert claims[0]["verdict"] == first
+    assert [scorecard.badge(verdict, 1) in row for verdict in (first, *others)] == [False, True, True, True]
+    assert "<td>1</td>" in row  # the checks of this book's own
+    assert "of 3 claims of the paper" in page
+    assert "Not counted: 1 checks" in page
+
+
+def test_an_unknown_verdict_is_refused(run):
+    pages, records = run
+    (records / "verdicts-start.json").write_text(json.dumps(verdicts("00_start_here", only="mostly")))
+    with pytest.raises(ValueError, match=r"verdicts-start\.json: 'mostly'"):
+        scorecard.read_verdicts(pages, records)
+
+
+def test_kept_results_are_shown_beside_the_run(run, tmp_path):
+    pages, records = run
+    (records / "verdicts-fig3.json").unlink()
+    committed = tmp_path / "results"
+    written = {path.name for path in scorecard.keep(records, committed)}
+    assert written == {"verdicts-start.json", "start-seed0-abc.json", "start-seed0-abc-1.npz"}
+    kept = scorecard.read_committed(committed)
+    page = scorecard.scorecard("ci", pages, {}, kept)
+    assert "of 0 claims of the paper" in page
+    assert "[the committed run](committed_run.md), in the profile `ci`" in page
+    page = scorecard.committed_run(kept)
+    assert "of 4 claims of the paper" in page
+    assert '<a href="../results/start-seed0-abc.json">' in page
+    assert "because" in page
+
+
+def test_keeping_leaves_the_records_of_benchmarks(run, tmp_path):
+    _, records = run
+    (records / "verdicts-fig3.json").unlink()
+    committed = tmp_path / "results"
+    committed.mkdir()
+    for name in ("bench-loss-seed0-abc.json", "old-seed0-abc.json"):
+        (committed / name).write_text(name)
+    names = [path.name for path in scorecard.keep(records, committed)]
+    assert "bench-loss-seed0-abc.json" in names
+    assert "old-seed0-abc.json" not in names
+    assert (committed / "bench-loss-seed0-abc.json").read_text() == "bench-loss-seed0-abc.json"
+
+
+def test_keeping_needs_every_record(run, tmp_path):
+    _, records = run
+    with pytest.raises(FileNotFoundError, match=r"gone\.json.*--only fig3 --fresh"):
+        scorecard.keep(records, tmp_path / "results")
+    with pytest.raises(FileNotFoundError, match="reproduce"):
+        scorecard.keep(tmp_path / "empty", tmp_path / "results")

@@ -1,0 +1,108 @@
+"""Errors, gains and spreads of the published averages: by hand, by simulation, and against each other."""
+
+import numpy as np
+import pytest
+
+from decondense import stats
+from decondense.chapters.audit import gains, tables
+
+
+def test_items_are_those_of_the_limit_and_mmlu_takes_it_per_subject():
+    assert gains.items("GPT2").tolist() == [500] * 9 + [12_173]
+    assert gains.items("Qwen3-1.7B").tolist() == [200] * 9 + [9_183]
+    assert all(n <= 57 * limit for limit, n in gains.MMLU_ITEMS.items())
+
+
+@pytest.mark.parametrize("model", tables.MID_TRAINED)
+def test_equivalent_items_give_the_same_paired_error(model):
+    n, flips = gains.items(model), 0.1
+    error = np.sqrt((flips / n).sum()) / len(n)
+    assert np.sqrt(flips / (10 * gains.equivalent_items(model))) == pytest.approx(error, rel=1e-3)
+
+
+def test_item_errors_are_binomial():
+    found = gains.item_errors()
+    assert found.loc["anli_r2", "GPT2"] == pytest.approx(100 * np.sqrt(0.348 * 0.652 / 500))
+    tasks = found.loc[list(tables.TASKS)]
+    np.testing.assert_allclose(found.loc["average"], np.sqrt((tasks**2).sum()) / 10)
+    assert (found.loc["mmlu"] < found.loc["anli_r2"]).all()
+
+
+@pytest.mark.parametrize("model", tables.MID_TRAINED)
+@pytest.mark.parametrize("against", ["train", "none"])
+def test_gains_of_the_tasks_make_up_that_of_the_average(model, against):
+    found, averages = gains.gains(model, against), tables.mid_trained().loc[model].average
+    assert found.carries.sum() == pytest.approx(averages.dispersion - averages[against], abs=0.03)
+    assert found.share.sum() == pytest.approx(1)
+
+
+def test_errors_of_a_gain_by_hand():
+    row = gains.gains("GPT2").loc["medmcqa"]
+    assert row.gain == pytest.approx(26.6 - 24.2)
+    assert row.seeds == pytest.approx(np.sqrt((2.3**2 + 3.8**2) / 3))
+    assert row["items"] == pytest.approx(100 * np.sqrt(2 * 0.254 * 0.746 / 500))
+    alone = gains.gains("GPT2", "none").loc["medmcqa"]
+    assert alone.seeds == pytest.approx(2.3 / np.sqrt(3))  # the untrained row has no spread
+
+
+def test_gain_of_average_reports_what_the_tables_do():
+    found = gains.gain_of_average().set_index(["table", "model", "against"])
+    row = found.loc[("Table 5", "Qwen3-0.6B", "train")]
+    assert row.gain == pytest.approx(1.17)
+    items = 10 * gains.equivalent_items("Qwen3-0.6B")
+    assert 1.96 * np.sqrt(row.flips_196 / items) == pytest.approx(0.0117)
+    assert stats.power(0.0117, items // 10, 10, row.flips_power) == pytest.approx(0.8)
+    tasks = tables.wide().loc[[("Table 5", "Qwen3-0.6B", c) for c in ("dispersion", "train")], list(tables.TASKS)]
+    gain = tasks.iloc[0] - tasks.iloc[1]
+    assert (row.low, row.high) == pytest.approx((gain.drop("truthfulqa").mean(), gain.drop("winogrande").mean()))
+    unpaired = np.sqrt(2 * ((tasks.mean() / 100) * (1 - tasks.mean() / 100) / gains.items("Qwen3")).sum()) / 10
+    assert row.error == pytest.approx(100 * unpaired)
+
+
+def test_flips_for_power_at_the_ends():
+    assert gains.flips_for_power(0.2, 500) == 1.0
+    assert np.isnan(gains.flips_for_power(1e-5, 500))  # so few flips that none may be
+
+
+def test_implied_flips_give_back_flips_at_random(monkeypatch):
+    rng, items, flips = np.random.default_rng(0), 500, 0.1
+    # A run has each answer of a common key, turned over at random, so that two runs differ in a share of 2 q (1 - q).
+    turned = (1 - np.sqrt(1 - 2 * flips)) / 2
+    wrong = rng.binomial(items, turned, (4000, 3, 10, 2))
+    key_right = np.array([0.5, 0.5])
+    accuracy = 100 * (key_right[0] * (1 - wrong[..., 0] / items) + key_right[1] * wrong[..., 1] / items)
+    spread = np.sqrt(accuracy.var(axis=1, ddof=1).mean())
+    table = tables.mid_trained("std").copy()
+    table.loc[:, list(tables.TASKS)] = spread
+    monkeypatch.setattr(tables, "mid_trained", lambda column: table)
+    monkeypatch.setattr(gains, "equivalent_items", lambda model: 2 * items)
+    assert gains.implied_flips()["GPT2"] == pytest.approx(flips, rel=0.03)
+
+
+def test_spreads_of_averages_lie_within_the_bounds():
+    found = gains.spreads()
+    assert len(found) == 30
+    assert set(found.outcome) == {tables.CONSISTENT}
+    assert ((found.low <= found.independent) & (found.independent <= found.high)).all()
+    row = found.loc[("Table 2", "GPT2", "active_forgetting")]
+    s = tables.mid_trained("std").loc[("GPT2", "active_forgetting"), list(tables.TASKS)].to_numpy(float)
+    assert row.independent == pytest.approx(np.sqrt((s**2).sum()) / 10)
+    assert row.high == pytest.approx((s + 0.05).sum() / 10)
+
+
+def test_a_spread_beyond_the_bounds_is_found(monkeypatch):
+    table = tables.wide("std")
+    table.loc[("Table 2", "GPT2", "train"), list(tables.TASKS)] = [9.0] + [0.1] * 9
+    table.loc[("Table 2", "GPT2", "train"), "average"] = 0.5
+    monkeypatch.setattr(tables, "wide", lambda column: table)
+    row = gains.spreads().loc[("Table 2", "GPT2", "train")]
+    assert row.low == pytest.approx((8.95 - 9 * 0.15) / 10)
+    assert row.outcome == tables.INCONSISTENT
+
+
+def test_settings_are_set_against_default_training_and_other_losses():
+    found = gains.settings().set_index(["lambda_disp", "tau"])
+    row = found.loc[(0.1, 0.5)]
+    assert (row.to_default, row.to_train, row.to_best_other) == pytest.approx((-0.19, 0.47, 0.0), abs=1e-9)
+    assert found.p_same.loc[(0.1, 1.0)] == pytest.approx(1)
+    assert row.p_same == pytest.approx(stats.t_test(35.61, 0.12, 3, 35.42, 0.12, 3).p)

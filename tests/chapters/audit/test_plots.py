@@ -1,0 +1,78 @@
+"""The figures of the audit show the numbers of its tables."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from decondense.chapters.audit import gains as audit_gains
+from decondense.chapters.audit import plots, selection
+from decondense.chapters.audit import tables as audit
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open():
+    yield
+    assert plt.get_fignums() == []
+
+
+def texts(axis):
+    return [text.get_text() for text in axis.texts]
+
+
+def test_runs_map_writes_counts_and_chance():
+    found, chance = audit.runs(), audit.runs_by_chance()
+    figure = plots.runs_map(found, chance)
+    axis = figure.axes[0]
+    assert len(texts(axis)) == found.size
+    first = f"{found.iloc[0, 0]}  ({chance.iloc[0, 0]:.1f})"
+    assert texts(axis)[0] == first
+    assert [label.get_text() for label in axis.get_yticklabels()][-1] == "GPT2  second half (Table 3)"
+    assert [label.get_text() for label in axis.get_xticklabels()] == [n.replace(", ", "\n") for n in found.columns]
+
+
+def test_cells_map_is_dark_where_the_rule_forbids():
+    cells = audit.cells()
+    figure = plots.cells_map(cells, "mean of 3")
+    axis = figure.axes[0]
+    shown = np.asarray(axis.collections[0].get_array()).ravel()
+    assert shown.sum() == (~cells["mean of 3"]).sum()
+    dark = [text for text, value in zip(texts(axis), shown, strict=True) if value]
+    expected = cells[~cells["mean of 3"]]
+    assert sorted(dark) == sorted(f"{m:.1f} ± {s:.1f}" for m, s in zip(expected["mean"], expected["std"], strict=True))
+
+
+def test_gains_have_a_panel_a_model_and_a_dot_a_task():
+    tables = {model: audit_gains.gains(model) for model in audit.MID_TRAINED}
+    figure = plots.gains(tables)
+    assert [axis.get_title() for axis in figure.axes] == list(audit.MID_TRAINED)
+    for axis, table in zip(figure.axes, tables.values(), strict=True):
+        dots = next(line for line in axis.lines if line.get_marker() == "o")
+        np.testing.assert_allclose(np.asarray(dots.get_xdata(), dtype=float), table.gain)
+
+
+def test_power_has_a_curve_a_share_and_a_line_a_gain():
+    reported = pd.DataFrame({"family": ["A", "B", "B"], "name": ["a", "b", "c"], "gain": [0.5, 1.0, 1.5]})
+    figure = plots.power(reported, {"A": 500, "B": 200}, flips=(0.05, 0.1))
+    for axis, gains in zip(figure.axes, ([0.5], [1.0, 1.5]), strict=True):
+        curves, rest = axis.lines[:2], axis.lines[2:]
+        assert all(np.all(np.diff(curve.get_ydata()) > 0) for curve in curves)
+        assert curves[0].get_ydata()[-1] > curves[1].get_ydata()[-1]  # fewer flips, more power
+        assert [line.get_xdata()[0] for line in rest[:-1]] == gains
+    assert texts(figure.axes[1]) == ["b", "c"]
+
+
+def test_spreads_have_a_point_a_row():
+    table = audit_gains.spreads()
+    (axis,) = plots.spreads(table).axes
+    points = [line for line in axis.lines if line.get_marker() == "o"]
+    assert sum(len(line.get_xdata()) for line in points) == len(table)
+    assert axis.get_xlim() == axis.get_ylim()
+
+
+def test_choice_shows_shift_spread_and_tests():
+    by_checkpoints = selection.by_checkpoints(most=3, simulations=200)
+    positives = selection.false_positives([1, 2], simulations=200)
+    left, right = plots.choice(by_checkpoints, positives).axes
+    assert len(left.lines) == 4
+    np.testing.assert_allclose(right.lines[0].get_ydata(), positives.found)

@@ -1,0 +1,215 @@
+"""The audit of Tables 2, 3 and 5: against scipy and statsmodels, by hand, and with a table that was changed."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
+
+from decondense import paper
+from decondense.chapters.audit import granularity, tables
+from decondense.condensation import Interval
+
+SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
+NAN = float("nan")
+
+
+def test_rounded_is_what_prints_alike():
+    assert tables.rounded(34.4, 1) == pytest.approx((34.35, 34.45))
+    assert tables.rounded(0.0, 2) == pytest.approx((-0.005, 0.005))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ((0, 1), (0.5, 2), tables.CONSISTENT),
+        ((0, 1), (1, 2), tables.CONSISTENT),  # the ends belong to the intervals
+        ((0, 1), (1.001, 2), tables.INCONSISTENT),
+        ((1.001, 2), (0, 1), tables.INCONSISTENT),
+        ((0, NAN), (0, 1), tables.OPEN),
+    ],
+)
+def test_outcome(a, b, expected):
+    assert tables.outcome(Interval(*a), Interval(*b)) == expected
+
+
+def test_wide_has_a_row_for_each_row_of_the_paper():
+    means = tables.wide()
+    assert means.index.get_level_values("table").value_counts().to_dict() == {"Table 2": 37, "Table 3": 2, "Table 5": 2}
+    assert means.loc[("Table 2", "GPT2", "train"), "piqa"] == 62.2
+    assert tables.wide("std", "Table 3").loc[("Table 3", "GPT2", "second_half"), "average"] == 0.06
+    assert len(tables.mid_trained()) == 4 * 8
+    with pytest.raises(ValueError, match=r"Unknown table of accuracies 'Table 4'\. Did you mean 'Table [235]'"):
+        tables.wide(table="Table 4")
+
+
+# --- averages and ranks ---------------------------------------------------------------------------------------------
+
+
+def test_every_average_fits_its_tasks():
+    found = tables.averages()
+    assert len(found) == 41
+    assert set(found.outcome) == {tables.CONSISTENT}
+    row = found.loc[("Table 5", "Qwen3-0.6B", "dispersion")]
+    assert (row.low, row.printed, row.high) == pytest.approx((35.96, 36.01, 36.06))
+
+
+@pytest.mark.parametrize(("change", "expected"), [(0.04, tables.CONSISTENT), (0.07, tables.INCONSISTENT)])
+def test_an_average_that_does_not_fit_is_found(monkeypatch, change, expected):
+    changed = paper.table("table5_pretraining")
+    changed.loc[(changed.condition == "train") & (changed.benchmark == "average"), "value"] += change
+    original = paper.table
+    monkeypatch.setattr(paper, "table", lambda name: changed if name == "table5_pretraining" else original(name))
+    found = tables.averages()
+    assert found.loc[("Table 5", "Qwen3-0.6B", "train"), "outcome"] == expected
+    assert (found.outcome == tables.CONSISTENT).sum() == 40 + (expected == tables.CONSISTENT)
+
+
+def test_printed_ranks_are_those_with_ties_at_their_best_place():
+    found = tables.ranks()
+    np.testing.assert_allclose(found["min"], found.printed)
+    assert not np.allclose(found.average, found.printed, atol=0.05)
+    by_hand = tables.mid_trained().loc["GPT2", list(tables.TASKS)].rank(ascending=False, method="average").mean(axis=1)
+    np.testing.assert_allclose(found.loc["GPT2"].average, by_hand)
+    np.testing.assert_allclose(found.low, found["min"])  # equal printed values may stand in any order
+    np.testing.assert_allclose(found.high, found["max"])
+
+
+def test_bold_differs_from_the_best_in_one_column():
+    (row,) = tables.bold().to_dict("records")
+    assert row == {"model": "Qwen3-1.7B", "benchmark": "arc_challenge", "best": "none", "bold": "dispersion"}
+
+
+# --- t-tests --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("reading", "equal"), [("student", True), ("welch", False)])
+def test_p_values_are_scipys_and_their_range_holds_all_values_within_rounding(reading, equal):
+    p, span = tables.p_values(reading, (35.61, 0.12), (34.95, 0.11))
+    expected = lambda a, s, b, r: scipy_stats.ttest_ind_from_stats(a, s, 3, b, r, 3, equal_var=equal).pvalue
+    assert p == pytest.approx(expected(35.61, 0.12, 34.95, 0.11))
+    drawn = np.array([35.61, 0.12, 34.95, 0.11]) + np.random.default_rng(0).uniform(-0.005, 0.005, (500, 4))
+    values = [expected(*row) for row in drawn]
+    assert span.low <= min(values) < p < max(values) <= span.high
+    assert max(values) > p + 0.3 * (span.high - p)  # and it is not much wider than they are
+
+
+def test_p_values_of_a_row_without_a_spread():
+    one, _ = tables.p_values("one-sample", (35.61, 0.12), (34.35, NAN))
+    assert one == pytest.approx(2 * scipy_stats.t.sf((35.61 - 34.35) / (0.12 / np.sqrt(3)), 2))
+    three, _ = tables.p_values("student", (35.61, 0.12), (34.35, NAN))
+    assert three == pytest.approx(scipy_stats.ttest_ind_from_stats(35.61, 0.12, 3, 34.35, 0, 3).pvalue)
+    assert np.isnan(tables.p_values("one-sample", (35.61, 0.12), (34.35, 0.1))[0])
+    with pytest.raises(ValueError, match=r"Unknown reading of a label 'students'\. Did you mean 'student'"):
+        tables.p_values("students", (1.0, 1.0), (1.0, 1.0))
+
+
+def test_p_values_know_the_number_of_runs():
+    two, _ = tables.p_values("student", (35.61, 0.12), (34.95, 0.11), seeds=2)
+    assert two == pytest.approx(scipy_stats.ttest_ind_from_stats(35.61, 0.12, 3, 34.95, 0.11, 2).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("label", "p", "expected"),
+    [
+        ("p<0.01", (0.002, 0.009), tables.CONSISTENT),
+        ("p<0.01", (0.001, 0.009), tables.CONSISTENT),
+        ("p<0.01", (0.0009, 0.009), tables.OPEN),  # a part would carry the next label
+        ("p<0.01", (0.009, 0.0100), tables.OPEN),
+        ("p<0.01", (0.01, 0.02), tables.INCONSISTENT),
+        ("p<0.01", (0.0001, 0.0009), tables.INCONSISTENT),
+        ("n.s.", (0.05, 1.0), tables.CONSISTENT),
+        ("n.s.", (0.01, 0.049), tables.INCONSISTENT),
+        ("p<0.0001", (0.0, 0.00009), tables.CONSISTENT),
+    ],
+)
+def test_carries(label, p, expected):
+    assert tables.carries(label, Interval(*p)) == expected
+
+
+def test_labels_have_a_row_for_each_comparison_and_reading():
+    found = tables.labels()
+    assert found.groupby(["table", "reading"]).size().to_dict() == {
+        ("Table 2", "student"): 28,
+        ("Table 2", "welch"): 28,
+        ("Table 2", "one-sample"): 4,
+        ("Table 3", "student"): 1,
+        ("Table 3", "welch"): 1,
+    }
+    assert (found.low <= found.p).all()
+    assert (found.p <= found.high).all()
+    group = found[(found.model == "GPT2") & (found.reading == "student") & (found.table == "Table 2")]
+    np.testing.assert_allclose(group.holm, multipletests(group.p, method="holm")[1])
+    np.testing.assert_allclose(group.holm_high, multipletests(group.high, method="holm")[1])
+
+
+def test_labels_fit_students_test_but_for_one():
+    found = tables.labels()
+    student = found[(found.reading == "student") & (found.outcome == tables.INCONSISTENT)]
+    assert student[["model", "condition"]].to_numpy().tolist() == [["Qwen3-1.7B", "noisy_embedding"]]
+    assert set(found[found.reading == "one-sample"].outcome) == {tables.INCONSISTENT}
+
+
+def test_labels_take_another_number_of_runs():
+    row = lambda found: found[(found.model == "GPT2") & (found.condition == "train")].iloc[0]
+    assert row(tables.labels({("GPT2", "train"): 2})).p > row(tables.labels()).p
+
+
+# --- runs and items -------------------------------------------------------------------------------------------------
+
+
+def test_limit_is_that_of_the_family():
+    assert [tables.limit(m) for m in ("GPT2-xl", "Qwen3-14B")] == [500, 200]
+
+
+def test_cells_are_judged_by_the_rules():
+    found = tables.cells()
+    assert len(found) == 30 * 8
+    cell = found.loc[("Table 2", "GPT2", "dispersion", "winogrande")]
+    assert (cell["mean"], cell["std"]) == (51.6, 0.1)
+    assert not cell["mean of 3"]  # 51.6, 51.6 and 0.2 off have the mean 51.5 or 51.7
+    assert cell["one run, spread of 3"]
+    other = tables.cells(ddof=0)
+    assert other["mean of 2"].sum() != found["mean of 2"].sum()
+
+
+def test_runs_count_the_cells():
+    found = tables.runs()
+    assert found.loc[("Table 2", "Qwen3-0.6B", "noisy_embedding")].to_dict() == {
+        "mean of 2": 8,
+        "mean of 3": 0,
+        "mean of 4": 6,
+        "one run, spread of 2": 6,
+        "one run, spread of 3": 1,
+    }
+    assert found["mean of 3"].sum() == tables.cells()["mean of 3"].sum()
+    chance = tables.runs_by_chance()
+    assert chance.index.equals(found.index)
+    row = ("Table 2", "Qwen3-0.6B", "noisy_embedding")
+    spreads = tables.wide("std").loc[row, list(tables.GRANULAR)]
+    assert chance.loc[row, "mean of 2"] == pytest.approx(
+        sum(granularity.chance("mean of 2", float(s), 200) for s in spreads)
+    )
+
+
+def test_single_runs_fit_the_released_sizes_but_for_one_row():
+    found = tables.single_runs()
+    assert found[found.cells < 8].index.tolist() == [("Table 2", "GPT2-m", "none")]
+    assert found.loc[("Table 2", "Qwen3-0.6B", "none"), "smallest"] == 200
+    assert found.loc[("Table 2", "GPT2", "none"), "smallest"] == 500
+
+
+def test_likely_runs():
+    models = ("Qwen3-0.6B", "Qwen3-1.7B")
+    conditions = ("active_forgetting", "noisy_embedding")
+    assert tables.likely_runs() == {(m, c): 2 for m in models for c in conditions}
+
+
+@SETTINGS
+@given(st.lists(st.integers(60, 120), min_size=3, max_size=3))
+def test_a_row_of_three_runs_would_pass(counts):
+    accuracies = np.array(counts) / 2
+    mean, std = round(float(accuracies.mean()), 1), round(float(accuracies.std(ddof=1)), 1)
+    if std <= granularity.SPREADS:
+        assert granularity.RULES["mean of 3"](mean, std, n_items=200)

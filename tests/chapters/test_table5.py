@@ -1,0 +1,149 @@
+"""Differences over seeds against scipy and simulation, and the rules on their borders."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from decondense.chapters import table5
+from decondense.condensation import Interval
+from decondense.paper.verdicts import NOT_REPRODUCED, REPRODUCED
+from decondense.runs.run import Run
+
+
+class Made(Run):
+    """A run that is its label, its seed and a number."""
+
+    def __init__(self, label, seed, value):
+        self.__dict__.update(label=label, seed=seed, value=value)
+
+
+def made(values):
+    """Runs with one quantity: a row of values a label, one a seed."""
+    return [Made(label, seed, float(value)) for label, row in values.items() for seed, value in enumerate(row)]
+
+
+@pytest.fixture
+def one_quantity(monkeypatch):
+    monkeypatch.setattr(table5, "QUANTITIES", {"value": lambda run: run.value})
+
+
+def test_comparisons_are_paired_by_seed(one_quantity):
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(0, 5, 5)  # cancels where seeds are paired
+    runs = {
+        name: made({"train": seeds, "a": seeds + 0.3 + rng.normal(0, 0.1, 5), "b": seeds + rng.normal(0, 0.1, 5)})
+        for name in ("GPT-2", "Qwen3")
+    }
+    found = table5.comparisons(runs)
+    assert list(found.index) == [(m, c, "value") for m in runs for c in ("a", "b")]
+    row = found.loc["Qwen3", "a", "value"]
+    theirs, ours = ([run.value for run in runs["Qwen3"] if run.label == label] for label in ("train", "a"))
+    expected = stats.ttest_rel(ours, theirs)
+    assert row.difference == pytest.approx(np.mean(ours) - np.mean(theirs))
+    assert row.p == pytest.approx(expected.pvalue)
+    assert (row.low, row.high) == pytest.approx(tuple(expected.confidence_interval()))
+    least = found.p.min()
+    assert found["p, Holm"].min() == pytest.approx(4 * least)
+    assert (found["p, Holm"] >= found.p).all()
+    assert table5.intervals(found, "a", "value") == [
+        Interval(*found.loc[name, "a", "value"][["low", "high"]]) for name in runs
+    ]
+    assert table5.in_words(found, "a", "value").startswith(
+        f"GPT-2 {found.loc['GPT-2', 'a', 'value'].difference:+.3f} ["
+    )
+
+
+def test_one_seed_and_equal_differences_take_no_part_in_the_correction(one_quantity):
+    alone = table5.comparisons({"one": made({"train": [1.0], "a": [2.0]})}).iloc[0]
+    assert alone.difference == 1
+    assert alone[["low", "high", "p", "p, Holm", "detectable"]].isna().all()
+
+
+@given(spread=st.floats(0.01, 100), n=st.integers(4, 8), power=st.sampled_from([0.5, 0.8, 0.95]))
+def test_detectable_is_found_with_that_chance(spread, n, power):
+    differences = np.arange(n) * spread
+    smallest = table5.detectable(differences, power)
+    error = differences.std(ddof=1) / n**0.5
+    threshold = stats.t.isf(0.025, n - 1)
+    found = stats.nct.sf(threshold, n - 1, smallest / error) + stats.nct.cdf(-threshold, n - 1, smallest / error)
+    assert found == pytest.approx(power, abs=1e-3)
+
+
+def test_detectable_by_simulation():
+    differences = np.array([0.1, -0.3, 0.5, 0.2, -0.1])
+    smallest, spread = table5.detectable(differences), differences.std(ddof=1)
+    draws = np.random.default_rng(0).normal(smallest, spread, (40_000, 5))
+    assert (stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_two_seeds_detect_what_is_many_times_their_spread():
+    assert 10 < table5.detectable([0.0, 2**0.5]) < 20
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.3, 0.3, 0.3]])
+def test_nothing_is_detectable_without_a_spread(values):
+    assert np.isnan(table5.detectable(values))
+
+
+def test_spread_is_pooled_over_the_conditions_of_the_paper():
+    rng = np.random.default_rng(1)
+    covered = []
+    for _ in range(400):
+        values = {"train": rng.normal(0, 2.0, 8), "dispersion": rng.normal(100, 2.0, 8)}
+        runs = made(values | {"own": rng.normal(0, 50.0, 8)})  # not of Table 5
+        value, (low, high) = table5.spread(runs, lambda run: run.value)
+        assert value == pytest.approx(np.sqrt(np.mean([np.var(row, ddof=1) for row in values.values()])))
+        assert low < value < high
+        covered.append(low < 2.0 < high)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.03)
+
+
+def test_one_seed_has_no_spread():
+    value, interval = table5.spread(made({"train": [1.0], "dispersion": [2.0]}), lambda run: run.value)
+    assert np.isnan([value, *interval]).all()
+
+
+def test_published_table():
+    table = table5.published()
+    assert table.difference["average"] == pytest.approx(1.17)
+    tasks = table.drop(index="average")
+    assert len(tasks) == 10
+    assert tasks.mean().difference == pytest.approx(1.17, abs=0.01)
+    assert table.index[0] == "anli_r2"
+
+
+def test_largest_spread_makes_the_gain_two_errors():
+    spread = table5.largest_spread(1.17)
+    draws = np.random.default_rng(0).normal(0, spread, (2, 200_000))
+    assert (np.abs(draws[0] - draws[1]) > 1.17).mean() == pytest.approx(0.05, abs=0.002)
+
+
+def test_average_over_tasks_then_items():
+    items = pd.DataFrame({"task": ["a", "a", "a", "b"], "score": [1, 0, 0, 1], "logprob": [-1.0, -2.0, -3.0, -4.0]})
+    run = SimpleNamespace(evaluation=SimpleNamespace(items=items))
+    assert table5.average("score")(run) == pytest.approx(100 * (1 / 3 + 1) / 2)
+    assert table5.average("logprob")(run) == pytest.approx(-3)
+
+
+def test_claims_of_the_paper_and_of_this_book(monkeypatch):
+    index = pd.MultiIndex.from_product(
+        [["GPT-2", "Qwen3"], ["dispersion", "more"], list(table5.QUANTITIES)],
+        names=["model", "condition", "quantity"],
+    )
+    rows = pd.DataFrame({"difference": -2.0, "low": -3.0, "high": -1.0, "p": 0.01}, index=index)
+    ours, more = table5.claims(rows, "dispersion", 0.05), table5.claims(rows, "more", 0.05)
+    expected = [REPRODUCED, REPRODUCED, REPRODUCED, NOT_REPRODUCED]
+    assert [claim.verdict for claim in ours] == [claim.verdict for claim in more] == expected
+    assert ours[3].published == "+1.17, one run each"
+    assert ours[3].source == "Table 5"
+    assert {claim.source for claim in more} == {"this book"}
+    assert "below 0" in ours[0].tolerance
+    assert ours[1].tolerance.startswith("interval over seeds at most +0.050 nats, 1 % of the lowest validation loss")
+    assert "below 0" in ours[2].tolerance
+    assert "above 0" in ours[3].tolerance
+    assert ours[3].here == "GPT-2 -2.000 [-3.000, -1.000]; Qwen3 -2.000 [-3.000, -1.000]"

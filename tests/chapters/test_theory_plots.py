@@ -1,0 +1,60 @@
+"""The figures of the theory show the numbers of its tables."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from decondense.chapters import appendix, theory_plots
+from decondense.chapters.signal import recursion as signal
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open():
+    yield
+    assert plt.get_fignums() == []
+
+
+def test_padding_draws_the_factor_and_never_below_jensen():
+    left, right = theory_plots.padding([1.0, 10.0], 832).axes
+    line = left.lines[0]
+    np.testing.assert_allclose(line.get_ydata(), appendix.padding_factor(1.0, np.asarray(line.get_xdata())))
+    ratios = [np.asarray(drawn.get_ydata()) for drawn in right.lines[:4]]
+    assert all((ratio >= 1 - 1e-12).all() for ratio in ratios)
+    assert (ratios[0] <= ratios[1]).all()  # factor, then its dotted upper bound
+
+
+def test_padded_cosines_has_a_dot_a_simulation():
+    table = pd.DataFrame({"before": [0.5, 0.5, 1.0], "r": [1.0, 10.0, 10.0], "mean": [0.1, 0.2, 0.3]})
+    axis = theory_plots.padded_cosines(table, 832).axes[0]
+    dots = [line for line in axis.lines if line.get_marker() == "o"]
+    assert [list(line.get_ydata()) for line in dots] == [[0.1, 0.2], [0.3]]
+
+
+def test_predictions_have_a_panel_a_model(condensation):
+    one = {"toy": signal.Propagation(condensation.mu + 0.01, condensation.mu)}
+    figure = theory_plots.predictions([condensation, condensation], one, one)
+    assert [axis.get_title() for axis in figure.axes if axis.get_visible()] == ["toy", "toy"]
+    measured, predicted, _ = figure.axes[0].lines
+    np.testing.assert_allclose(np.asarray(predicted.get_ydata()) - np.asarray(measured.get_ydata()), 0.01)
+
+
+def test_drifts_draw_a_line_a_model():
+    axis = theory_plots.drifts(["gpt2", "qwen3-8b"]).axes[0]
+    assert [line.get_label() for line in axis.lines[:2]] == ["gpt2", "qwen3-8b"]
+    assert np.min(axis.lines[0].get_ydata()) > -1e-9
+    assert np.min(axis.lines[1].get_ydata()) < 0
+
+
+def test_maps_write_the_values():
+    table = pd.DataFrame({64: [0.25, 0.5]}, index=pd.Index([1, 2], name="depth")).rename_axis(columns="width")
+    figure = theory_plots.maps({"a": table, "b": table})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.25", "0.50"]
+
+
+def test_against_draws_both():
+    index = pd.Index([64, 128], name="width")
+    table = pd.DataFrame({"predicted": [0.1, 0.2], "measured": [0.1, 0.3], "spread": [0.01, 0.02]}, index=index)
+    axis = theory_plots.against(table).axes[0]
+    assert list(axis.lines[0].get_ydata()) == [0.1, 0.2]
+    assert axis.get_xlabel() == "width"

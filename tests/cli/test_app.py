@@ -1,0 +1,140 @@
+"""The command line: the list of commands, help, how errors are said. What the commands call is tested elsewhere."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_condensations import made
+from typer.testing import CliRunner
+
+import decondense
+from decondense import corpora
+from decondense.cli import app, doctor, measuring, readiness
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.delenv("DECONDENSE_DEBUG", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app.app, [str(a) for a in arguments])
+
+
+def test_no_command_shows_help(run):
+    assert "reproduce" in run().output
+
+
+def test_reproduce_passes_its_options_on(run, monkeypatch):
+    calls = []
+    monkeypatch.setattr(app.runner, "reproduce", lambda *arguments: calls.append(arguments) or 1)
+    assert run("reproduce").exit_code == 1
+    options = "--profile ci --only fig2,figS3 --fresh --jobs 2 --set N=1 --set M=a --no-book"
+    run("reproduce", *options.split())
+    assert calls == [
+        ("laptop", [], False, 1, [], True),
+        ("ci", ["fig2", "figS3"], True, 2, ["N=1", "M=a"], False),
+    ]
+
+
+def test_an_error_is_one_line(run):
+    result = run("reproduce", "--profile", "lap")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: Unknown profile 'lap'. Did you mean 'laptop'?")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("debug", "raised"), [("1", ValueError), ("0", SystemExit), ("off", SystemExit)])
+def test_debug_shows_the_traceback(run, monkeypatch, debug, raised):
+    monkeypatch.setenv("DECONDENSE_DEBUG", debug)
+    assert type(run("reproduce", "--profile", "lap").exception) is raised
+
+
+def test_the_help_says_each_exit_status(run):
+    said = " ".join(run("--help").output.split())
+    assert "1 something that was run failed, or doctor found something missing; 2 bad input" in said
+
+
+@pytest.mark.parametrize(("built", "status"), [(True, 0), (False, 1)])
+def test_book(run, monkeypatch, built, status):
+    asked = []
+    monkeypatch.setattr(app.runner, "build_book", lambda root, profile, _: asked.append((root, profile)) or built)
+    assert run("book", "--profile", "ci").exit_code == status
+    assert asked == [(Path(__file__).parents[2], "ci")]
+
+
+# --- help -----------------------------------------------------------------------------------------------------------
+
+COMMANDS = [command.name or command.callback.__name__ for command in app.app.registered_commands]
+WITH_EXAMPLES = ("measure", "compare", "doctor", "reproduce")  # those of `train` run in test_cli_train.py
+HEAVY = {"torch", "transformers", "datasets", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "lm_eval", "psutil"}
+
+
+def test_no_heavy_package_is_imported_for_help():
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from decondense.cli.app import app\n"
+        f"for words in [['--help'], ['--version'], *([name, '--help'] for name in {COMMANDS})]:\n"
+        "    assert CliRunner().invoke(app, words).exit_code == 0, words\n"
+        f"print(sorted({HEAVY} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_version(run):
+    result = run("--version")
+    assert (result.exit_code, result.output) == (0, f"decondense {decondense.__version__}\n")
+
+
+def examples(run, command):
+    """The command lines that the help of a command shows, as words."""
+    lines = [line.strip() for line in run(command, "--help").output.splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith(f"decondense {command}")]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "ascii"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_80_columns(monkeypatch, command, charset):
+    monkeypatch.setenv("COLUMNS", "80")
+    output = CliRunner(charset=charset).invoke(app.app, [command, "--help"]).output
+    assert max(map(len, output.splitlines())) <= 80
+    shown = [line.strip() for line in output.splitlines() if line.strip().startswith("decondense ")]
+    assert (len(shown) >= 3) == (command in (*WITH_EXAMPLES, "train"))
+
+
+@pytest.mark.parametrize("command", WITH_EXAMPLES)
+def test_every_example_of_the_help_runs(run, monkeypatch, tmp_path, command):
+    """Through the parser, the door and the files; measurements, notebooks and the network are stood in for."""
+    shown = examples(run, command)
+    assert shown
+    stood_in(monkeypatch, tmp_path)
+    for words in shown:
+        result = run(*words)
+        assert result.exit_code == 0, (words, result.output, result.exception)
+    if command == "measure":
+        assert (tmp_path / "pocket" / "report.html").is_file()
+
+
+def stood_in(monkeypatch, folder):
+    monkeypatch.chdir(folder)
+    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_VERBOSITY"):
+        monkeypatch.setenv(name, "")
+    (folder / "my-model").mkdir()
+    (folder / "my-model" / "config.json").write_text("{}")
+    for name in "ab":
+        (folder / f"{name}.txt").write_text(f"text {name}")
+    density = np.ones((3, 16))
+    settings = {"texts": "x", "model": {"family": "toy", "parameters": 1}}
+    result = lambda name: made([[0.1, 0.2, 0.3], [0.2, 0.1, 0.3]], name, density, **settings)
+    for side in ("before", "after"):
+        result("my-model").save(folder / side / "my-model.npz")
+    monkeypatch.setattr(measuring, "measured", lambda name, *_: result(name))
+    monkeypatch.setattr(corpora, "load", lambda name, sources: corpora.Corpus(name, ["two words\n"] * 20_000, "x", "0"))
+    monkeypatch.setattr(app.runner, "reproduce", lambda *_: 0)
+    monkeypatch.setattr(doctor, "_root", lambda: Path(__file__).parents[2])
+    monkeypatch.setattr(doctor, "machine_here", lambda: readiness.Machine(64, 640, 9_999, "", ""))
+    monkeypatch.setattr(readiness, "hub_refusal", lambda: "")
+    monkeypatch.setattr(readiness, "pypi_refusal", lambda: "")

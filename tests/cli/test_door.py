@@ -1,0 +1,134 @@
+"""What a command is given: each bad thing is refused with its cure, before anything is loaded."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from decondense import corpora
+from decondense.cli import door
+
+
+def test_a_file_is_one_text_and_jsonl_one_a_line(tmp_path):
+    (tmp_path / "a.txt").write_text("one\ntwo\n", encoding="utf-8")
+    rows = [json.dumps({"text": "three\u2028four", "id": 1}), "", json.dumps("five")]
+    (tmp_path / "b.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    found = door.texts([tmp_path / "a.txt", tmp_path / "b.jsonl"])
+    assert found.texts == ["one\ntwo\n", "three\u2028four", "five"]
+    assert found.source == "files a.txt, b.jsonl"
+    assert door.texts([tmp_path / "a.txt", tmp_path / "b.jsonl"], n=2).texts == found.texts[:2]
+
+
+def test_the_fingerprint_is_of_the_texts_and_their_order():
+    assert door.fingerprint(["a", "b"]) == door.fingerprint(["a", "b"])
+    assert len({door.fingerprint(texts) for texts in (["a", "b"], ["b", "a"], ["ab"], ["a", "b", "c"])}) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.txt", b"", "is empty"),
+        ("a.txt", b" \n\n", "is empty"),
+        ("a.txt", b"caf\xe9 au lait", "is not UTF-8 .byte 3.*iconv"),
+        ("a.jsonl", b'{"text": "x"}\n{', "line 2 is not JSON"),
+        ("a.jsonl", b'{"body": "x"}', 'line 1 has no text.*"text"'),
+        ("a.jsonl", b'{"text": " "}', "line 1 has no text"),
+    ],
+)
+def test_a_file_that_holds_no_text(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        door.texts([tmp_path / name])
+
+
+def test_files_or_a_data_set(tmp_path):
+    with pytest.raises(ValueError, match="not both"):
+        door.texts([tmp_path / "a.txt"], "wikitext-2")
+
+
+def test_a_folder_or_nothing_in_place_of_a_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match=r"is a folder\. Name the files"):
+        door.texts([tmp_path])
+    with pytest.raises(FileNotFoundError, match=r"no file .*gone.txt. Give --texts"):
+        door.texts([tmp_path / "gone.txt"])
+
+
+def test_texts_of_a_data_set(monkeypatch):
+    rows = [f"row {i} has six words here\n" for i in range(2000)]
+    monkeypatch.setattr(corpora, "load", lambda name, sources: corpora.Corpus(name, rows, "a shelf", "0"))
+    found = door.texts(dataset="documentation", n=3, first_seed=5)
+    corpus = corpora.Corpus("documentation", rows, "a shelf", "0")
+    assert found.texts == corpora.sample_texts(corpus, 3, 5)
+    assert found.source == "documentation (a shelf)"
+    assert len(door.texts().texts) == door.N_TEXTS
+
+
+def test_models(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"mine has no config\.json"):
+        door.check_models(["gpt2", "mine"])
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    door.check_models(["gpt2", "mine", "pocket-small", "Qwen/Qwen3-0.6B", "some/other"])
+    with pytest.raises(FileNotFoundError, match=r"no folder ./gone"):
+        door.check_models(["./gone"])
+    with pytest.raises(ValueError, match="Did you mean 'gpt2'"):
+        door.check_models(["gtp2"])
+    with pytest.raises(ValueError, match="gpt2 is given twice"):
+        door.check_models(["gpt2", "gpt2"])
+
+
+def test_two_models_that_would_write_the_same_file(tmp_path):
+    for run in "ab":
+        (tmp_path / run / "last").mkdir(parents=True)
+        (tmp_path / run / "last" / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="name of two folders"):
+        door.check_models([str(tmp_path / "a" / "last"), str(tmp_path / "b" / "last")])
+
+
+def test_labels_hold_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert door.label(str(tmp_path)) == door.label(".") == tmp_path.name
+    assert door.label("gpt2", "random", 3) == "gpt2-random-3"
+    assert door.file_name("Qwen/Qwen3-0.6B") == "qwen3-0.6b"
+
+
+def test_a_folder_to_write_into(tmp_path):
+    door.check_folder(tmp_path / "new" / "deep")
+    door.check_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == []  # nothing is left behind
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"a file is in the way.*--out"):
+        door.check_folder(tmp_path / "file" / "new")
+
+
+def test_the_nearest_folder_that_exists(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert door.nearest(tmp_path) == door.nearest(Path("not") / "yet") == tmp_path
+
+
+def test_a_place_where_nobody_may_write(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(door.tempfile, "NamedTemporaryFile", refuse)
+    with pytest.raises(OSError, match=r"Cannot write into .*Permission denied.*--out"):
+        door.check_folder(tmp_path)
+
+
+def test_a_file_is_no_model(tmp_path):
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(NotADirectoryError, match="is a file; a model is a folder"):
+        door.check_models([str(tmp_path / "report.json")])
+
+
+def test_more_texts_than_the_files_hold_are_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("one two")
+    with pytest.raises(ValueError, match=r"hold 1 texts, fewer than --n 4\. Leave --n out"):
+        door.texts([tmp_path / "a.txt"], n=4)
+
+
+def test_a_seed_of_a_data_set_is_refused_for_files(tmp_path):
+    (tmp_path / "a.txt").write_text("some text")
+    with pytest.raises(ValueError, match="--text-seed is of a data set"):
+        door.texts([tmp_path / "a.txt"], first_seed=1)

@@ -1,0 +1,217 @@
+"""The command `measure` from the door to the files, on tiny models in folders."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from decondense.cli import app, command, measure, measuring
+from decondense.condensation import Condensation
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch, tmp_path):
+    for name in ("DECONDENSE_DEBUG", "TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_VERBOSITY"):
+        monkeypatch.setenv(name, "")  # so that it is as before after the test
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def models(tmp_path, tiny_gpt2, tiny_tokenizer, texts):
+    """Two models and texts, in the current folder."""
+    for number, name in enumerate(("one", "two")):
+        torch.manual_seed(number)
+        model = type(tiny_gpt2)(tiny_gpt2.config)
+        model.save_pretrained(tmp_path / name)
+        tiny_tokenizer.save_pretrained(tmp_path / name)
+    (tmp_path / "texts.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    return tmp_path
+
+
+GIVEN = ("--texts", "texts.jsonl", "--max-length", 32)
+
+
+def run(*arguments, charset="utf-8"):
+    return CliRunner(charset=charset).invoke(app.app, ["measure", *map(str, arguments)])
+
+
+def test_one_model(models):
+    result = run("one", *GIVEN, "--out", "new/out")
+    assert result.exit_code == 0, result.output
+    out = models / "new" / "out"
+    assert {p.name for p in out.iterdir()} == {"one.npz", *(f"report.{end}" for end in ("html", "png", "csv", "json"))}
+    saved = Condensation.load(out / "one.npz")
+    assert f"rho        {saved.rho:+.3f}" in result.stdout
+    assert "share of pairs" in result.stdout
+    table = pd.read_csv(out / "report.csv")
+    assert table.mu.to_list() == pytest.approx(saved.mu)
+    assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
+    content = json.loads((out / "report.json").read_text())
+    assert content["models"][0]["rho"] == pytest.approx(saved.rho)
+    assert content["texts"]["sha256"] == saved.settings["texts_sha256"]
+    html = (out / "report.html").read_text(encoding="utf-8")
+    assert "measure one --texts texts.jsonl --max-length 32" in html
+    for written in (html, (out / "report.json").read_text(), str(saved.settings)):
+        assert str(models) not in written
+        assert models.name not in written
+
+
+def test_paths_are_not_written_anywhere(models):
+    run(models / "one", "--texts", models / "texts.jsonl", "--max-length", 32, "--out", models / "out", "--quiet")
+    for path in (models / "out").iterdir():
+        assert str(models).encode() not in path.read_bytes()
+
+
+def test_several_models_make_the_family_figure(models):
+    result = run("one", "two", *GIVEN, "--out", "out", "--json")
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    assert content == json.loads((models / "out" / "report.json").read_text())
+    assert [model["name"] for model in content["models"]] == ["one", "two"]
+    (difference,) = content["differences"]
+    assert difference["rho"]["difference"] == pytest.approx(content["models"][1]["rho"] - content["models"][0]["rho"])
+    assert (models / "out" / "trends.png").is_file()
+    assert (models / "out" / "report.html").read_text(encoding="utf-8").count("data:image/png") == 2
+    table = pd.read_csv(models / "out" / "report.csv")
+    assert table.model.unique().tolist() == ["one", "two"]
+
+
+def test_one_that_fails_is_named_and_the_files_of_the_others_stay(models):
+    (models / "bad").mkdir()
+    (models / "bad" / "config.json").write_text("{}")
+    result = run("one", "bad", "two", *GIVEN, "--out", "out")
+    assert result.exit_code == 1
+    assert re.search(r"^error: bad: .+$", result.stderr, re.MULTILINE)
+    assert {p.name for p in (models / "out").glob("*.npz")} == {"one.npz", "two.npz"}
+    assert list(json.loads((models / "out" / "report.json").read_text())["failed"]) == ["bad"]
+    assert "Not measured" in (models / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_all_of_several_fail(models):
+    for name in ("bad", "worse"):
+        (models / name).mkdir()
+        (models / name / "config.json").write_text("{}")
+    result = run("bad", "worse", *GIVEN, "--json", "--out", "out")
+    assert result.exit_code == 1
+    content = json.loads(result.stdout)
+    assert (list(content["failed"]), content["models"], content["differences"]) == (["bad", "worse"], [], [])
+    assert list((models / "out").glob("*")) == []
+
+
+def test_the_only_one_that_fails(models):
+    """As one of several: what shows after the door ends with 1."""
+    (models / "word.txt").write_text("w1")
+    result = run("one", "--texts", "word.txt", "--json")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("error: one: ")
+    assert "has 1 token(s)" in json.loads(result.stdout)["failed"]["one"]
+
+
+def test_an_interruption_keeps_what_was_measured(models, monkeypatch, condensation):
+    def measured(name, *_):
+        if name == "two":
+            raise KeyboardInterrupt
+        return condensation
+
+    monkeypatch.setattr(measuring, "measured", measured)
+    assert run("one", "two", *GIVEN, "--out", "out").exit_code == 130
+    assert [p.name for p in (models / "out").iterdir()] == ["toy.npz"]
+
+
+def test_quiet_prints_nothing(models):
+    result = run("one", *GIVEN, "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_quiet_leaves_errors_and_no_warnings(models, monkeypatch, condensation):
+    def measured(name, *_):
+        warnings.warn("a rope too long", stacklevel=1)
+        if name == "two":
+            raise OSError("no weights")
+        return condensation
+
+    monkeypatch.setattr(measuring, "measured", measured)
+    assert "warning: a rope too long" in run("one", "two", *GIVEN).stderr
+    assert run("one", "two", *GIVEN, "--quiet").stderr == "error: two: no weights\n"
+
+
+def test_sources_may_have_blanks(models):
+    assert run("one", *GIVEN, "--sources", "local, pypi", "--quiet").exit_code == 0
+
+
+def test_plain_ascii_for_a_terminal_that_has_no_more(models):
+    for names in (["one"], ["one", "two"]):
+        result = run(*names, *GIVEN, charset="ascii")
+        assert result.exit_code == 0, result.output
+        assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["gtp2"], "Unknown model 'gtp2'. Did you mean 'gpt2'?"),
+        (["one", "one", *GIVEN], "one is given twice"),
+        (["one", "--texts", "gone.txt"], "There is no file gone.txt. Give --texts a file, or --dataset a name."),
+        (["one", "--texts", "empty.txt"], "empty.txt is empty. Leave it out"),
+        (["one", "--texts", "latin.txt"], "latin.txt is not UTF-8"),
+        (["one", "--texts", "one"], "one is a folder. Name the files in it"),
+        (["bare", *GIVEN], "The folder bare has no config.json"),
+        (["./gone", *GIVEN], "There is no folder ./gone"),
+        (["one", "--dataset", "wikitext"], "Unknown corpus 'wikitext'. Did you mean"),
+        (["one", "--dataset", "wikitext-103", "--sources", "local"], "set DECONDENSE_DATA to a folder"),
+        (["one", *GIVEN, "--out", "texts.jsonl"], "Give another folder with --out."),
+        (["one", *GIVEN, "--out", "/proc/new"], "Cannot write into /proc/new"),
+        (["one", *GIVEN, "--device", "cuda:99"], "Use device='cpu'"),
+        (["one", *GIVEN, "--sources", "locale"], "Unknown source 'locale'. Did you mean 'local'"),
+    ],
+)
+def test_bad_input_is_one_line_with_its_cure(models, arguments, said):
+    (models / "bare").mkdir()
+    (models / "empty.txt").touch()
+    (models / "latin.txt").write_bytes(b"caf\xe9")
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr.splitlines()[-1]
+    errors = [line for line in result.stderr.splitlines() if not line.startswith("warning: ")]
+    assert len(errors) == 1
+    assert errors[0].startswith("error: ")
+    assert result.stdout == ""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_is_said_before_a_text_is_read(models):
+    result = run("one", "--texts", "gone.txt", "--device", "cuda")
+    assert result.exit_code == 2
+    assert "Device 'cuda' is not there" in result.stderr
+
+
+def test_no_file_name_leads_out_of_the_folder(monkeypatch, condensation, tmp_path):
+    from dataclasses import replace
+
+    path = measure.keep(replace(condensation, name="Qwen/Qwen3-0.6B"), tmp_path)
+    assert path == tmp_path / "qwen3-0.6b.npz"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "silent", "shown"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_progress_bars_are_for_terminals(monkeypatch, terminal, silent, shown):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert command.show_progress(silent) is shown
+    assert os.environ["TQDM_DISABLE"] == ("" if shown else "1")
+
+
+def test_json_is_all_that_a_pipe_gets(models):
+    command = [sys.executable, "-m", "decondense", "measure", "one", *map(str, GIVEN), "--json"]
+    env = {name: value for name, value in os.environ.items() if name != "TRANSFORMERS_VERBOSITY"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    assert json.loads(done.stdout)["command"] == "decondense measure one --texts texts.jsonl --max-length 32"
+    assert done.stderr == ""

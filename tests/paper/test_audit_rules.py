@@ -1,0 +1,63 @@
+"""The rules of the audit: a case for every verdict."""
+
+import pytest
+
+from decondense.chapters.audit import tables
+from decondense.paper import audit_rules
+from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+
+YES, NO, OPEN = tables.CONSISTENT, tables.INCONSISTENT, tables.OPEN
+
+
+@pytest.mark.parametrize(
+    ("holds", "of", "verdict"),
+    [(4, 4, REPRODUCED), (3, 4, PARTLY), (2, 4, PARTLY), (1, 4, NOT_REPRODUCED), (0, 0, NOT_TESTABLE)],
+)
+def test_counted(holds, of, verdict):
+    assert audit_rules.counted(holds, of, "rows").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict", "why"),
+    [
+        ([YES, YES], REPRODUCED, "2 of 2 consistent"),
+        ([YES, YES, OPEN], REPRODUCED, "2 of 2 consistent; 1 cannot be told"),
+        ([YES, NO], PARTLY, "1 of 2 consistent"),
+        ([NO, NO, YES], NOT_REPRODUCED, "1 of 3 consistent"),
+        ([OPEN], NOT_TESTABLE, "nothing can be told"),
+    ],
+)
+def test_all_consistent(outcomes, verdict, why):
+    assert audit_rules.all_consistent(outcomes) == (verdict, why)
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [
+        (2.0, REPRODUCED),  # above 1.96 unpaired errors
+        (1.9, NOT_TESTABLE),  # it hangs on the flips
+        (0.1, NOT_TESTABLE),  # 5,000 items: above 0.077 if all flips go one way
+        (0.07, NOT_REPRODUCED),
+        (0.0, NOT_REPRODUCED),
+        (-1.0, NOT_REPRODUCED),
+    ],
+)
+def test_judge_gain(gain, verdict):
+    assert audit_rules.judge_gain(gain, 1.0, 0.05, 500).verdict == verdict
+
+
+def test_judge_gain_names_the_flips():
+    assert "at most 5.0% of the items flip" in audit_rules.judge_gain(1.0, 1.0, 0.05, 500).why
+
+
+@pytest.mark.parametrize(
+    ("p", "falls", "verdict"),
+    [
+        ([0.01, 0.04], True, REPRODUCED),
+        ([0.01, 0.05], True, PARTLY),
+        ([0.01, 0.01], False, NOT_REPRODUCED),
+        ([0.9], False, NOT_REPRODUCED),
+    ],
+)
+def test_judge_fall(p, falls, verdict):
+    assert audit_rules.judge_fall(p, falls).verdict == verdict

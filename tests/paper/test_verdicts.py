@@ -1,0 +1,218 @@
+"""The rules that judge a claim: a case for every verdict."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from decondense.condensation import Interval
+from decondense.paper import verdicts
+from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+
+NAN = float("nan")
+
+
+def spans(*pairs):
+    return [Interval(*pair) for pair in pairs]
+
+
+@pytest.mark.parametrize(
+    ("end", "steps", "verdict", "why"),
+    [
+        ((-0.9, -0.7), [(-0.5, -0.3), (-0.5, -0.1)], REPRODUCED, "no step rises"),
+        ((-0.9, -0.7), [(-0.5, -0.3), (-0.1, 0.2)], REPRODUCED, "no step rises"),  # a step that may do either
+        ((-0.9, -0.1), [(-0.9, -0.7), (0.1, 0.3)], PARTLY, "1 of 2 steps rise"),
+        ((-0.2, 0.1), [(-0.2, 0.1)], NOT_REPRODUCED, "no fall beyond the uncertainty"),
+        ((-0.2, 0.0), [(-0.2, 0.0)], NOT_REPRODUCED, "no fall"),  # it touches 0
+        ((0.1, 0.5), [(0.1, 0.5)], NOT_REPRODUCED, "it rises"),
+        ((-0.2, -0.1), [], NOT_TESTABLE, "two sizes"),
+        ((NAN, NAN), [(-0.2, -0.1)], NOT_TESTABLE, "two texts"),
+        ((-0.2, -0.1), [(NAN, NAN)], NOT_TESTABLE, "two texts"),
+    ],
+)
+def test_falls_with_size(end, steps, verdict, why):
+    found = verdicts.falls_with_size(Interval(*end), spans(*steps))
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("here", "verdict"),
+    [
+        ([0.5, 0.5], REPRODUCED),
+        ([0.625, 0.375], REPRODUCED),  # exactly the tolerance
+        ([0.5, 0.7], PARTLY),
+        ([0.3, 0.7], NOT_REPRODUCED),
+    ],
+)
+def test_within(here, verdict):
+    found = verdicts.within(here, [0.5, 0.5], 0.125)
+    assert found.verdict == verdict
+    assert f"largest difference {max(abs(h - 0.5) for h in here):.3f}" in found.why
+
+
+def test_within_needs_a_value():
+    assert verdicts.within([], [], 0.1).verdict == NOT_TESTABLE
+
+
+@pytest.mark.parametrize(
+    ("tables", "verdict"),
+    [
+        ({"a": [3.0, 2.0, 1.0], "b": [0.3, 0.2, 0.1], "c": [9.0, 5.0, 1.0]}, REPRODUCED),
+        ({"a": [4.0, 3.0, 2.0, 1.0], "b": [4.0, 3.0, 1.0, 2.0]}, PARTLY),  # tau-b 2/3
+        ({"a": [3.0, 2.0, 1.0], "b": [1.0, 2.0, 3.0]}, NOT_REPRODUCED),
+        ({"a": [3.0, 2.0, 1.0], "b": [3.0, 2.0, 1.0], "c": [1.0, 2.0, 3.0]}, NOT_REPRODUCED),  # one pair is enough
+        ({"a": [3.0, 2.0, 1.0]}, NOT_TESTABLE),
+        ({"a": [3.0], "b": [1.0]}, NOT_TESTABLE),
+        ({"a": [3.0, 2.0], "b": [1.0, 1.0]}, NOT_TESTABLE),
+    ],
+)
+def test_same_order(tables, verdict):
+    assert verdicts.same_order(tables).verdict == verdict
+
+
+@pytest.fixture
+def falling(condensation):
+    """The toy result the other way round: mu falls with depth."""
+    return replace(condensation, mu_per_text=condensation.mu_per_text[:, ::-1].copy())
+
+
+@pytest.mark.parametrize(("rising", "fallen", "verdict"), [(2, 0, REPRODUCED), (1, 1, PARTLY), (0, 2, NOT_REPRODUCED)])
+def test_grows_with_depth(condensation, falling, rising, fallen, verdict):
+    found = verdicts.grows_with_depth([condensation] * rising + [falling] * fallen)
+    assert found.verdict == verdict
+    assert f"in {rising} of 2 models" in found.why
+
+
+def test_grows_with_depth_needs_texts(condensation):
+    mu = condensation.mu_per_text[:1]
+    one = replace(condensation, mu_per_text=mu, mu_off_diagonal_per_text=mu, tokens=np.array([32]))
+    assert verdicts.grows_with_depth([one]).verdict == NOT_TESTABLE
+    assert verdicts.grows_with_depth([]).verdict == NOT_TESTABLE
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict", "why"),
+    [
+        ((0.1, 0.3), REPRODUCED, "above 0"),
+        ((-0.1, 0.3), NOT_REPRODUCED, "includes 0"),
+        ((-0.3, -0.1), NOT_REPRODUCED, "below 0"),
+        ((NAN, NAN), NOT_TESTABLE, "two texts"),
+    ],
+)
+def test_is_positive(interval, verdict, why):
+    found = verdicts.is_positive(Interval(*interval))
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict", "why"),
+    [
+        ((-0.4, -0.1), REPRODUCED, "lies below 0"),
+        ((-0.4, 0.0), NOT_REPRODUCED, "includes 0"),
+        ((0.1, 0.4), NOT_REPRODUCED, "[0.100, 0.400] lies above 0"),
+        ((NAN, NAN), NOT_TESTABLE, "two seeds"),
+    ],
+)
+def test_is_negative(interval, verdict, why):
+    found = verdicts.is_negative(Interval(*interval))
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("here", "verdict"),
+    [([1.0, 2.0], REPRODUCED), ([1.0, 3.0], PARTLY), ([2.0, 3.0], NOT_REPRODUCED), ([], NOT_TESTABLE)],
+)
+def test_all_below(here, verdict):
+    assert verdicts.all_below(here, [1.0, 2.0][: len(here)]).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("differences", "means", "verdict", "why"),
+    [
+        ([(0.1, 0.3), (0.2, 0.5)], [0.2, 0.3], REPRODUCED, "ahead of 2 of 2 others, beyond the uncertainty of 2"),
+        ([(0.1, 0.3), (-0.1, 0.5)], [0.2, 0.3], PARTLY, "ahead of 2 of 2 others, beyond the uncertainty of 1"),
+        ([(0.0, 0.3)], [0.2], PARTLY, "uncertainty of 0"),  # it touches 0
+        ([(0.1, 0.3), (-0.5, 0.1)], [0.2, -0.2], NOT_REPRODUCED, "ahead of 1 of 2 others"),
+        ([(-0.1, 0.1)], [0.0], NOT_REPRODUCED, "ahead of 0 of 1"),  # another is as high
+        ([], [], NOT_TESTABLE, "needs another condition"),
+        ([(NAN, NAN)], [0.3], NOT_TESTABLE, "needs another condition"),
+        ([(0.1, 0.3)], [NAN], NOT_TESTABLE, "needs another condition"),
+    ],
+)
+def test_is_best(differences, means, verdict, why):
+    found = verdicts.is_best(spans(*differences), means)
+    assert found.verdict == verdict
+    assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "verdict"),
+    [
+        (0.0, (-0.125, 0.125), REPRODUCED),  # exactly the tolerance
+        (0.1, (0.05, 0.12), REPRODUCED),  # it is not 0, but small
+        (0.0, (-0.01, 0.13), PARTLY),
+        (0.125, (-0.5, 0.8), PARTLY),
+        (0.2, (0.1, 0.3), NOT_REPRODUCED),
+        (-0.2, (-0.3, 0.1), NOT_REPRODUCED),
+        (0.0, (NAN, NAN), NOT_TESTABLE),
+    ],
+)
+def test_is_zero(value, interval, verdict):
+    assert verdicts.is_zero(value, Interval(*interval), 0.125).verdict == verdict
+
+
+def test_is_zero_says_the_change():
+    assert verdicts.is_zero(0.1, Interval(-0.01, 0.25), 0.125).why == "change in [-0.0100, 0.2500]"
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict", "count"),
+    [
+        ([(-0.2, -0.1), (-0.5, -0.3)], REPRODUCED, "2 of 2"),
+        ([(-0.2, 0.1), (-0.5, -0.3)], PARTLY, "1 of 2"),
+        ([(-0.2, -0.1), (-0.5, 0.0)], NOT_REPRODUCED, "1 of 2"),  # the largest dose decides; it touches 0
+        ([(0.1, 0.2), (0.3, 0.5)], NOT_REPRODUCED, "0 of 2"),
+        ([], NOT_TESTABLE, "needs a dose"),
+        ([(-0.2, -0.1), (NAN, NAN)], NOT_TESTABLE, "two seeds"),
+    ],
+)
+def test_falls_with_dose(differences, verdict, count):
+    found = verdicts.falls_with_dose(spans(*differences))
+    assert found.verdict == verdict
+    assert count in found.why
+
+
+@pytest.mark.parametrize(
+    ("here", "verdict"),
+    [
+        ([1.5, 2.0], REPRODUCED),
+        ([1.5, 1.0], PARTLY),  # 1 is not above 1
+        ([0.5, 1.0, 2.0], NOT_REPRODUCED),
+        ([], NOT_TESTABLE),
+        ([2.0, NAN], NOT_TESTABLE),
+    ],
+)
+def test_all_above(here, verdict):
+    assert verdicts.all_above(here, 1.0).verdict == verdict
+
+
+def test_all_above_is_above_zero_and_says_how_many():
+    assert verdicts.all_above([0.1, 0.0]) == verdicts.Verdict(PARTLY, "1 of 2 above 0")
+    assert verdicts.all_above([0.1, 0.2]).why == "2 of 2 above 0"
+
+
+def test_is_best_cannot_tell_where_no_item_changed():
+    none = Interval(0.0, 0.0)
+    assert verdicts.is_best([none, none, Interval(-1.0, 0.0)], [0.0, 0.0, -0.5]).verdict == NOT_TESTABLE
+    assert verdicts.is_best([none, Interval(-1.0, 0.0)], [0.0, -0.5]).verdict == NOT_REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("holds", "least", "verdict"),
+    [(4, 0.5, REPRODUCED), (2, 0.5, PARTLY), (1, 0.5, NOT_REPRODUCED), (1, 0.0, PARTLY), (0, 0.0, NOT_REPRODUCED)],
+)
+def test_by_count(holds, least, verdict):
+    assert verdicts.by_count(holds, 4, "so it is", least) == (verdict, "so it is")

@@ -1,0 +1,264 @@
+"""Tables over runs against scipy, statsmodels' rules and loops, on made-up runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from decondense import stats
+from decondense.condensation import Interval
+from decondense.records import Record
+from decondense.runs import tables
+from decondense.runs.run import Run
+from decondense.runs.tables import Paired
+
+TASKS = {"piqa": 40, "arc_easy": 30, "mmlu": 50}  # items
+
+
+def made(label, seed, value=0.0, scores=None):
+    """A run that needs no file: its validation loss, and for each task the scores of its items."""
+    scores = {} if scores is None else scores
+    arrays = {"item_task": np.repeat(list(scores), [len(s) for s in scores.values()])}
+    if scores:
+        arrays["item_score"] = np.concatenate(list(scores.values())).astype(float)
+        arrays["item_logprob"] = arrays["item_score"] - 2
+    run = Run(label, seed, Record(Path("none"), {"results": {"validation_loss": [9.0, value], "tasks": {}}}, None))
+    vars(run)["_arrays"] = arrays  # where a run keeps what it has read
+    return run
+
+
+def loss(run):
+    return run.validation_loss
+
+
+LOSSES = {("none", 0): 5.0, ("a", 0): 3.0, ("a", 1): 3.5, ("a", 2): 3.1, ("b", 0): 2.0, ("b", 1): 2.75, ("b", 2): 2.2}
+
+
+@pytest.fixture
+def losses():
+    return [made(label, seed, value) for (label, seed), value in LOSSES.items()]
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Four conditions with scores of 0 and 1: one before training, two of three seeds, one of two."""
+    rng = np.random.default_rng(0)
+    chances = {"none": 0.3, "train": 0.5, "dispersion": 0.6, "short": 0.4}
+    seeds = {"none": [0], "train": [0, 1, 2], "dispersion": [0, 1, 2], "short": [0, 1]}
+    return [
+        made(label, seed, scores={task: rng.random(n) < chance for task, n in TASKS.items()})
+        for label, chance in chances.items()
+        for seed in seeds[label]
+    ]
+
+
+def accuracies(runs, label, task):
+    """Per cent right, one number a seed, by a loop."""
+    items = [run.evaluation.items for run in runs if run.label == label]
+    return [100 * np.mean([row.score for row in table.itertuples() if row.task == task]) for table in items]
+
+
+def averages(runs, label):
+    return np.mean([accuracies(runs, label, task) for task in TASKS], axis=0)
+
+
+# --- over seeds -----------------------------------------------------------------------------------------------------
+
+
+def test_by_seed_has_a_row_a_label_and_a_column_a_seed(losses):
+    table = tables.by_seed(losses, loss)
+    assert (list(table.index), list(table.columns)) == (["none", "a", "b"], [0, 1, 2])
+    for (label, seed), value in LOSSES.items():
+        assert table.loc[label, seed] == value
+    assert table.loc["none", [1, 2]].isna().all()
+
+
+def test_summary_is_mean_and_spread_over_seeds(losses):
+    table = tables.summary(losses, {"loss": loss, "twice": lambda run: 2 * loss(run)})
+    assert list(table.index) == ["none", "a", "b"]
+    values = np.array([3.0, 3.5, 3.1])
+    assert table.loc["a", "loss"] == f"{values.mean():.4f} ± {values.std(ddof=1):.4f}" == "3.2000 ± 0.2646"
+    assert table.loc["a", "twice"] == "6.4000 ± 0.5292"
+    assert table.loc["none", "loss"] == "5.0000"
+
+
+def test_paired_is_scipys_paired_t_test(losses):
+    found = tables.paired(losses, "b", "a", loss)
+    b, a = ([LOSSES[label, seed] for seed in range(3)] for label in "ba")
+    expected = scipy_stats.ttest_rel(b, a)
+    assert found.mean == pytest.approx(np.mean(np.subtract(b, a)))
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    back = tables.paired(losses, "a", "b", loss)
+    assert (back.mean, back.p) == pytest.approx((-found.mean, found.p))
+
+
+def test_pairs_are_matched_by_seed_whatever_the_order(losses):
+    back, found = (tables.paired(runs, "b", "a", loss) for runs in (losses[::-1], losses))
+    assert (back.mean, back.p, *back.interval) == pytest.approx((found.mean, found.p, *found.interval))
+    fewer = [run for run in losses if (run.label, run.seed) != ("a", 1)]
+    assert tables.paired(fewer, "b", "a", loss).mean == pytest.approx(np.mean([2.0 - 3.0, 2.2 - 3.1]))
+
+
+def test_one_shared_seed_has_no_interval(losses):
+    found = tables.paired(losses, "a", "none", loss)
+    assert found.mean == -2.0
+    assert np.isnan([*found.interval, found.p]).all()
+
+
+def test_no_shared_seed_is_an_error():
+    with pytest.raises(ValueError, match="'a' and 'b' share no seed"):
+        tables.paired([made("a", 0), made("b", 1)], "a", "b", loss)
+
+
+@given(st.lists(st.integers(-50, 50).map(float), min_size=2, max_size=8).filter(lambda v: len(set(v)) > 1))
+def test_over_seeds_is_scipys_one_sample_t_test(values):
+    found, expected = tables.over_seeds(values), scipy_stats.ttest_1samp(values, 0)
+    assert found.mean == pytest.approx(np.mean(values))
+    assert found.p == pytest.approx(expected.pvalue, abs=1e-12)
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert (found.p < 0.05) == (found.interval.low > 0 or found.interval.high < 0)
+
+
+def test_equal_values_leave_no_doubt():
+    assert tables.over_seeds([0.5, 0.5]) == Paired(0.5, Interval(0.5, 0.5), 0.0)
+    none = tables.over_seeds([0.0, 0.0])
+    assert none.interval == (0, 0)
+    assert np.isnan(none.p)
+
+
+@pytest.mark.parametrize(
+    ("found", "digits", "text"),
+    [
+        (Paired(-0.01316, Interval(-0.014, -0.01237), 0.01), 4, "-0.0132 [-0.0140, -0.0124]"),
+        (Paired(0.5, Interval(-0.25, 1.25), 0.3), 2, "+0.50 [-0.25, +1.25]"),
+        (Paired(0.5, Interval(np.nan, np.nan), np.nan), 1, "+0.5"),
+    ],
+)
+def test_text_has_signs_and_the_interval_where_there_is_one(found, digits, text):
+    assert tables.text(found, digits) == text
+
+
+# --- benchmarks -----------------------------------------------------------------------------------------------------
+
+
+def test_accuracy_is_the_mean_over_seeds_in_per_cent(runs):
+    table = tables.accuracy(runs)
+    assert list(table.index) == ["none", "train", "dispersion", "short"]
+    assert list(table.columns) == [*TASKS, "average"]
+    for label in table.index:
+        for task in TASKS:
+            assert table.loc[label, task] == pytest.approx(np.mean(accuracies(runs, label, task)))
+        assert table.loc[label, "average"] == pytest.approx(table.loc[label, list(TASKS)].mean())  # tasks count alike
+
+
+def test_spread_is_the_standard_deviation_over_seeds(runs):
+    table = tables.accuracy(runs, spread=True)
+    for label in ("train", "dispersion", "short"):
+        for task in TASKS:
+            assert table.loc[label, task] == pytest.approx(np.std(accuracies(runs, label, task), ddof=1))
+        assert table.loc[label, "average"] == pytest.approx(np.std(averages(runs, label), ddof=1))
+    assert table.loc["none"].isna().all()
+
+
+def test_rank_is_the_mean_place_over_the_tasks():
+    table = pd.DataFrame(
+        {"x": [50.0, 60.0, 60.0], "y": [10.0, 20.0, 30.0], "average": [99.0, 1.0, 2.0]}, index=["a", "b", "c"]
+    )
+    assert tables.with_rank(table)["rank"].to_dict() == {"a": 3.0, "b": 1.75, "c": 1.25}
+    assert tables.with_rank(table, "min")["rank"].to_dict() == {"a": 3.0, "b": 1.5, "c": 1.0}
+    assert list(tables.with_rank(table).columns) == ["x", "y", "average", "rank"]
+    assert "rank" not in table
+
+
+def test_ranks_are_scipys(runs):
+    table = tables.accuracy(runs)
+    places = [scipy_stats.rankdata(-table[task]) for task in TASKS]
+    np.testing.assert_allclose(tables.with_rank(table)["rank"], np.mean(places, axis=0))
+
+
+def test_scores_have_a_row_a_seed_in_the_order_of_the_items(runs):
+    found = tables.scores(runs, "dispersion")
+    assert [a.shape for a in found] == [(3, n) for n in TASKS.values()]
+    mine = [run for run in runs if run.label == "dispersion"]
+    for task, array in zip(TASKS, found, strict=True):
+        for run, row in zip(mine, array, strict=True):
+            items = run.evaluation.items
+            np.testing.assert_array_equal(row, items.score[items.task == task])
+    for array, other in zip(found, tables.scores(runs, "dispersion", "logprob"), strict=True):
+        np.testing.assert_array_equal(other, array - 2)
+
+
+def test_scores_of_no_run_are_an_error(runs):
+    with pytest.raises(ValueError, match="No run is labelled 'dispersal'"):
+        tables.scores(runs, "dispersal")
+
+
+def test_against_gives_difference_and_its_bootstrap(runs):
+    table = tables.against(runs, "dispersion", ["train", "short", "none"])
+    assert list(table.index) == ["train", "short", "none"]
+    assert list(table.columns) == ["difference", "low", "high", "p", "p, Holm", "flips"]
+    for other, row in table.iterrows():
+        ours, theirs = averages(runs, "dispersion"), averages(runs, other)
+        assert row["difference"] == pytest.approx(np.mean(ours) - np.mean(theirs))
+        _, interval = stats.paired_bootstrap(tables.scores(runs, "dispersion"), tables.scores(runs, other))
+        assert (row["low"], row["high"]) == pytest.approx((100 * interval.low, 100 * interval.high))
+        assert row["low"] < row["difference"] < row["high"]
+
+
+def test_against_tests_over_seeds_as_scipy_does(runs):
+    table = tables.against(runs, "dispersion", ["train", "short", "none"])
+    ours = averages(runs, "dispersion")
+    expected = [scipy_stats.ttest_ind(ours, averages(runs, other)).pvalue for other in ("train", "short")]
+    expected.append(scipy_stats.ttest_1samp(ours, averages(runs, "none")[0]).pvalue)
+    assert table["p"].tolist() == pytest.approx(expected)
+    worst, holm = 0.0, {}  # Holm's rule, step by step
+    for i, p in enumerate(sorted(expected)):
+        worst = max(worst, min(1, (3 - i) * p))
+        holm[p] = worst
+    assert table["p, Holm"].tolist() == pytest.approx([holm[p] for p in expected])
+
+
+def test_against_counts_flips(runs):
+    table = tables.against(runs, "dispersion", ["short"])
+    shares = []
+    for a, b in zip(tables.scores(runs, "dispersion"), tables.scores(runs, "short"), strict=True):
+        pairs = [np.mean(x != y) for x in a for y in b]
+        assert len(pairs) == 6
+        shares.append(np.mean(pairs))
+    assert table.loc["short", "flips"] == pytest.approx(np.mean(shares))
+
+
+def test_against_itself_is_nothing(runs):
+    """One seed, the same items: no difference, no flip, no test."""
+    table = tables.against(runs, "none", ["none"])
+    assert table.loc["none", ["difference", "low", "high", "flips"]].tolist() == [0, 0, 0, 0]
+    assert table.loc["none", ["p", "p, Holm"]].isna().all()
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [([50.0], [49.0]), ([50.0, 50.0], [40.0, 40.0]), ([50.0, 50.0], [40.0])])
+def test_no_spread_leaves_nothing_to_test(ours, theirs):
+    assert np.isnan(tables._student(ours, theirs))
+
+
+def test_one_test_that_cannot_be_made_takes_holm_from_all(runs):
+    table = tables.against([*runs, *constant("flat")], "flat", ["train", "flat"])
+    assert table["p"].isna().tolist() == [False, True]
+    assert table["p, Holm"].isna().all()
+
+
+def constant(label):
+    scores = {task: np.arange(n) % 2 for task, n in TASKS.items()}
+    return [made(label, seed, scores=scores) for seed in (0, 1)]
+
+
+def test_flip_share_of_closed_cases():
+    a, b = np.array([[1.0, 1.0, 0.0, 0.0]]), np.array([[1.0, 0.0, 0.0, 1.0]])
+    assert tables.flip_share(a, a) == 0
+    assert tables.flip_share(a, 1 - a) == 1
+    assert tables.flip_share(a, b) == 0.5
+    assert tables.flip_share(np.concatenate([a, b]), a) == 0.25

@@ -1,0 +1,693 @@
+"""The trainer against Hugging Face's own, against itself in other batch sizes, and against direct computation."""
+
+import gc
+import inspect
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_training
+import torch
+from scipy import stats
+from tiny_training import LENGTH, arguments, logs, model, rows, weights
+from toys import unchecked
+from transformers import Trainer, TrainerCallback
+
+from decondense import hooks, losses, metrics, trainers
+from decondense.trainers import ActiveForgetting, DispersionTrainer
+
+PADDED = pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frozen():
+    """Each training collects garbage: most of the time here went into looking at what was imported."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def make(folder, *, args=None, kind=DispersionTrainer, net=None, data=None, callbacks=(), **options):
+    """A trainer of a tiny model; `args` go to its `TrainingArguments`."""
+    data = rows() if data is None else data
+    net = model() if net is None else net
+    args = arguments(folder, **args or {})
+    return kind(model=net, args=args, train_dataset=data, eval_dataset=data[:16], callbacks=list(callbacks), **options)
+
+
+def run(folder, **how):
+    trainer = make(folder, **how)
+    trainer.train()
+    return trainer
+
+
+def assert_close(found, expected):
+    """The same logs and weights but for rounding: Trainer keeps some logs in float32, the weights are in float64."""
+    assert weights(expected).dtype == torch.float64
+    np.testing.assert_allclose(logs(found), logs(expected), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(weights(found), weights(expected), rtol=0, atol=1e-9)
+
+
+def assert_equal(found, expected):
+    assert logs(found) == logs(expected)
+    assert torch.equal(weights(found), weights(expected))
+
+
+ROUNDED = 6e-5  # older releases of transformers log the loss with four decimals
+
+
+class Watch(TrainerCallback):
+    """Calls `see(state, model, optimizer)` at the event `when`."""
+
+    def __init__(self, when, see):
+        setattr(self, when, lambda args, state, control, **k: see(state, k["model"], k["optimizer"]))
+
+
+# --- one large batch, or many small ones ----------------------------------------------------------------------------
+
+
+SMALL = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}
+
+
+def one_and_four(folder, prepared=lambda trainer: trainer, **how):
+    """A run in batches of 8, and one that accumulates 4 batches of 2; both in float64 with every token."""
+    trainers = [prepared(make(folder, net=model().double(), subsample=None, args=a, **how)) for a in ({}, SMALL)]
+    for trainer in trainers:
+        trainer.train()
+    return trainers
+
+
+@PADDED
+def test_accumulation_gives_the_same_as_one_batch(tmp_path, padded):
+    one, four = one_and_four(tmp_path, data=rows(padded=padded))
+    assert len(logs(one)) == 4
+    assert_close(four, one)
+
+
+def test_a_shorter_last_accumulation_gives_the_same(tmp_path):
+    one, four = one_and_four(tmp_path, data=rows(12))  # batches of 8 and 4
+    assert_close(four, one)
+
+
+def test_accumulation_where_the_model_divides_by_its_own_batch(tmp_path):
+    def prepared(trainer):
+        trainer.model_accepts_loss_kwargs = False
+        return trainer
+
+    one, four = one_and_four(tmp_path, prepared)
+    assert_close(four, one)
+    assert_close(one, one_and_four(tmp_path)[0])  # texts of one length
+
+
+def test_accumulation_with_a_loss_function_of_the_users(tmp_path):
+    def half(outputs, labels, num_items_in_batch):
+        logits, labels = outputs["logits"][:, :-1].flatten(0, 1), labels[:, 1:].flatten()
+        return torch.nn.functional.cross_entropy(logits, labels, reduction="sum") / num_items_in_batch / 2
+
+    one, four = one_and_four(tmp_path, compute_loss_func=half)
+    assert_close(four, one)
+    found, usual = logs(one)[0], logs(one_and_four(tmp_path)[0])[0]
+    assert found[1:3] == pytest.approx([usual[1] / 2, usual[2]], rel=1e-6)
+
+
+def test_accumulated_terms_add_up_to_the_loss(tmp_path):
+    for total, language, regulariser, *_ in logs(run(tmp_path, data=rows(padded=True), weight=0.7, args=SMALL)):
+        assert total == pytest.approx(language + 0.7 * regulariser, abs=ROUNDED)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_gradient_checkpointing_changes_nothing(tmp_path, reentrant):
+    fields = trainers.TrainingArguments.__dataclass_fields__
+    switch = "activation_checkpointing" if "activation_checkpointing" in fields else "gradient_checkpointing"
+    on = {switch: True, f"{switch}_kwargs": {"use_reentrant": reentrant}}
+    noisy = {"embd_pdrop": 0.1, "resid_pdrop": 0.1}
+    calls = []
+
+    def checkpointed(**how):
+        trainer = make(tmp_path, net=model(**noisy).double(), subsample=16, **how)
+        loss = trainer.loss
+        trainer.loss = lambda *a, **k: calls.append(1) or loss(*a, **k)
+        trainer.train()
+        return trainer
+
+    plain = checkpointed()
+    assert_close(checkpointed(args=on), plain)
+    assert len(calls) == 2 * 4 * 4  # once for each step and layer: never in what is computed twice
+
+
+# --- the loss -------------------------------------------------------------------------------------------------------
+
+
+def hidden_states(net, data):
+    """All entries, in float32, without the hooks that the trainer uses."""
+    batch = {key: torch.stack([row[key] for row in data]) for key in data[0]}
+    with torch.no_grad():
+        return net(**batch, output_hidden_states=True), batch.get("attention_mask")
+
+
+@PADDED
+@pytest.mark.parametrize("layers", ["all", "last", "early_half", "late_half", [0, 2]], ids=str)
+def test_first_loss_is_that_of_the_hidden_states(tmp_path, padded, layers):
+    data, net = rows(8, padded), model()
+    trainer = make(tmp_path, data=data, net=net, weight=0.3, layers=layers, subsample=None)
+    output, mask = hidden_states(net, data)
+    picked = {"all": [1, 2, 3, 4], "last": [4], "early_half": [1, 2], "late_half": [3, 4]}.get(str(layers), [0, 2])
+    expected = np.mean([losses.dispersion(output.hidden_states[e], mask=mask).item() for e in picked])
+    trainer.train()
+    total, language, regulariser, *_ = logs(trainer)[0]
+    assert regulariser == pytest.approx(expected, rel=1e-5)
+    assert language == pytest.approx(output.loss.item(), rel=1e-5)
+    assert total == pytest.approx(language + 0.3 * expected, abs=ROUNDED)
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_every_loss_trains(tmp_path, name):
+    data, net = rows(8), model()
+    expected = np.mean([losses.get(name)(h).item() for h in hidden_states(net, data)[0].hidden_states[1:]])
+    found = logs(run(tmp_path, data=data, net=net, loss=name, subsample=None, args={"steps": 2}))
+    assert found[0][2] == pytest.approx(expected, rel=1e-4)
+    assert np.isfinite(found).all()
+
+
+def test_temperature_goes_to_the_loss(tmp_path):
+    data, net = rows(8), model()
+    state = hidden_states(net, data)[0].hidden_states[4]
+    trainer = run(tmp_path, data=data, net=net, layers="last", temperature=0.4, subsample=None, args={"steps": 1})
+    assert logs(trainer)[0][2] == pytest.approx(losses.dispersion(state, temperature=0.4).item(), rel=1e-5)
+
+
+def test_per_layer():
+    stream = {entry: torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(entry)) for entry in range(4)}
+    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
+    found = trainers.per_layer(stream, losses.dispersion, [3, 1], mask, temperature=0.5)
+    assert found.tolist() == [losses.dispersion(stream[e], mask=mask, temperature=0.5).item() for e in (3, 1)]
+
+
+def test_gradient_is_that_of_the_total(tmp_path):
+    data, net, twin = rows(8, padded=True), model(), model()
+    trainer = make(tmp_path, data=data, net=net, weight=5.0, subsample=None, args={"steps": 1})
+    batch = {key: torch.stack([row[key] for row in data]) for key in data[0]}
+    output = twin(**batch, output_hidden_states=True)
+    regulariser = torch.stack([losses.dispersion(h, mask=batch["attention_mask"]) for h in output.hidden_states[1:]])
+    (output.loss + 5 * regulariser.mean()).backward()
+    expected = torch.cat([p.grad.flatten() for p in twin.parameters()])
+    assert expected.norm() > 1.5  # it is cut to 1
+    seen = []
+    look = lambda _state, net, _optimizer: seen.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
+    trainer.add_callback(Watch("on_pre_optimizer_step", look))
+    trainer.train()
+    assert logs(trainer)[0][3] == pytest.approx(expected.norm().item(), rel=1e-4)
+    torch.testing.assert_close(seen[0], expected / expected.norm(), rtol=1e-3, atol=1e-5)
+
+
+def test_outputs_are_those_of_the_model(tmp_path):
+    data, trainer = rows(4), make(tmp_path, subsample=None)
+    batch = {key: torch.stack([row[key] for row in data]) for key in data[0]}
+    trainer.model.train()
+    total, outputs = trainer.compute_loss(trainer.model, batch, return_outputs=True)
+    assert torch.equal(trainer.compute_loss(trainer.model, batch), total)
+    torch.testing.assert_close(outputs.logits, hidden_states(trainer.model, data)[0].logits)
+
+
+def test_defaults_are_the_papers():
+    usual = {name: p.default for name, p in inspect.signature(DispersionTrainer).parameters.items()}
+    expected = {"loss": "dispersion", "weight": 0.1, "layers": "all", "temperature": None, "subsample": 256}
+    assert {name: usual[name] for name in expected} == expected
+    assert (ActiveForgetting().every, ActiveForgetting().std) == (1000, 0.02)
+
+
+def test_training_with_it_spreads_the_tokens(tmp_path):
+    data = rows(8)
+    spread = {}
+    for loss in (None, "dispersion"):
+        trainer = run(tmp_path, data=data, loss=loss, weight=5.0, args={"steps": 12})
+        states = hidden_states(trainer.model.eval(), data)[0].hidden_states
+        spread[loss] = np.mean([metrics.mean_cosine(h).off_diagonal.mean().item() for h in states[1:]])
+        regularisers = [step[2] for step in logs(trainer)]
+    assert spread["dispersion"] < spread[None] - 0.1
+    assert regularisers[-1] < regularisers[0]
+
+
+@PADDED
+def test_without_loss_it_is_the_plain_trainer(tmp_path, padded):
+    data, noisy = rows(padded=padded), {"embd_pdrop": 0.1, "resid_pdrop": 0.1}
+    plain = run(tmp_path, data=data, net=model(**noisy), kind=Trainer)
+    ours = run(tmp_path, data=data, net=model(**noisy), loss=None)
+    assert torch.equal(weights(ours), weights(plain))
+    for a, b in zip(ours.state.log_history[:4], plain.state.log_history[:4], strict=True):
+        assert {k: v for k, v in a.items() if k not in ("loss_language", "loss_regulariser")} == b
+        assert a["loss_language"] == pytest.approx(a["loss"], abs=ROUNDED)
+        assert a["loss_regulariser"] == 0
+
+
+def test_evaluation_has_no_regulariser(tmp_path):
+    ours, plain = make(tmp_path, weight=7.0), make(tmp_path, kind=Trainer)
+    assert ours.evaluate()["eval_loss"] == plain.evaluate()["eval_loss"]
+    ours.train()
+    twin = make(tmp_path, net=ours.model, kind=Trainer)
+    assert ours.evaluate()["eval_loss"] == twin.evaluate()["eval_loss"]
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in ours.model.modules())
+
+
+def test_evaluation_on_the_way_changes_nothing(tmp_path):
+    often = {"eval_strategy": "steps", "eval_steps": 1}
+    evaluated, plain = run(tmp_path, subsample=8, args=often), run(tmp_path, subsample=8)
+    assert sum("eval_loss" in log for log in evaluated.state.log_history) == 4
+    assert_equal(evaluated, plain)
+
+
+@pytest.mark.parametrize("small", [{}, SMALL], ids=["one", "four"])
+def test_logs_are_means_over_the_steps_since_the_last(tmp_path, small):
+    each, third = (run(tmp_path, args=small | {"steps": 6, "logging_steps": every}, subsample=None) for every in (1, 3))
+    expected = np.reshape(logs(each), (2, 3, 5))[..., :3].mean(1)
+    np.testing.assert_allclose(np.array(logs(third))[:, :3], expected, rtol=1e-5)
+
+
+def test_bfloat16_autocast(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # older releases of transformers leave theirs behind
+    whole, half = run(tmp_path, subsample=None), run(tmp_path, args={"bf16": True}, subsample=None)
+    assert logs(half)[0][1:3] != logs(whole)[0][1:3]
+    np.testing.assert_allclose(logs(half), logs(whole), rtol=0.02, atol=0.02)
+
+
+# --- layers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layers", "blocks", "expected"),
+    [
+        ("all", 4, [1, 2, 3, 4]),
+        ("all", 5, [1, 2, 3, 4, 5]),
+        ("last", 4, [4]),
+        ("last", 5, [5]),
+        ("early_half", 4, [1, 2]),
+        ("early_half", 5, [1, 2]),
+        ("late_half", 4, [3, 4]),
+        ("late_half", 5, [3, 4, 5]),
+        ([0], 4, [0]),
+        ((4, 1), 4, [4, 1]),
+    ],
+)
+def test_entries(layers, blocks, expected):
+    assert trainers.entries(layers, blocks) == expected
+
+
+def test_halves_make_the_whole():
+    for blocks in range(2, 14):
+        halves = trainers.entries("early_half", blocks) + trainers.entries("late_half", blocks)
+        assert halves == trainers.entries("all", blocks)
+
+
+@pytest.mark.parametrize(("layers", "blocks"), [([5], 4), ([-1], 4), ([1, 2, 9], 4), ([], 4), ("early_half", 1)])
+def test_entries_that_do_not_exist_are_refused(layers, blocks):
+    expected = f"layers={layers!r}: a model of {blocks} blocks has the entries 0 to {blocks}."
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        trainers.entries(layers, blocks)
+
+
+def test_unknown_layers_name_the_nearest():
+    with pytest.raises(ValueError, match=r"Unknown layers 'late_halves'\. Did you mean 'late_half'\? Known: all, "):
+        unchecked(trainers.entries)("late_halves", 4)
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"layers": [5]}, r"layers=\[5\]: a model of 4 blocks has the entries 0 to 4"),
+        ({"weight": 0.0}, "weight must be above 0, got 0.0. For plain training give loss=None"),
+        ({"weight": -0.1}, "weight must be above 0, got -0.1"),
+        ({"weight": float("inf")}, "weight must be above 0, got inf"),
+        ({"weight": float("nan")}, "weight must be above 0, got nan"),
+        ({"temperature": 0.0}, "temperature must be above 0, got 0.0"),
+        ({"temperature": -1.0}, "temperature must be above 0, got -1.0"),
+        ({"temperature": 0.001}, "temperature must lie between 0.02 and inf, got 0.001"),
+        ({"subsample": 1}, "subsample must be at least 2, got 1"),
+        ({"temperature": 1.0, "loss": "decorrelation"}, "Unknown option of decorrelation 'temperature'"),
+        ({"loss": "dispersoin"}, "Unknown loss 'dispersoin'. Did you mean 'dispersion'"),
+        ({"net": torch.nn.Linear(2, 2)}, "Found no list of None Transformer blocks in Linear"),
+    ],
+)
+def test_bad_input_is_refused_at_the_door(tmp_path, options, expected):
+    with pytest.raises(ValueError, match=expected):
+        make(tmp_path, **options)
+
+
+def test_several_gpus_in_one_process_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainers.TrainingArguments, "n_gpu", 2)
+    with pytest.raises(ValueError, match=r"Several GPUs in one process are not supported\. Start with `accelerate"):
+        make(tmp_path)
+    monkeypatch.setattr(trainers.TrainingArguments, "n_gpu", 1)
+    make(tmp_path)
+
+
+# --- what is no longer finite ---------------------------------------------------------------------------------------
+
+
+def spoil(step, part, value=torch.nan):
+    """Puts `value` into the weights of a part of the model before a step, counted from 1."""
+
+    def now(state, net, _optimizer):
+        if state.global_step == step - 1:
+            with torch.no_grad():
+                net.get_submodule(part).weight.fill_(value)
+
+    return Watch("on_step_begin", now)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_broken_layer_stops_training_and_is_named(tmp_path, value):
+    trainer = make(
+        tmp_path,
+        callbacks=[spoil(4, "transformer.h.1.mlp.c_proj", value)],
+        args={"steps": 6, "save_strategy": "steps", "save_steps": 2},
+    )
+    expected = (
+        rf"Step 4: the regulariser at entries 2, 3, 4 is not finite .*Last checkpoint: {tmp_path}/checkpoint-2\. "
+    )
+    with pytest.raises(FloatingPointError, match=expected):
+        trainer.train()
+    assert trainer.state.global_step == 3
+
+
+def test_without_a_checkpoint_it_says_so(tmp_path):
+    trainer = make(tmp_path, layers=[1, 4], callbacks=[spoil(1, "transformer.ln_f")])
+    with pytest.raises(
+        FloatingPointError, match=r"Step 1: the regulariser at entries 4 is .* Last checkpoint: none\. "
+    ):
+        trainer.train()
+
+
+@pytest.mark.parametrize("loss", [None, "dispersion"])
+def test_a_broken_language_loss_stops_training(tmp_path, loss):
+    net = model(tie_word_embeddings=False)
+    trainer = make(tmp_path, net=net, loss=loss, callbacks=[spoil(2, "lm_head")])
+    with pytest.raises(FloatingPointError, match=r"Step 2: the language-model loss is not .*loss nan"):
+        trainer.train()
+
+
+def test_a_broken_regulariser_alone_stops_training(tmp_path):
+    trainer = make(tmp_path)
+    calls = iter(range(100))
+    trainer.loss = lambda z, **_: z.sum() * (torch.inf if next(calls) == 6 else 0)
+    with pytest.raises(FloatingPointError, match=r"Step 2: the regulariser at entries 3 is .*loss \d\.\d"):
+        trainer.train()
+
+
+# --- the random tokens ----------------------------------------------------------------------------------------------
+
+
+class Spy:
+    """In place of the loss of a trainer: keeps what it is given."""
+
+    def __init__(self, trainer):
+        self.loss, self.calls = trainer.loss, []
+        trainer.loss = self
+
+    def __call__(self, z, **how):
+        generator = how["generator"]
+        self.calls.append({"z": z.detach(), "start": generator.get_state().tolist(), **how})
+        return self.loss(z, **how)
+
+
+def states_of(folder, **how):
+    trainer = make(folder, subsample=16, **how)
+    spy = Spy(trainer)
+    trainer.train()
+    return [tuple(call["start"]) for call in spy.calls]
+
+
+def test_draws_differ_between_layers_batches_and_steps(tmp_path):
+    small = {"steps": 3, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    states = states_of(tmp_path, args=small)
+    assert len(states) == len(set(states)) == 3 * 2 * 4
+
+
+def test_draws_are_repeatable_and_go_with_the_seed(tmp_path):
+    first, again = states_of(tmp_path, args={"steps": 2}), states_of(tmp_path, args={"steps": 2})
+    assert first == again
+    assert not set(first) & set(states_of(tmp_path, args={"steps": 2, "seed": 7}))
+
+
+def test_draws_differ_between_processes(tmp_path, monkeypatch):
+    first = make(tmp_path)._generator()
+    monkeypatch.setattr(trainers.TrainingArguments, "process_index", 1)
+    assert first.initial_seed() != make(tmp_path)._generator().initial_seed()
+
+
+def test_subsample_goes_to_the_loss(tmp_path):
+    trainer = make(tmp_path, subsample=5, args={"steps": 1})
+    spy = Spy(trainer)
+    trainer.train()
+    assert [call["subsample"] for call in spy.calls] == [5] * 4
+    assert [tuple(call["z"].shape) for call in spy.calls] == [(8, LENGTH, 32)] * 4
+
+
+def test_draws_leave_the_global_random_state(tmp_path):
+    noisy = {"embd_pdrop": 0.1, "resid_pdrop": 0.1}
+    few = run(tmp_path, net=model(**noisy), subsample=8, args={"steps": 1})
+    every = run(tmp_path, net=model(**noisy), subsample=None, args={"steps": 1})
+    assert logs(few)[0][1] == logs(every)[0][1]
+    assert logs(few)[0][2] != logs(every)[0][2]
+
+
+# --- on the way -----------------------------------------------------------------------------------------------------
+
+
+def stop_after(step):
+    class Stop(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            control.should_training_stop = state.global_step == step
+
+    return Stop()
+
+
+@pytest.mark.parametrize("forgetting", [False, True])
+def test_a_resumed_run_is_the_same(tmp_path, forgetting):
+    noisy = {"embd_pdrop": 0.1, "resid_pdrop": 0.1, "tie_word_embeddings": False}
+    saving = {"steps": 6, "save_strategy": "steps", "save_steps": 3}
+
+    def started(folder, *callbacks, **how):
+        callbacks = [*callbacks, ActiveForgetting(2)] if forgetting else callbacks
+        trainer = make(folder, net=model(**noisy), subsample=16, args=saving, callbacks=callbacks)
+        trainer.train(**how)
+        return trainer
+
+    whole = started(tmp_path / "whole")
+    assert started(tmp_path / "cut", stop_after(3)).state.global_step == 3
+    rest = started(tmp_path / "cut", resume_from_checkpoint=str(tmp_path / "cut" / "checkpoint-3"))
+    assert len(logs(rest)) == 6
+    assert_equal(rest, whole)
+
+
+def test_neftune_works_together(tmp_path):
+    alpha, data, net = 5.0, rows(8), model()
+    trainer = make(tmp_path, data=data, net=net, layers=[0, 1], args={"neftune_noise_alpha": alpha, "steps": 2})
+    clean = hidden_states(net, data)[0].hidden_states[0]
+    spy = Spy(trainer)
+    trainer.train()
+    noise = (spy.calls[0]["z"][:, None] - clean).abs().amax((-2, -1)).amin(1)  # the batch is in another order
+    bound = alpha / (LENGTH * 32) ** 0.5
+    assert (noise < bound * (1 + 1e-5)).all()
+    assert (noise > bound * 0.98).all()
+    plain = run(tmp_path, data=data, layers=[0, 1], args={"steps": 2})
+    assert logs(trainer)[0][2] < logs(plain)[0][2] - 0.001  # noise spreads
+    assert trainer.evaluate()["eval_loss"] == make(tmp_path, net=net, data=data, kind=Trainer).evaluate()["eval_loss"]
+
+
+# --- the paper's optimiser ------------------------------------------------------------------------------------------
+
+
+def test_paper_arguments(tmp_path):
+    args = trainers.paper_arguments(tmp_path, 1526, use_cpu=True)
+    assert args.max_steps == 1526
+    assert args.warmup_steps == 305
+    assert args.lr_scheduler_type == "cosine"
+    assert args.learning_rate == 5e-5
+    assert (args.adam_beta1, args.adam_beta2) == (0.9, 0.95)
+    assert args.weight_decay == 0.1
+    assert args.max_grad_norm == 1.0
+    assert args.bf16 == torch.cuda.is_available()
+    assert args.output_dir == str(tmp_path)
+    assert args.report_to == []
+
+
+@pytest.mark.parametrize(("processes", "rate"), [(1, 5e-5), (2, 5e-5 * 2**0.5), (4, 1e-4)])
+def test_learning_rate_goes_with_the_root_of_the_processes(tmp_path, processes, rate):
+    args = trainers.paper_arguments(tmp_path, 10, world_size=processes, use_cpu=True)
+    assert args.learning_rate == pytest.approx(rate, rel=1e-12)
+
+
+def test_other_arguments_come_first(tmp_path):
+    args = trainers.paper_arguments(tmp_path, 10, learning_rate=3e-4, bf16=False, warmup_steps=1, use_cpu=True, seed=5)
+    assert (args.learning_rate, args.bf16, args.warmup_steps, args.seed) == (3e-4, False, 1, 5)
+
+
+def cosine_rate(step, steps, peak, warm_up):
+    return peak * (
+        step / warm_up if step < warm_up else 0.5 + 0.5 * np.cos(np.pi * (step - warm_up) / (steps - warm_up))
+    )
+
+
+def test_learning_rate_warms_up_and_falls_as_a_cosine(tmp_path):
+    found = [step[-1] for step in logs(run(tmp_path, args={"steps": 10}))]
+    np.testing.assert_allclose(found, [cosine_rate(s, 10, 1e-2, 2) for s in range(10)], rtol=1e-9)
+
+
+# --- active forgetting ----------------------------------------------------------------------------------------------
+
+
+def forget(folder, every=3, steps=8, callbacks=(), forgetting=None, **how):
+    """A run with untied embeddings; the embedding, its Adam state and the learning rates after each step."""
+    after, rates = [], []
+
+    def look(state, net, optimizer):
+        weight = net.get_input_embeddings().weight
+        adam = {n: int(optimizer.state[p]["step"]) for n, p in net.named_parameters() if p in optimizer.state}
+        after.append((weight.detach().clone(), adam))
+
+    callbacks = [
+        forgetting or ActiveForgetting(every),
+        Watch("on_pre_optimizer_step", lambda _s, _n, o: rates.append([g["lr"] for g in o.param_groups])),
+        Watch("on_step_end", look),
+        *callbacks,
+    ]
+    args = {"steps": steps} | how.pop("args", {})
+    trainer = run(folder, net=model(tie_word_embeddings=False), callbacks=callbacks, args=args, **how)
+    return trainer, after, np.array(rates)
+
+
+def test_embedding_is_drawn_again_every_k_steps(tmp_path):
+    _, after, _ = forget(tmp_path, steps=9)
+    embeddings = [weight for weight, _ in after]
+    moved = [(b - a).abs().median().item() for a, b in pairwise(embeddings)]
+    large = [step for step, m in enumerate(moved, start=2) if m > 0.015]
+    assert large == [3, 6]  # and not after the last, 9
+    for step in large:
+        drawn = embeddings[step - 1].flatten().numpy()
+        assert stats.kstest(drawn, "norm", args=(0, 0.02)).pvalue > 0.001
+    assert not torch.equal(embeddings[2], embeddings[5])
+
+
+def test_std_is_that_of_the_draw(tmp_path):
+    _, after, _ = forget(tmp_path, steps=4, forgetting=ActiveForgetting(3, std=0.5))
+    assert after[2][0].std().item() == pytest.approx(0.5, rel=0.05)
+
+
+def test_draws_go_with_the_seed_alone(tmp_path):
+    first, again, other = (forget(tmp_path, steps=4, args={"seed": s})[1][2][0] for s in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    longer = forget(tmp_path, steps=4, args={"seed": 1, "learning_rate": 1e-4}, weight=3.0)[1][2][0]
+    assert torch.equal(first, longer)
+
+
+def test_adam_forgets_the_embedding_alone(tmp_path):
+    _, after, _ = forget(tmp_path)
+    name = "transformer.wte.weight"
+    steps = [adam.get(name) for _, adam in after]
+    assert steps == [1, 2, None, 1, 2, None, 1, 2]
+    others = [{step for n, step in adam.items() if n != name} for _, adam in after]
+    assert others == [{step} for step in range(1, 9)]
+
+
+def test_learning_rate_of_the_embedding_is_linear_in_each_cycle(tmp_path):
+    _, _, rates = forget(tmp_path, steps=8)
+    np.testing.assert_allclose(rates[:, -1], [1e-2 * share / 3 for share in (3, 2, 1, 3, 2, 1, 3, 2)], rtol=1e-9)
+    expected = [cosine_rate(s, 8, 1e-2, 1) for s in range(8)]
+    for others in rates[:, :-1].T:
+        np.testing.assert_allclose(others, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_embedding_is_a_group_of_its_own(tmp_path):
+    trainer, _, _ = forget(tmp_path)
+    groups, plain = trainer.optimizer.param_groups, run(tmp_path).optimizer.param_groups
+    assert len(groups) == len(plain) + 1 == 3
+    assert [p is trainer.model.get_input_embeddings().weight for p in groups[-1]["params"]] == [True]
+    assert [g["weight_decay"] for g in groups] == [0.1, 0.0, 0.1]
+    ids = [id(p) for group in groups for p in group["params"]]
+    assert sorted(ids) == sorted(id(p) for p in trainer.model.parameters())
+
+
+def test_rate():
+    forgetting = ActiveForgetting(4)
+    assert [forgetting.rate(step) for step in range(6)] == [1, 0.75, 0.5, 0.25, 1, 0.75]
+    assert [ActiveForgetting(1).rate(step) for step in range(3)] == [1, 1, 1]
+
+
+def test_it_works_without_a_loss(tmp_path):
+    trainer, after, _ = forget(tmp_path, loss=None)
+    assert after[2][0].std().item() == pytest.approx(0.02, rel=0.1)
+    assert all(step[2] == 0 for step in logs(trainer))
+
+
+def test_the_plain_trainer_gets_the_reset_without_the_schedule(tmp_path):
+    trainer, after, rates = forget(tmp_path, steps=4, kind=Trainer)
+    assert after[2][0].std().item() == pytest.approx(0.02, rel=0.1)
+    assert "transformer.wte.weight" not in after[2][1]
+    assert len(trainer.optimizer.param_groups) == 2
+    np.testing.assert_allclose(rates[:, 0], [cosine_rate(s, 4, 1e-2, 0) for s in range(4)], rtol=1e-9)
+
+
+def test_tied_embeddings_are_warned_of(tmp_path):
+    with pytest.warns(UserWarning, match="input and output embeddings are tied, so each reset hits the head as well"):
+        trainer = run(tmp_path, callbacks=[ActiveForgetting(3)])
+    assert trainer.model.lm_head.weight is trainer.model.transformer.wte.weight
+
+
+def test_a_model_without_head_is_not_warned_of():
+    backbone = hooks.backbone(model())
+    ActiveForgetting(3).on_train_begin(None, None, None, model=backbone)
+
+
+@pytest.mark.parametrize("every", [0, -3])
+def test_every_below_one_is_refused(every):
+    with pytest.raises(ValueError, match=f"every must be at least 1 step, got {every}"):
+        ActiveForgetting(every)
+
+
+# --- two processes --------------------------------------------------------------------------------------------------
+
+
+def gloo():
+    return torch.distributed.is_available() and torch.distributed.is_gloo_available()
+
+
+@pytest.mark.skipif(not gloo(), reason="this build of torch has no gloo")
+def test_two_processes_give_the_same_as_one_with_twice_the_batch(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # `--cpu --num_processes 2` would start one process. `--multi_gpu` starts two, and the script asks for the CPU.
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    alone = [
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        str(port),
+    ]
+    script = [str(Path(tiny_training.__file__)), str(tmp_path / "result.json"), "4"]
+    subprocess.run(
+        [*launch, *alone, "--main_process_port", str(port), *script],
+        check=True,
+        timeout=120,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+    )
+    found, expected = json.loads((tmp_path / "result.json").read_text()), tiny_training.train_padded(8)
+    assert (found["processes"], expected["processes"]) == (2, 1)
+    np.testing.assert_allclose(found["logs"], expected["logs"], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found["weights"], expected["weights"], rtol=0, atol=1e-9)
