@@ -10,7 +10,7 @@ from made_condensations import made
 from scipy import stats
 
 from decondense import metrics, pairing
-from decondense.condensation import RESAMPLES
+from decondense.stats import RESAMPLES
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,8 @@ from jaxtyping import Float, Int
 
 from . import metrics
 from .base.files import write_atomically
+from .stats import LEVEL, RESAMPLES, Interval, percentile_interval
 
-RESAMPLES = 2000  # bootstrap resamples of the texts
-LEVEL = 0.95  # of the intervals
 _ARRAYS = (
     "mu_per_text",
     "mu_off_diagonal_per_text",
@@ -24,21 +22,6 @@ _ARRAYS = (
     "zero_vectors",
     "nonfinite_vectors",
 )
-
-
-class Interval(NamedTuple):
-    """A bootstrap interval over the texts (percentile, 95 %); NaN with fewer than two texts."""
-
-    low: float | np.ndarray
-    high: float | np.ndarray
-
-
-def percentile_interval(resampled: Float[np.ndarray, "resamples"], texts: int) -> Interval:
-    """The 95 % percentile interval of a statistic's bootstrap resamples; NaN with fewer than two texts."""
-    if texts < 2:
-        return Interval(np.nan, np.nan)
-    tail = (1 - LEVEL) / 2
-    return Interval(*(float(q) for q in np.quantile(resampled, [tail, 1 - tail])))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,13 +1,16 @@
 """Two measurements of the same texts: their differences, with intervals taken text by text."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from . import metrics
-from .condensation import LEVEL, Condensation, Interval, percentile_interval
+from .condensation import Condensation
+from .stats import LEVEL, Interval, percentile_interval
 
 QUANTITIES = {  # of the course of mu over depth
     "late half": lambda mu: metrics.mean_of_last(mu, None),
@@ -76,6 +79,19 @@ def _difference(name: str, first: Condensation, second: Condensation) -> Differe
     a, b = float(of(first.mu)), float(of(second.mu))
     interval = percentile_interval(of(second.resampled_mu) - of(first.resampled_mu), len(first.mu_per_text))
     return Difference(name, a, b, b - a, interval)
+
+
+def paired_differences(
+    results: Sequence[Condensation], statistic: Callable[[np.ndarray], np.ndarray]
+) -> tuple[Interval, list[Interval]]:
+    """95 % bootstrap intervals of (largest - smallest) and of each step between models in the order of size.
+
+    The models were measured on the same texts, so a difference is taken resample by resample, each with the same texts.
+    """
+    texts = min(len(r.mu_per_text) for r in results)
+    values = [statistic(r.resampled_mu) for r in results]
+    steps = [percentile_interval(later - earlier, texts) for earlier, later in pairwise(values)]
+    return percentile_interval(values[-1] - values[0], texts), steps
 
 
 def check_same_texts(first: Condensation, second: Condensation) -> None:

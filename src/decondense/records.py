@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import psutil
 
 from .base import closure, machine
@@ -164,6 +165,15 @@ def read(path: Path) -> Record | None:
         warnings.warn(f"The record {path.name} is damaged; it is made again.", stacklevel=2)
         return None
     return Record(path, content, arrays)
+
+
+def beside_record(rows: Sequence[tuple[str, float, float, float]]) -> pd.DataFrame:
+    """A check run as a table: quantity, its value in the record and now, the tolerance, and whether they agree.
+
+    NaN agrees with nothing.
+    """
+    table = pd.DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
+    return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)
 
 
 def _own_hash(content: dict) -> str:

@@ -15,11 +15,12 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from .base.errors import unknown
-from .condensation import RESAMPLES, Interval, percentile_interval
 
 Numbers = Real | Sequence | np.ndarray | pd.Series
 TIES = ("average", "min", "max", "dense")
 KINDS = ("student", "welch")
+RESAMPLES = 2000  # of a bootstrap
+LEVEL = 0.95  # of the intervals
 _BLOCK = 100  # resamples drawn at a time: MMLU has many thousands of items
 
 
@@ -29,6 +30,28 @@ class TTest(NamedTuple):
     p: float | np.ndarray
     t: float | np.ndarray
     df: float | np.ndarray
+
+
+class Interval(NamedTuple):
+    """A 95 % interval; NaN where there are fewer than two units to take it over."""
+
+    low: float | np.ndarray
+    high: float | np.ndarray
+
+
+def percentile_interval(resampled: Float[np.ndarray, "resamples"], units: int) -> Interval:
+    """The 95 % percentile interval of a statistic over its bootstrap resamples; NaN with fewer than two units."""
+    if units < 2:
+        return Interval(np.nan, np.nan)
+    tail = (1 - LEVEL) / 2
+    return Interval(*(float(q) for q in np.quantile(resampled, [tail, 1 - tail])))
+
+
+def bootstrap_mean(per_text: Sequence[float] | np.ndarray, seed: int = 0) -> tuple[float, Interval]:
+    """Mean of one number per text, such as a paired difference, and its 95 % bootstrap interval (NaN for one text)."""
+    values = np.asarray(per_text, dtype=float)
+    draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
+    return float(values.mean()), percentile_interval(values[draws].mean(1), len(values))
 
 
 # --- ranks and t-tests ----------------------------------------------------------------------------------------------

@@ -177,8 +177,8 @@ def test_monte_carlo_has_a_row_a_pair():
 def test_claims_follow_the_numbers():
     table, drawn = appendix.check_all([1.0], [1, 5]), appendix.monte_carlo([0.5], [1.0, 3.0], 5, draws=1000)
     found = appendix.claims([0.0, 1e-16], table, [0.5, 0.2], drawn)
-    assert [claim.verdict for claim in found] == [verdicts.REPRODUCED] * 4
+    assert [claim.verdict.word for claim in found] == [verdicts.REPRODUCED] * 4
     worse = table.assign(holds=0)
     off = drawn.assign(formula=drawn.formula + 1)
     found = appendix.claims([0.1, 0.2], worse, [1.0, 1.1], pd.DataFrame(off))
-    assert [claim.verdict for claim in found] == [verdicts.NOT_REPRODUCED] * 4
+    assert [claim.verdict.word for claim in found] == [verdicts.NOT_REPRODUCED] * 4

@@ -8,8 +8,9 @@ import pytest
 
 from decondense import paper
 from decondense.chapters import fig4
-from decondense.condensation import Condensation, Interval
+from decondense.condensation import Condensation
 from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+from decondense.stats import Interval
 
 STEPS = np.array([0, 1, 10, 100])
 
@@ -70,7 +71,7 @@ def test_ends_counts_the_runs_whose_start_cannot_be_told_from_1():
 
 def verdicts(runs):
     """Of rho and tau; the level has a test of its own."""
-    return [claim.verdict for claim in fig4.claims(runs)[:-1]]
+    return [claim.verdict.word for claim in fig4.claims(runs)[:-1]]
 
 
 def test_claims_on_runs_as_the_paper_has_them(runs):
@@ -96,7 +97,7 @@ def test_runs_that_start_at_1_are_no_evidence_that_the_start_is_highest():
     full = [run("x", s, [1.0, 1.0, 0.2, 0.1]) for s in (0, 1)]
     assert verdicts(full)[0] == NOT_TESTABLE
     claim = fig4.claims([*full, run("x", 2, [0.9, 1.0, 0.2, 0.1])])[0]
-    assert claim.verdict == NOT_REPRODUCED
+    assert claim.verdict.word == NOT_REPRODUCED
     assert claim.why == "highest in 0 of 1 runs; 2 more start at 1 and cannot tell"
 
 
@@ -112,12 +113,12 @@ def test_the_level_may_rise_where_the_correlation_falls(runs):
     for one in runs:
         one.path["late_half"] = [0.1, 0.9, 0.5, 0.2]
     claim = fig4.claims(runs)[-1]
-    assert claim.verdict == NOT_REPRODUCED
+    assert claim.verdict.word == NOT_REPRODUCED
     assert claim.here.startswith("0.100, ")
     for one in runs:
         one.path["late_half"] = [0.9, 0.5, 0.2, 0.1]
-    assert fig4.claims(runs)[-1].verdict == REPRODUCED
-    assert fig4.claims([])[-1].verdict == NOT_TESTABLE
+    assert fig4.claims(runs)[-1].verdict.word == REPRODUCED
+    assert fig4.claims([])[-1].verdict.word == NOT_TESTABLE
 
 
 def test_one_run_has_no_interval(runs):
@@ -149,20 +150,20 @@ def test_every_published_checkpoint_has_a_revision():
 
 def test_olmo_claims_without_the_hub_are_not_testable():
     claims = fig4.olmo_claims([])
-    assert [c.verdict for c in claims] == [NOT_TESTABLE] * 4
+    assert [c.verdict.word for c in claims] == [NOT_TESTABLE] * 4
     assert {c.why for c in claims} == {"the checkpoints are on the hub only: `--profile paper` measures them"}
 
 
 def test_olmo_claims_on_a_run_that_stays_condensed():
     claims = fig4.olmo_claims([at(1.0)] * 13)
-    assert [c.verdict for c in claims] == [NOT_REPRODUCED] * 4
+    assert [c.verdict.word for c in claims] == [NOT_REPRODUCED] * 4
 
 
 def test_olmo_claims_on_a_run_that_turns():
     claims = fig4.olmo_claims([at(1.0)] * 12 + [at(-1.0)])
-    assert [c.verdict for c in claims] == [NOT_REPRODUCED, REPRODUCED] * 2
+    assert [c.verdict.word for c in claims] == [NOT_REPRODUCED, REPRODUCED] * 2
     assert claims[1].here == "-1.00 [-1.00, -1.00]"
 
 
 def test_part_of_the_checkpoints_is_not_the_run():
-    assert [c.verdict for c in fig4.olmo_claims([at(1.0)] * 12)] == [NOT_TESTABLE] * 4
+    assert [c.verdict.word for c in fig4.olmo_claims([at(1.0)] * 12)] == [NOT_TESTABLE] * 4

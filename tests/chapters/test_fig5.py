@@ -44,18 +44,18 @@ def test_pair_claims_are_of_the_pairs_that_were_measured(condensation):
     results += [result(condensation, second.plain, 0.0), result(condensation, "gpt2", 0.0)]
     assert list(fig5.measured(results)) == ["1.5B"]
     for claim in pair_claims(results):
-        assert claim.verdict == NOT_REPRODUCED
+        assert claim.verdict.word == NOT_REPRODUCED
         assert claim.here.startswith("1.5B [-")
     same = [result(condensation, name, 0.0) for name in (second.plain, second.distilled)]
-    assert {claim.verdict for claim in pair_claims(same)} == {REPRODUCED}
+    assert {claim.verdict.word for claim in pair_claims(same)} == {REPRODUCED}
     both = pair_claims(results[:2] + same)
-    assert {claim.verdict for claim in both} == {PARTLY}
+    assert {claim.verdict.word for claim in both} == {PARTLY}
     assert "7B [+0.000, +0.000]" in both[0].here
 
 
 def test_without_models_the_claims_are_not_testable():
     rho, tau = pair_claims([])
-    assert (rho.verdict, tau.verdict) == (NOT_TESTABLE, NOT_TESTABLE)
+    assert (rho.verdict.word, tau.verdict.word) == (NOT_TESTABLE, NOT_TESTABLE)
     assert (rho.here, rho.source) == ("none of them", "Fig. 5b")
     assert rho.published.startswith(
         "1.5B +0.000; 7B -0.034; 14B +0.078; 32B +0.231, each ± 0.004 (by this rule: partly"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from decondense.chapters import table5
-from decondense.condensation import Interval
 from decondense.paper.verdicts import NOT_REPRODUCED, REPRODUCED
 from decondense.runs.run import Run
+from decondense.stats import Interval
 
 
 class Made(Run):
@@ -138,7 +138,7 @@ def test_claims_of_the_paper_and_of_this_book(monkeypatch):
     rows = pd.DataFrame({"difference": -2.0, "low": -3.0, "high": -1.0, "p": 0.01}, index=index)
     ours, more = table5.claims(rows, "dispersion", 0.05), table5.claims(rows, "more", 0.05)
     expected = [REPRODUCED, REPRODUCED, REPRODUCED, NOT_REPRODUCED]
-    assert [claim.verdict for claim in ours] == [claim.verdict for claim in more] == expected
+    assert [claim.verdict.word for claim in ours] == [claim.verdict.word for claim in more] == expected
     assert ours[3].published == "+1.17, one run each"
     assert ours[3].source == "Table 5"
     assert {claim.source for claim in more} == {"this book"}

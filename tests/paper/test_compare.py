@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from decondense import models, paper
-from decondense.condensation import Interval
 from decondense.paper import compare, verdicts
+from decondense.stats import Interval
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = (verdicts.REPRODUCED, verdicts.PARTLY, verdicts.NOT_REPRODUCED, verdicts.NOT_TESTABLE)
@@ -77,26 +77,26 @@ def test_size_claims_judge_rho_and_tau(condensation):
     published = {"rho": "0.4 → -0.6", "tau": "0.3 → -0.5"}
     rho, tau = compare.size_claims("Toy", [condensation, falling], "Fig. 2b", published)
     assert rho.here == "1.00 [1.00, 1.00] → -1.00 [-1.00, -1.00]"
-    assert (rho.verdict, tau.verdict) == (verdicts.REPRODUCED, verdicts.REPRODUCED)
+    assert (rho.verdict.word, tau.verdict.word) == (verdicts.REPRODUCED, verdicts.REPRODUCED)
     assert (rho.published, tau.published) == ("0.4 → -0.6", "0.3 → -0.5")
     assert "Spearman ρ" in rho.claim
     back = compare.size_claims("Toy", [falling, condensation], "Fig. 2b", published)
-    assert [c.verdict for c in back] == [verdicts.NOT_REPRODUCED] * 2
+    assert [c.verdict.word for c in back] == [verdicts.NOT_REPRODUCED] * 2
 
 
 def test_value_claims_compare_only_what_the_paper_shows(condensation):
     measured = [replace(condensation, name="gpt2"), replace(condensation, name="smollm2-135m-instruct")]
     rho, tau = compare.value_claims(measured, "wikitext-103", tolerance=0.7)
     assert (rho.published, rho.here) == ("GPT2 0.385 ± 0.002", "gpt2 1.00 [1.00, 1.00]")
-    assert rho.verdict == verdicts.REPRODUCED  # 1 - 0.385 is within 0.7
-    assert tau.verdict == verdicts.NOT_REPRODUCED  # 1 - 0.257 is not
+    assert rho.verdict.word == verdicts.REPRODUCED  # 1 - 0.385 is within 0.7
+    assert tau.verdict.word == verdicts.NOT_REPRODUCED  # 1 - 0.257 is not
     none = compare.value_claims(measured[1:], "wikitext-103")
-    assert [(c.here, c.verdict) for c in none] == [("none of them", verdicts.NOT_TESTABLE)] * 2
+    assert [(c.here, c.verdict.word) for c in none] == [("none of them", verdicts.NOT_TESTABLE)] * 2
 
 
 def test_values_on_a_text_that_the_paper_does_not_show_are_not_testable(condensation):
     found = compare.value_claims([replace(condensation, name="gpt2")], "bible")
-    assert [(c.verdict, c.why) for c in found] == [
+    assert [(c.verdict.word, c.why) for c in found] == [
         (verdicts.NOT_TESTABLE, "the paper gives no values for this text")
     ] * 2
 
@@ -139,18 +139,18 @@ def test_depth_claim_takes_the_smallest_of_each_family(condensation):
     (found,) = compare.depth_claim({"Toy": [condensation, falling]}, "Fig. 2b")
     assert "GPT2 0.385 ± 0.002" in found.published
     assert "large" not in found.here
-    assert found.verdict == verdicts.REPRODUCED
-    assert compare.depth_claim({"Toy": [falling]}, "Fig. 2b")[0].verdict == verdicts.NOT_REPRODUCED
-    assert compare.depth_claim({}, "Fig. 2b")[0].verdict == verdicts.NOT_TESTABLE
+    assert found.verdict.word == verdicts.REPRODUCED
+    assert compare.depth_claim({"Toy": [falling]}, "Fig. 2b")[0].verdict.word == verdicts.NOT_REPRODUCED
+    assert compare.depth_claim({}, "Fig. 2b")[0].verdict.word == verdicts.NOT_TESTABLE
 
 
 def test_repeat_claims_judge_the_difference_of_two_sets_of_texts(condensation):
     falling = replace(condensation, mu_per_text=condensation.mu_per_text[:, ::-1].copy())
     same = compare.repeat_claims([condensation], [condensation])
-    assert [c.verdict for c in same] == [verdicts.REPRODUCED] * 2
+    assert [c.verdict.word for c in same] == [verdicts.REPRODUCED] * 2
     other = compare.repeat_claims([condensation], [falling])
-    assert [c.verdict for c in other] == [verdicts.NOT_REPRODUCED] * 2
-    assert [c.verdict for c in compare.repeat_claims([], [])] == [verdicts.NOT_TESTABLE] * 2
+    assert [c.verdict.word for c in other] == [verdicts.NOT_REPRODUCED] * 2
+    assert [c.verdict.word for c in compare.repeat_claims([], [])] == [verdicts.NOT_TESTABLE] * 2
 
 
 def test_steps_are_counted_by_their_paired_intervals(condensation):
@@ -177,6 +177,6 @@ def test_a_check_run_agrees_where_every_quantity_does():
     table = compare.beside_record([("mu", 0.5, 0.51, 0.02), ("loss", 3.0, 3.1, 0.02), ("rho", 1.0, float("nan"), 0.1)])
     assert table.agrees.tolist() == [True, False, False]
     claim = compare.check_claim(table)
-    assert (claim.verdict, claim.here) == (verdicts.NOT_REPRODUCED, "1 of 3")
+    assert (claim.verdict.word, claim.here) == (verdicts.NOT_REPRODUCED, "1 of 3")
     assert claim.why.endswith("loss, rho")
-    assert compare.check_claim(table[:1]).verdict == verdicts.REPRODUCED
+    assert compare.check_claim(table[:1]).verdict.word == verdicts.REPRODUCED

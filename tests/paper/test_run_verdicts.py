@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from decondense.condensation import Interval
 from decondense.paper import run_verdicts
 from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+from decondense.stats import Interval
 
 NAN = float("nan")
 
@@ -20,12 +20,12 @@ NAN = float("nan")
 )
 def test_agrees(agree, verdict, why):
     found = run_verdicts.agrees(["mu", "loss"], agree)
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert why in found.why
 
 
 def test_nothing_compared_agrees_with_nothing():
-    assert run_verdicts.agrees([], []).verdict == NOT_TESTABLE
+    assert run_verdicts.agrees([], []).word == NOT_TESTABLE
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_nothing_compared_agrees_with_nothing():
 )
 def test_starts_highest(start, later, high, verdict, why):
     found = run_verdicts.starts_highest(start, later, high)
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert why in found.why
 
 
@@ -64,8 +64,8 @@ BELOW, ABOVE, AROUND, NOWHERE = Interval(-3, -1), Interval(1, 3), Interval(-1, 1
     ],
 )
 def test_on_one_side(found, below, above):
-    assert run_verdicts.on_one_side(found, -1).verdict == below
-    assert run_verdicts.on_one_side(found, 1).verdict == above
+    assert run_verdicts.on_one_side(found, -1).word == below
+    assert run_verdicts.on_one_side(found, 1).word == above
 
 
 def test_the_opposite_is_named():
@@ -82,7 +82,7 @@ def test_the_opposite_is_named():
     ],
 )
 def test_not_raised(found, verdict):
-    assert run_verdicts.not_raised(found, 2.0).verdict == verdict
+    assert run_verdicts.not_raised(found, 2.0).word == verdict
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_not_raised(found, verdict):
     ],
 )
 def test_beyond_spread(found, verdict):
-    assert run_verdicts.beyond_spread(0.42, found).verdict == verdict
+    assert run_verdicts.beyond_spread(0.42, found).word == verdict
 
 
 @pytest.mark.parametrize(
@@ -117,5 +117,5 @@ def test_beyond_spread(found, verdict):
 )
 def test_not_lower(differences, verdict, why):
     found = run_verdicts.not_lower([Interval(*each) for each in differences])
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert why in found.why

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from decondense.condensation import Interval
 from decondense.paper import verdicts
 from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+from decondense.stats import Interval
 
 NAN = float("nan")
 
@@ -32,7 +32,7 @@ def spans(*pairs):
 )
 def test_falls_with_size(end, steps, verdict, why):
     found = verdicts.falls_with_size(Interval(*end), spans(*steps))
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert why in found.why
 
 
@@ -47,12 +47,12 @@ def test_falls_with_size(end, steps, verdict, why):
 )
 def test_within(here, verdict):
     found = verdicts.within(here, [0.5, 0.5], 0.125)
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert f"largest difference {max(abs(h - 0.5) for h in here):.3f}" in found.why
 
 
 def test_within_needs_a_value():
-    assert verdicts.within([], [], 0.1).verdict == NOT_TESTABLE
+    assert verdicts.within([], [], 0.1).word == NOT_TESTABLE
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_within_needs_a_value():
     ],
 )
 def test_same_order(tables, verdict):
-    assert verdicts.same_order(tables).verdict == verdict
+    assert verdicts.same_order(tables).word == verdict
 
 
 @pytest.fixture
@@ -80,15 +80,15 @@ def falling(condensation):
 @pytest.mark.parametrize(("rising", "fallen", "verdict"), [(2, 0, REPRODUCED), (1, 1, PARTLY), (0, 2, NOT_REPRODUCED)])
 def test_grows_with_depth(condensation, falling, rising, fallen, verdict):
     found = verdicts.grows_with_depth([condensation] * rising + [falling] * fallen)
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert f"in {rising} of 2 models" in found.why
 
 
 def test_grows_with_depth_needs_texts(condensation):
     mu = condensation.mu_per_text[:1]
     one = replace(condensation, mu_per_text=mu, mu_off_diagonal_per_text=mu, tokens=np.array([32]))
-    assert verdicts.grows_with_depth([one]).verdict == NOT_TESTABLE
-    assert verdicts.grows_with_depth([]).verdict == NOT_TESTABLE
+    assert verdicts.grows_with_depth([one]).word == NOT_TESTABLE
+    assert verdicts.grows_with_depth([]).word == NOT_TESTABLE
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_grows_with_depth_needs_texts(condensation):
 )
 def test_is_positive(interval, verdict, why):
     found = verdicts.is_positive(Interval(*interval))
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert why in found.why
 
 
@@ -117,7 +117,7 @@ def test_is_positive(interval, verdict, why):
 )
 def test_is_negative(interval, verdict, why):
     found = verdicts.is_negative(Interval(*interval))
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert why in found.why
 
 
@@ -126,7 +126,7 @@ def test_is_negative(interval, verdict, why):
     [([1.0, 2.0], REPRODUCED), ([1.0, 3.0], PARTLY), ([2.0, 3.0], NOT_REPRODUCED), ([], NOT_TESTABLE)],
 )
 def test_all_below(here, verdict):
-    assert verdicts.all_below(here, [1.0, 2.0][: len(here)]).verdict == verdict
+    assert verdicts.all_below(here, [1.0, 2.0][: len(here)]).word == verdict
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_all_below(here, verdict):
 )
 def test_is_best(differences, means, verdict, why):
     found = verdicts.is_best(spans(*differences), means)
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert why in found.why
 
 
@@ -161,7 +161,7 @@ def test_is_best(differences, means, verdict, why):
     ],
 )
 def test_is_zero(value, interval, verdict):
-    assert verdicts.is_zero(value, Interval(*interval), 0.125).verdict == verdict
+    assert verdicts.is_zero(value, Interval(*interval), 0.125).word == verdict
 
 
 def test_is_zero_says_the_change():
@@ -181,7 +181,7 @@ def test_is_zero_says_the_change():
 )
 def test_falls_with_dose(differences, verdict, count):
     found = verdicts.falls_with_dose(spans(*differences))
-    assert found.verdict == verdict
+    assert found.word == verdict
     assert count in found.why
 
 
@@ -196,7 +196,7 @@ def test_falls_with_dose(differences, verdict, count):
     ],
 )
 def test_all_above(here, verdict):
-    assert verdicts.all_above(here, 1.0).verdict == verdict
+    assert verdicts.all_above(here, 1.0).word == verdict
 
 
 def test_all_above_is_above_zero_and_says_how_many():
@@ -206,8 +206,8 @@ def test_all_above_is_above_zero_and_says_how_many():
 
 def test_is_best_cannot_tell_where_no_item_changed():
     none = Interval(0.0, 0.0)
-    assert verdicts.is_best([none, none, Interval(-1.0, 0.0)], [0.0, 0.0, -0.5]).verdict == NOT_TESTABLE
-    assert verdicts.is_best([none, Interval(-1.0, 0.0)], [0.0, -0.5]).verdict == NOT_REPRODUCED
+    assert verdicts.is_best([none, none, Interval(-1.0, 0.0)], [0.0, 0.0, -0.5]).word == NOT_TESTABLE
+    assert verdicts.is_best([none, Interval(-1.0, 0.0)], [0.0, -0.5]).word == NOT_REPRODUCED
 
 
 @pytest.mark.parametrize(

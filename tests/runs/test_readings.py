@@ -182,13 +182,13 @@ def test_falling_claims_judge_by_the_rule_over_seeds(runs):
     )
     assert (tau.claim, tau.source, tau.published) == ("here: wider, lower Kendall τ", "this book", "not stated")
     assert late.claim == "here: wider, lower late-half μ"
-    assert {claim.verdict for claim in (rho, tau, late)} == {verdicts.REPRODUCED}
+    assert {claim.verdict.word for claim in (rho, tau, late)} == {verdicts.REPRODUCED}
     assert rho.tolerance == f"{verdicts.FALLS}; over seeds"
 
 
 def test_falling_claims_see_a_rise_in_between_and_want_seeds(runs):
     bump = [made("64", seed, [8.0, 5.0], rho=[1.0, rho]) for seed, rho in enumerate((0.9, 0.95, 0.85))]
-    judge = lambda chosen: run_paths.falling_claims("here", "lower", run_paths.at_checkpoint(chosen))[0].verdict
+    judge = lambda chosen: run_paths.falling_claims("here", "lower", run_paths.at_checkpoint(chosen))[0].verdict.word
     assert judge([*runs[:6], *bump, *runs[6:]]) == verdicts.PARTLY
     assert judge(runs[::-1]) == verdicts.NOT_REPRODUCED
     assert judge([run for run in runs if run.seed == 0]) == verdicts.NOT_TESTABLE

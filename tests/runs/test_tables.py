@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from decondense import stats
-from decondense.condensation import Interval
 from decondense.records import Record
 from decondense.runs import tables
 from decondense.runs.run import Run
 from decondense.runs.tables import Paired
+from decondense.stats import Interval
 
 TASKS = {"piqa": 40, "arc_easy": 30, "mmlu": 50}  # items
 

@@ -155,13 +155,13 @@ def test_families_keep_the_order():
 
 
 def verdicts(found):
-    return [claim.verdict for claim in untrained.claims(found)]
+    return [claim.verdict.word for claim in untrained.claims(found)]
 
 
 def test_claims_where_all_rise():
     found = {"olmo-3-7b": [result(RISES)] * 3, "gpt2": [result(RISES)], "gpt2-xl": [result(RISES + 0.1)]}
     claims = untrained.claims(found)
-    assert [claim.verdict for claim in claims] == [REPRODUCED] * 5
+    assert [claim.verdict.word for claim in claims] == [REPRODUCED] * 5
     assert claims[0].published == f"{paper.training_run().spearman[0]:.3f} ± 0.004"
     assert claims[0].here == "1.000 [1.000, 1.000]"
     assert claims[4].here == "GPT2 +0.10"
@@ -187,7 +187,7 @@ def test_repetition_is_a_row_a_count():
     assert table.loc[512].tolist() == ["1.000", "1.000", "0.100", "0.200", "0.300"]
     claim = untrained.repetition_claim("toy", found)
     assert claim.here == "2 -0.75; 512 1.00"
-    assert claim.verdict == PARTLY
-    assert untrained.repetition_claim("toy", {2: found[2]}).verdict == NOT_REPRODUCED
-    assert untrained.repetition_claim("toy", {512: found[512]}).verdict == REPRODUCED
-    assert untrained.repetition_claim("toy", {}).verdict == NOT_TESTABLE
+    assert claim.verdict.word == PARTLY
+    assert untrained.repetition_claim("toy", {2: found[2]}).verdict.word == NOT_REPRODUCED
+    assert untrained.repetition_claim("toy", {512: found[512]}).verdict.word == REPRODUCED
+    assert untrained.repetition_claim("toy", {}).verdict.word == NOT_TESTABLE

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from .. import records
 from ..base.files import sha256
 from ..condensation import Condensation
+from ..paper.claims import OWN
 from ..paper.verdicts import BADGES, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
 from ..plots import STYLE, closed
 from .profiles import notebook_id
-from .scorecard import OWN
 
 PICTURE = "overview.png"
 COLOURS = {REPRODUCED: "#2e7d4f", PARTLY: "#e0a526", NOT_REPRODUCED: "#b23b3b", NOT_TESTABLE: "#b5b5b5"}

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..base.errors import unknown
-from ..paper.claims_table import badge
+from ..paper.claims import badge
 from .profiles import notebook_id
 from .scorecard import read_committed
 
@@ -87,7 +87,7 @@ def example(results: Path, target: Path) -> dict[str, str]:
     """The figure, drawn into the folder `target`, and the numbers of the first committed record of `EXAMPLE`."""
     from .. import records
     from ..condensation import Condensation
-    from ..paper.compare import number
+    from ..paper.claims import number
 
     record = next(filter(None, map(records.read, sorted(results.glob(EXAMPLE)))), None)
     if record is None:

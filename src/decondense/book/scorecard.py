@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..base.errors import unknown
-from ..paper.claims_table import COLUMNS, badge, cells
+from ..paper.claims import COLUMNS, OWN, badge, cells
 from ..paper.verdicts import BADGES
 from .profiles import about, notebook_id
 
 BENCH = "bench-*.json"  # records of `nox -s bench`, which no notebook names
-OWN = "this book"  # source of a claim that is not the paper's
 
 
 class Page(NamedTuple):

@@ -20,9 +20,9 @@ from scipy.integrate import trapezoid
 from scipy.optimize import brentq
 from scipy.special import gamma
 
-from ..condensation import Interval
 from ..paper import verdicts
-from ..paper.compare import Claim
+from ..paper.claims import Claim
+from ..stats import Interval
 
 GRID_POINTS = 2000  # of the trapezoid rule below; its error is under 1e-13
 
@@ -250,7 +250,8 @@ def claims(changes: Sequence[float], bounds: pd.DataFrame, factors, drawn: pd.Da
         ("the formula meets the draws", "this book", "not stated", f"largest z {max(z):.2f}", "z at most 4",
          verdicts.all_below(z, [4.0] * len(z))),
     ]  # fmt: skip
-    return [Claim(*row, *verdict) for *row, verdict in rows]
+    names = ("claim", "source", "published", "here", "rule", "verdict")
+    return [Claim(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def _mean_and_interval(values: np.ndarray) -> tuple[float, Interval]:

@@ -8,6 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ..paper.claims import OWN, Claim
+from ..paper.verdicts import FALLS, falls_with_size
 from ..plots import BLUE, RED, STYLE, closed
 from ..runs import readings as run_paths
 from ..runs.readings import SYMBOLS
@@ -79,3 +81,32 @@ def paths(runs: Sequence[Run], loss: float) -> Figure:
         axes[1].set_ylim(0, None)
         axes[1].legend(fontsize=8)
     return closed(figure)
+
+
+def falling_claims(
+    where: str, what: str, readings: pd.DataFrame, published: Mapping[str, tuple[str, str]] | None = None
+) -> list[Claim]:
+    """One claim for each of `SYMBOLS`: it falls over the labels, by the rule `FALLS` with intervals over the seeds.
+
+    where, what
+        The two parts of the claim, such as "tuned rate" and "the wider the MLP, the lower".
+    published
+        For a quantity its source and what the paper has; the others are claims of this book.
+    """
+    claims = []
+    for quantity, symbol in SYMBOLS.items():
+        source, there = (published or {}).get(quantity, (OWN, "not stated"))
+        end, steps = run_paths.differences(readings, quantity)
+        verdict = falls_with_size(end.interval, [step.interval for step in steps])
+        here = run_paths.chain(readings, quantity)
+        claims.append(
+            Claim(
+                claim=f"{where}: {what} {symbol}",
+                source=source,
+                published=there,
+                here=here,
+                rule=f"{FALLS}; over seeds",
+                verdict=verdict,
+            )
+        )
+    return claims

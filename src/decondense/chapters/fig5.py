@@ -8,13 +8,15 @@ import pandas as pd
 from jaxtyping import Float
 
 from .. import corpora, measurement, models, paper, records, surveys
-from ..condensation import Condensation, Interval
+from ..condensation import Condensation
 from ..corpora import streams
 from ..models import pocket
-from ..paper import compare
-from ..paper.compare import METRICS, Claim
-from ..paper.run_verdicts import NOT_LOWER, not_lower
+from ..pairing import paired_differences
+from ..paper.claims import Claim
+from ..paper.trends import METRICS
+from ..paper.verdicts import NOT_LOWER, not_lower
 from ..runs.run import Run
+from ..stats import Interval
 from ..surveys import Measured
 from ..trainers import distillation
 
@@ -64,7 +66,7 @@ def measured(results: Sequence[Condensation]) -> dict[str, list[Condensation]]:
 def pair_claims(results: Sequence[Condensation]) -> list[Claim]:
     """Two claims on the models of the paper, rho and tau: the distilled one of a pair is not lower.
 
-    Differences are taken text by text (`compare.paired_differences`). The published ones go through the same rule, with
+    Differences are taken text by text (`paired_differences`). The published ones go through the same rule, with
     the error of reading the figure as the interval.
     """
     claims, there = [], published().set_index("metric")
@@ -72,11 +74,20 @@ def pair_claims(results: Sequence[Condensation]) -> list[Claim]:
         rows = there.loc[symbol]
         by_reading = [Interval(d - e, d + e) for d, e in zip(rows["difference"], rows["error"], strict=True)]
         values = "; ".join(f"{size} {d:+.3f}" for size, d in zip(rows["size"], rows["difference"], strict=True))
-        values += f", each ± {rows['error'].max():g} (by this rule: {not_lower(by_reading).verdict})"
-        found = {size: compare.paired_differences(pair, statistic)[0] for size, pair in measured(results).items()}
+        values += f", each ± {rows['error'].max():g} (by this rule: {not_lower(by_reading).word})"
+        found = {size: paired_differences(pair, statistic)[0] for size, pair in measured(results).items()}
         here = "; ".join(f"{size} [{low:+.3f}, {high:+.3f}]" for size, (low, high) in found.items()) or "none of them"
         verdict = not_lower(list(found.values()))
-        claims.append(Claim(f"distilled models: {symbol} not lower", "Fig. 5b", values, here, NOT_LOWER, *verdict))
+        claims.append(
+            Claim(
+                claim=f"distilled models: {symbol} not lower",
+                source="Fig. 5b",
+                published=values,
+                here=here,
+                rule=NOT_LOWER,
+                verdict=verdict,
+            )
+        )
     return claims
 
 

@@ -9,12 +9,12 @@ from scipy.stats import chi2, norm
 from scipy.stats import t as student
 
 from .. import paper, stats
-from ..condensation import LEVEL, Interval
-from ..paper.compare import Claim
-from ..paper.run_verdicts import ABOVE_0, BELOW_0, not_raised, on_one_side
+from ..paper.claims import Claim
+from ..paper.verdicts import ABOVE_0, BELOW_0, not_raised, on_one_side
 from ..runs import tables
 from ..runs.run import Run
 from ..runs.tables import Quantity
+from ..stats import LEVEL, Interval
 
 
 def average(column: str) -> Quantity:
@@ -139,7 +139,14 @@ def claims(compared: pd.DataFrame, label: str, one_percent: float) -> list[Claim
          on_one_side(found[acc], 1)),
     ]  # fmt: skip
     return [
-        Claim(f"{label}: {claim}", source, there, here[name], rule, *verdict)
+        Claim(
+            claim=f"{label}: {claim}",
+            source=source,
+            published=there,
+            here=here[name],
+            rule=rule,
+            verdict=verdict,
+        )
         for claim, source, there, name, rule, verdict in rows
     ]
 

@@ -7,8 +7,9 @@ from io import BytesIO
 
 import numpy as np
 
-from ..condensation import RESAMPLES, Condensation
+from ..condensation import Condensation
 from ..pairing import Paired, excludes_zero, sentence
+from ..stats import RESAMPLES
 
 MEANING = (
     "μ is the mean cosine between the embeddings of all pairs of tokens of a text, diagonal included, taken after each "

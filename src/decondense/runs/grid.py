@@ -15,7 +15,6 @@ import torch
 from .. import records
 from ..base import machine
 from ..corpora import streams
-from ..paper import compare
 from . import store, workers
 from .run import Run
 
@@ -117,7 +116,7 @@ def check_run(kind: Kind, run: Run, steps: int) -> pd.DataFrame:
     for there, here in zip(run.results["curve"], now.results["curve"], strict=False):
         for name in (key for key in there if key.startswith("loss_")):
             rows.append((f"{name}, step {there['step']}", there[name], here[name], CHECK_LOSS))
-    return compare.beside_record(rows)
+    return records.beside_record(rows)
 
 
 class Cost(NamedTuple):

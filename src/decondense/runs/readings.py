@@ -10,8 +10,6 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ..paper.compare import Claim
-from ..paper.verdicts import FALLS, falls_with_size
 from . import tables as run_tables
 from .run import Run
 from .tables import Paired
@@ -140,23 +138,3 @@ def chain(readings: pd.DataFrame, quantity: str) -> str:
         for mean, s in zip(table.mean(axis=1), spread, strict=True)
     ]
     return " → ".join(each)
-
-
-def falling_claims(
-    where: str, what: str, readings: pd.DataFrame, published: Mapping[str, tuple[str, str]] | None = None
-) -> list[Claim]:
-    """One claim for each of `SYMBOLS`: it falls over the labels, by the rule `FALLS` with intervals over the seeds.
-
-    where, what
-        The two parts of the claim, such as "tuned rate" and "the wider the MLP, the lower".
-    published
-        For a quantity its source and what the paper has; the others are claims of this book.
-    """
-    claims = []
-    for quantity, symbol in SYMBOLS.items():
-        source, there = (published or {}).get(quantity, ("this book", "not stated"))
-        end, steps = differences(readings, quantity)
-        verdict = falls_with_size(end.interval, [step.interval for step in steps])
-        here = chain(readings, quantity)
-        claims.append(Claim(f"{where}: {what} {symbol}", source, there, here, f"{FALLS}; over seeds", *verdict))
-    return claims

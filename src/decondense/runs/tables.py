@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from .. import stats
 from ..base.errors import unknown
-from ..condensation import LEVEL, Interval
+from ..stats import LEVEL, Interval
 from .run import Run
 
 Quantity = Callable[[Run], float]

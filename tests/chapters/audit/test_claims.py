@@ -1,10 +1,10 @@
 """The claims of the audit: every one judged, and the ones that are not reproduced."""
 
 import pytest
+from decondense.paper.compare import Claim
 
 from decondense.book.scorecard import OWN
 from decondense.chapters.audit import claims as audit_claims
-from decondense.paper.compare import Claim
 from decondense.paper.verdicts import BADGES, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
 
 
@@ -14,7 +14,7 @@ def claims():
 
 
 def verdicts(claims, source, part):
-    return [claim.verdict for claim in claims if claim.source == source and part in claim.claim]
+    return [claim.verdict.word for claim in claims if claim.source == source and part in claim.claim]
 
 
 def test_every_claim_is_whole(claims):
@@ -22,7 +22,7 @@ def test_every_claim_is_whole(claims):
     for claim in claims:
         assert isinstance(claim, Claim)
         assert all(isinstance(text, str) and text for text in claim)
-        assert claim.verdict in BADGES
+        assert claim.verdict.word in BADGES
         assert "nan" not in " ".join(claim)
 
 
@@ -52,7 +52,7 @@ def test_labels_and_runs(claims):
 
 
 def test_gains_on_other_items_hang_on_what_is_not_published(claims):
-    found = [claim.verdict for claim in claims if "on other items" in claim.claim]
+    found = [claim.verdict.word for claim in claims if "on other items" in claim.claim]
     assert found == [NOT_TESTABLE] * 6
 
 

@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from decondense import paper
 from decondense.chapters.audit import granularity, tables
-from decondense.condensation import Interval
+from decondense.stats import Interval
 
 SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
 NAN = float("nan")

@@ -72,10 +72,10 @@ def test_claims_compare_every_entry(condensation):
     mu = condensation.mu
     right, wrong = (signal.Propagation(mu + shift, mu) for shift in (0.01, 0.2))
     found = checks.claims({"toy": right}, [condensation], {})
-    assert [claim.verdict for claim in found] == [verdicts.REPRODUCED] * 3  # mu of the toy rises at every entry
-    assert checks.claims({"toy": wrong}, [condensation], {})[-1].verdict == verdicts.NOT_REPRODUCED
+    assert [claim.verdict.word for claim in found] == [verdicts.REPRODUCED] * 3  # mu of the toy rises at every entry
+    assert checks.claims({"toy": wrong}, [condensation], {})[-1].verdict.word == verdicts.NOT_REPRODUCED
     both = checks.claims({"toy": right, "other": right}, [condensation], {"other": mu + 0.1})
-    assert [claim.verdict for claim in both[2:]] == [verdicts.REPRODUCED, verdicts.NOT_REPRODUCED]
+    assert [claim.verdict.word for claim in both[2:]] == [verdicts.REPRODUCED, verdicts.NOT_REPRODUCED]
     assert both[3].claim.startswith("other: ")
     points = paper.table("figure_points")
     rho = points[(points.figure == "Fig4") & (points.model == "S1-0") & (points.metric == "spearman")].value.item()

@@ -4,8 +4,12 @@ import numpy as np
 import pandas as pd
 
 from ... import paper, stats
-from ...book.scorecard import OWN
-from ...paper.audit_rules import (
+from ...paper.claims import OWN, Claim, number
+from ...paper.verdicts import NOT_REPRODUCED, REPRODUCED, Verdict
+from . import figures as audit_figures
+from . import gains, granularity, selection
+from . import tables as audit
+from .rules import (
     ALPHA,
     ITEMS,
     PERMUTATION,
@@ -15,11 +19,6 @@ from ...paper.audit_rules import (
     judge_fall,
     judge_gain,
 )
-from ...paper.compare import Claim, number
-from ...paper.verdicts import NOT_REPRODUCED, REPRODUCED, Verdict
-from . import figures as audit_figures
-from . import gains, granularity, selection
-from . import tables as audit
 
 
 def arithmetic() -> list[Claim]:
@@ -29,19 +28,46 @@ def arithmetic() -> list[Claim]:
         here = f"tasks and average apart by at most {(rows.printed - (rows.low + rows.high) / 2).abs().max():.2f}"
         verdict = all_consistent(rows.outcome)
         claim = "each average is the mean of its ten tasks"
-        claims.append(Claim(claim, table, f"{len(rows)} averages", here, WITHIN_ROUNDING, *verdict))
+        claims.append(
+            Claim(
+                claim=claim,
+                source=table,
+                published=f"{len(rows)} averages",
+                here=here,
+                rule=WITHIN_ROUNDING,
+                verdict=verdict,
+            )
+        )
     ranks = audit.ranks()
     fits = {rule: int(np.isclose(ranks[rule], ranks.printed, atol=granularity.HALF).sum()) for rule in stats.TIES}
     here = "; ".join(f"{rule} {n}" for rule, n in fits.items())
     best = max(fits, key=fits.get)
     verdict = counted(fits[best], len(ranks), f"with ties at their {best} place")
     claim = "the ranks are mean places over the ten tasks"
-    claims.append(Claim(claim, "Table 2", f"{len(ranks)} ranks", here, "one rule for ties gives all", *verdict))
+    claims.append(
+        Claim(
+            claim=claim,
+            source="Table 2",
+            published=f"{len(ranks)} ranks",
+            here=here,
+            rule="one rule for ties gives all",
+            verdict=verdict,
+        )
+    )
     columns = len(audit.MID_TRAINED) * (len(audit.TASKS) + 2)
     odd = audit.bold()
     here = "; ".join(f"{row.model} {row.benchmark}: {row.best} is higher" for row in odd.itertuples()) or "all"
     verdict = counted(columns - len(odd), columns, "columns")
-    claims.append(Claim("bold marks the best row", "Table 2", f"{columns} columns", here, "every column", *verdict))
+    claims.append(
+        Claim(
+            claim="bold marks the best row",
+            source="Table 2",
+            published=f"{columns} columns",
+            here=here,
+            rule="every column",
+            verdict=verdict,
+        )
+    )
     return claims + [_best(column) for column in ("average", "rank")]
 
 
@@ -52,7 +78,14 @@ def _best(column: str) -> Claim:
     half = 0.005 if column == "average" else granularity.HALF
     verdict = counted(int((margin > 2 * half).sum()), len(margin), "base models")
     here = "; ".join(f"{model} {value:+.2f}" for model, value in margin.items())
-    return Claim(f"dispersion has the best {column}", "Table 2", "stated", here, "ahead beyond rounding", *verdict)
+    return Claim(
+        claim=f"dispersion has the best {column}",
+        source="Table 2",
+        published="stated",
+        here=here,
+        rule="ahead beyond rounding",
+        verdict=verdict,
+    )
 
 
 def significance() -> list[Claim]:
@@ -79,14 +112,30 @@ def significance() -> list[Claim]:
     verdict = counted(int((marked.holm_high < ALPHA).sum()), len(marked), "labels below 0.05")
     here = f"largest {marked.holm_high.max():.2g}"
     claim = "labels below 0.05 stay so under Holm within a base model (spread between runs alone)"
-    claims.append(Claim(claim, "Table 2", f"{len(marked)} labels", here, "Holm's p below 0.05", *verdict))
+    claims.append(
+        Claim(
+            claim=claim,
+            source="Table 2",
+            published=f"{len(marked)} labels",
+            here=here,
+            rule="Holm's p below 0.05",
+            verdict=verdict,
+        )
+    )
     return claims
 
 
 def _labels(claim: str, source: str, rows: pd.DataFrame) -> Claim:
     here = f"p {rows.p.min():.2g} to {rows.p.max():.2g}"
     tolerance = "label for all p within rounding"
-    return Claim(claim, source, f"{len(rows)} labels", here, tolerance, *all_consistent(rows.outcome))
+    return Claim(
+        claim=claim,
+        source=source,
+        published=f"{len(rows)} labels",
+        here=here,
+        rule=tolerance,
+        verdict=all_consistent(rows.outcome),
+    )
 
 
 def runs() -> list[Claim]:
@@ -98,13 +147,29 @@ def runs() -> list[Claim]:
         here = "; ".join(f"{name}: {int(n)}" for name, n in counts.items() if name in ("mean of 2", "mean of 3"))
         verdict = counted(int(counts["mean of 3"]), cells, "cells")
         claim = f"{model}: cells are mean and spread of three runs on {audit.limit(model)} items"
-        claims.append(Claim(claim, table, "3 runs", here, WITHIN_ROUNDING, *verdict))
+        claims.append(
+            Claim(
+                claim=claim,
+                source=table,
+                published="3 runs",
+                here=here,
+                rule=WITHIN_ROUNDING,
+                verdict=verdict,
+            )
+        )
     single = audit.single_runs()
     verdict = counted(int((single.cells == len(audit.GRANULAR)).sum()), len(single), "rows")
     odd = single[single.cells < len(audit.GRANULAR)]
     here = "; ".join(f"{row[1]} untrained: {int(n)} of {len(audit.GRANULAR)} cells" for row, n in odd.cells.items())
     claim = "rows without a spread are single runs on as many items as the released scripts take"
-    claims.append(Claim(claim, OWN, "not stated", here or "all", WITHIN_ROUNDING, *verdict))
+    claims.append(
+        Claim(
+            claim=claim,
+            here=here or "all",
+            rule=WITHIN_ROUNDING,
+            verdict=verdict,
+        )
+    )
     return claims
 
 
@@ -116,7 +181,16 @@ def generalisation() -> list[Claim]:
         what = "late over early half" if row.table == "Table 3" else "dispersion over plain training"
         here = f"unpaired error {row.error:.2f}; without one task {row.low:+.2f} to {row.high:+.2f}"
         claim = f"{row.model}: {what}, on other items of the ten tasks"
-        claims.append(Claim(claim, row.table, f"{row.gain:+.2f}", here, ITEMS, *verdict))
+        claims.append(
+            Claim(
+                claim=claim,
+                source=row.table,
+                published=f"{row.gain:+.2f}",
+                here=here,
+                rule=ITEMS,
+                verdict=verdict,
+            )
+        )
     return claims
 
 
@@ -128,7 +202,16 @@ def spread_of_averages(simulations: int, seed: int) -> list[Claim]:
         there = number(found.observed, found.within_rounding)
         verdict = Verdict(REPRODUCED if found.p >= ALPHA else NOT_REPRODUCED, f"p = {found.p:.2g}")
         claim = f"variance of the averages over that of independent tasks: {how}"
-        claims.append(Claim(claim, OWN, there, number(found.expected, found.interval), "p of 0.05 or more", *verdict))
+        claims.append(
+            Claim(
+                claim=claim,
+                source=OWN,
+                published=there,
+                here=number(found.expected, found.interval),
+                rule="p of 0.05 or more",
+                verdict=verdict,
+            )
+        )
     return claims
 
 
@@ -144,23 +227,38 @@ def settings() -> list[Claim]:
     rounding = "beyond rounding"
     return [
         Claim(
-            "weight 0.1 and temperature 1 are best", "Table 4", said, span("to_default"), rounding,
-            *counted(below, len(others), "others lie below"),
+            claim="weight 0.1 and temperature 1 are best",
+            source="Table 4",
+            published=said,
+            here=span("to_default"),
+            rule=rounding,
+            verdict=counted(below, len(others), "others lie below"),
         ),
         Claim(
-            "robust: every other setting is above plain training", "Table 4", said, span("to_train"), rounding,
-            *counted(beats("to_train"), len(others), "above"),
+            claim="robust: every other setting is above plain training",
+            source="Table 4",
+            published=said,
+            here=span("to_train"),
+            rule=rounding,
+            verdict=counted(beats("to_train"), len(others), "above"),
         ),
         Claim(
-            "every other setting is above the best other loss of Table 2", OWN, said, span("to_best_other"), rounding,
-            *counted(beats("to_best_other"), len(others), "above"),
+            claim="every other setting is above the best other loss of Table 2",
+            source=OWN,
+            published=said,
+            here=span("to_best_other"),
+            rule=rounding,
+            verdict=counted(beats("to_best_other"), len(others), "above"),
         ),
         Claim(
-            "others differ from the default, if they have its spread", OWN, "no spread printed",
-            f"p {others.p_same.min():.2g} to {others.p_same.max():.2g}", "p below 0.05",
-            *counted(apart, len(others), "below 0.05"),
+            claim="others differ from the default, if they have its spread",
+            source=OWN,
+            published="no spread printed",
+            here=f"p {others.p_same.min():.2g} to {others.p_same.max():.2g}",
+            rule="p below 0.05",
+            verdict=counted(apart, len(others), "below 0.05"),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def figures() -> list[Claim]:
@@ -171,13 +269,29 @@ def figures() -> list[Claim]:
         here = f"largest gap {rows.gap.max():.4f}"
         verdict = all_consistent(rows.outcome)
         claim = "rho and tau shown twice are the same"
-        claims.append(Claim(claim, source, f"{len(rows)} values", here, "errors of reading", *verdict))
+        claims.append(
+            Claim(
+                claim=claim,
+                source=source,
+                published=f"{len(rows)} values",
+                here=here,
+                rule="errors of reading",
+                verdict=verdict,
+            )
+        )
     maps = audit_figures.shared_heatmaps()
     here = f"largest gap {maps['largest gap'].max():.4f}"
     there = f"{maps.entries.sum()} entries"
     verdict = all_consistent(maps.outcome)
     claims.append(
-        Claim("heat maps shown twice are the same", "Fig. 2a, S2a", there, here, "errors of reading", *verdict)
+        Claim(
+            claim="heat maps shown twice are the same",
+            source="Fig. 2a, S2a",
+            published=there,
+            here=here,
+            rule="errors of reading",
+            verdict=verdict,
+        )
     )
     for figure, rows in audit_figures.heatmap_trends().groupby("figure"):
         odd = rows[rows.outcome == audit_figures.APART]
@@ -186,7 +300,16 @@ def figures() -> list[Claim]:
         )
         claim = "the means of a heat map give the rho and tau beside it"
         source, verdict = f"Fig. {figure[3:]}a, {figure[3:]}b", all_consistent(rows.outcome)
-        claims.append(Claim(claim, source, f"{len(rows)} values", here or "all", "errors of reading", *verdict))
+        claims.append(
+            Claim(
+                claim=claim,
+                source=source,
+                published=f"{len(rows)} values",
+                here=here or "all",
+                rule="errors of reading",
+                verdict=verdict,
+            )
+        )
     return claims
 
 
@@ -202,11 +325,29 @@ def falling() -> list[Claim]:
         there = f"rho {values.iloc[0]:.2f} to {values.iloc[-1]:.2f}"
         panel = "b" if figure in ("Fig2", "Fig3") else ""
         claim, source = f"{family} on {text}: rho and tau fall along the series", f"Fig. {figure[3:]}{panel}"
-        claims.append(Claim(claim, source, there, here, PERMUTATION, *judge_fall(rows.high.tolist(), all(rows.falls))))
+        claims.append(
+            Claim(
+                claim=claim,
+                source=source,
+                published=there,
+                here=here,
+                rule=PERMUTATION,
+                verdict=judge_fall(rows.high.tolist(), all(rows.falls)),
+            )
+        )
     p = max(audit_figures.families_together(metric) for metric in ("spearman", "kendall"))
     verdict = judge_fall([p], bool(found[found.figure == "Fig2"].falls.all()))
     claim, here = "the four families together (Fisher)", f"p {p:.2g}"
-    claims.append(Claim(claim, OWN, "4 families", here, PERMUTATION, *verdict))
+    claims.append(
+        Claim(
+            claim=claim,
+            source=OWN,
+            published="4 families",
+            here=here,
+            rule=PERMUTATION,
+            verdict=verdict,
+        )
+    )
     return claims
 
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from scipy.stats import combine_pvalues
 
 from ... import paper, stats
-from ...condensation import Interval
-from ...paper import compare
+from ...paper.trends import PAPER_FAMILIES
+from ...stats import Interval
 from . import tables
 
 APART = "not consistent within the errors of reading"
@@ -96,7 +96,7 @@ def heatmap_trends() -> pd.DataFrame:
 
 
 FALLING = (  # figure, family, text
-    *(("Fig2", family, "wikitext-103") for family in compare.PAPER_FAMILIES),
+    *(("Fig2", family, "wikitext-103") for family in PAPER_FAMILIES),
     ("Fig3", "GPT2-like (controlled)", "wikitext-103"),
     ("Fig4", "Olmo-3-1025-7B", "wikitext-103"),
     *(("FigS2", "GPT2", text) for text in ("wikitext-103", "pubmed_qa", "imdb", "squad")),

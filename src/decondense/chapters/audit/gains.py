@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from ... import paper, stats
-from ...condensation import Interval
+from ...stats import Interval
 from . import granularity, tables
 
 MMLU_ITEMS = {500: 12_173, 200: 9_183}  # the limit holds per subject: sum over the 57 of min(questions, limit)

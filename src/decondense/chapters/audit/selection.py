@@ -14,7 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from ... import stats
-from ...condensation import Interval
+from ...stats import Interval
 from . import tables
 
 CHECKPOINTS = 5  # in the released scripts

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ... import paper, stats
 from ...base.errors import unknown
-from ...condensation import Interval
+from ...stats import Interval
 from . import granularity
 
 CONSISTENT = "consistent"

@@ -12,8 +12,9 @@ from jaxtyping import Float, Int
 from ... import hooks, metrics, paper, records
 from ...base.files import sha256
 from ...condensation import Condensation
-from ...paper import compare, verdicts
-from ...paper.compare import Claim
+from ...paper import verdicts
+from ...paper.claims import Claim, number
+from ...paper.trends import METRICS
 from .recursion import Architecture, Propagation, architecture, drift, mlp_kernel, powers, predict, resized
 
 Texts = Sequence[Int[np.ndarray, "_"]]  # token ids; texts of any length
@@ -55,7 +56,7 @@ def _plain(value):
 def check_run(function: Callable[..., pd.DataFrame], *arguments) -> pd.DataFrame:
     """A table made again now, beside its record: one row a column, the largest difference and the tolerance."""
     apart = (recorded(function, *arguments).table - function(*arguments)).abs()
-    return compare.beside_record([(f"{name}: largest difference", 0.0, apart[name].max(), CHECK) for name in apart])
+    return records.beside_record([(f"{name}: largest difference", 0.0, apart[name].max(), CHECK) for name in apart])
 
 
 def predictions(architectures: dict[str, Architecture], texts: Texts, draws: int, seed: int) -> pd.DataFrame:
@@ -213,16 +214,32 @@ def claims(predicted: dict[str, Propagation], measured: Sequence[Condensation], 
     points = paper.table("figure_points")
     first = points[(points.figure == "Fig4") & (points.model == "S1-0")].set_index("metric")
     found = []
-    for name, (symbol, metric, _) in compare.METRICS.items():
+    for name, (symbol, metric, _) in METRICS.items():
         here = [getattr(r, name) for r in measured]
-        there = f"Olmo-3 7B {compare.number(first.value[metric], error=first.error[metric])}"
+        there = f"Olmo-3 7B {number(first.value[metric], error=first.error[metric])}"
         shown = "; ".join(f"{r.name} {getattr(r, name):.3f}" for r in measured)
         verdict = verdicts.within(here, [1.0] * len(here), TOLERANCE)
-        found.append(Claim(f"at initialisation {symbol} is 1", "Fig. 4", there, shown, f"{TOLERANCE:g}", *verdict))
+        found.append(
+            Claim(
+                claim=f"at initialisation {symbol} is 1",
+                source="Fig. 4",
+                published=there,
+                here=shown,
+                rule=f"{TOLERANCE:g}",
+                verdict=verdict,
+            )
+        )
     for name, here in ({r.name: r.mu for r in measured} | elsewhere).items():
         mu = predicted[name].mu
         shown = f"largest difference {np.abs(mu - here).max():.3f}; last entry {mu[-1]:.2f} for {here[-1]:.2f}"
         verdict = verdicts.within(here.tolist(), mu.tolist(), TOLERANCE)
         claim = f"{name}: the recursion gives μ at every entry"
-        found.append(Claim(claim, "this book", "not stated", shown, f"{TOLERANCE:g}", *verdict))
+        found.append(
+            Claim(
+                claim=claim,
+                here=shown,
+                rule=f"{TOLERANCE:g}",
+                verdict=verdict,
+            )
+        )
     return found

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..chapters.audit import tables
-from .verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Verdict
+from ...paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Verdict
+from . import tables
 
 WITHIN_ROUNDING = "some values within rounding"
 ITEMS = "gain above 1.96 errors of a difference on other items"
