@@ -50,7 +50,7 @@ def test_result_is_that_of_the_parts():
 
 def test_second_time_the_record_is_read_and_no_model_is_loaded(monkeypatch):
     first = measured()
-    for name in ("_load", "load_tokenizer"):
+    for name in ("load_model", "load_tokenizer"):
         monkeypatch.setattr(surveys, name, lambda *_, **__: pytest.fail("loaded again"))
     second = measured()
     assert second.record == first.record
@@ -83,7 +83,7 @@ def test_random_weights_need_a_tokenizer():
 
 def test_random_weights_with_the_tokenizer_of_another_model(monkeypatch):
     loaded = models.Loaded(tiny("gpt2", vocab_size=300), None, {"source": "random initialisation"})
-    monkeypatch.setattr(surveys, "_load", lambda *_, **__: loaded)
+    monkeypatch.setattr(surveys, "load_model", lambda *_, **__: loaded)
     found = measured("gpt2", weights="random", tokenizer="pocket-small")
     assert found.record.content["config"]["tokenizer"] == "pocket-small"
     assert found.condensation.mu_per_text.shape == (3, 4)
@@ -142,7 +142,7 @@ def test_survey_hides_no_other_error():
 
 def test_a_revision_is_part_of_the_configuration_and_of_the_name(monkeypatch, tiny_gpt2, tiny_tokenizer):
     asked = []
-    monkeypatch.setattr(surveys, "_load", lambda *_, **how: asked.append(how["revision"]) or loaded)
+    monkeypatch.setattr(surveys, "load_model", lambda *_, **how: asked.append(how["revision"]) or loaded)
     loaded = models.Loaded(tiny_gpt2, tiny_tokenizer, {})
     found = surveys.checkpoints("gpt2", ["step0", "step9"], "imdb", n_texts=1, max_length=16, sources=("local",))
     assert asked == ["step0", "step9"]
@@ -155,14 +155,3 @@ def test_a_revision_that_no_source_has_is_missing(monkeypatch):
     found = surveys.checkpoints("gpt2", ["step0"], "imdb", n_texts=1, sources=("local",))
     assert found.families == {}
     assert found.missing["step0"].startswith("Could not get gpt2")
-
-
-def test_cones_are_points_on_the_sphere_with_their_angle():
-    how = {name: HOW[name] for name in ("max_length", "sources", "train_tokens")}
-    found = surveys.cones("pocket-small", "imdb", **how)
-    assert list(found.points) == ["early", "last"]
-    for name, points in found.points.items():
-        assert points.shape == (32, 3)
-        np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1, atol=1e-5)
-        angle = np.degrees(np.arccos(points[:, 2])).mean()
-        assert found.record.content["results"]["mean_angle_degrees"][name] == pytest.approx(angle, abs=1e-3)

@@ -3,13 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import metadata
-from io import BytesIO
 from typing import NamedTuple
 
-import numpy as np
-import torch
-
-from .. import corpora, hooks, measurement, metrics, models, records
+from .. import corpora, measurement, models, records
 from ..base import machine
 from ..condensation import Condensation
 from ..models import pocket
@@ -73,7 +69,7 @@ def measured(
     name = f"{model}@{revision}" if revision else model
 
     def compute() -> tuple[dict, bytes]:
-        loaded = _load(model, weights, dtype=dtype, sources=sources, seed=seed, accept_terms=accept_terms, **only)
+        loaded = load_model(model, weights, dtype=dtype, sources=sources, seed=seed, accept_terms=accept_terms, **only)
         tokens = loaded.tokenizer if tokenizer is None else load_tokenizer(tokenizer, sources)
         text = load_corpus(corpus, sources)
         texts = corpora.sample_texts(text, n_texts, first_seed)
@@ -133,47 +129,7 @@ def _gather(jobs: dict[str, tuple[str, dict]], corpus: str, how: dict) -> Survey
     return Survey({family: members for family, members in found.families.items() if members}, found.missing)
 
 
-class Cones(NamedTuple):
-    """Tokens of one text on unit spheres: `points["early"]` and `points["last"]`, each (tokens, 3)."""
-
-    points: dict[str, np.ndarray]
-    record: records.Record
-
-
-def cones(
-    model: str, corpus: str, *, max_length: int = 512, first_seed: int = 0, dtype: str = "float32",
-    sources: Sequence[str] = models.SOURCES, train_tokens: int = pocket.TRAIN_TOKENS, seed: int = 0,
-) -> Cones:  # fmt: skip
-    """`metrics.cone_coordinates` of the tokens of one text at the first block's output ("early") and at the last entry.
-
-    The other arguments are those of `measured`; Fig. 1 of the paper draws such cones from invented points.
-    """
-    sources = tuple(sources)
-    trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
-    config = {
-        "model": model, "dtype": dtype, "corpus": corpus, "first_seed": first_seed, "max_length": max_length,
-        "sources": sources, "seed": seed, **trained, **surroundings(corpus, sources),
-    }  # fmt: skip
-
-    def compute() -> tuple[dict, bytes]:
-        loaded = _load(model, "pretrained", dtype=dtype, sources=sources, seed=seed, accept_terms=False, **trained)
-        text = corpora.sample_texts(load_corpus(corpus, sources), 1, first_seed)[0]
-        ids = loaded.tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")["input_ids"]
-        last = hooks.n_entries(loaded.model) - 1
-        shown = {1: "early", last: "last"}
-        reduce = lambda entry, hidden: metrics.cone_coordinates(hidden[0]) if entry in shown else None
-        with torch.inference_mode(), hooks.residual_stream(loaded.model, reduce) as coordinates:
-            hooks.backbone(loaded.model)(ids.to(loaded.model.device))
-        points = {shown[entry]: coordinates[entry].cpu().numpy() for entry in shown}
-        angles = {name: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean()) for name, xyz in points.items()}
-        return {"mean_angle_degrees": angles, "model": loaded.provenance}, _npz(points)
-
-    record = records.run(f"cones-{file_name(model)}-{corpus}", config, compute, __name__)
-    with np.load(record.arrays) as file:
-        return Cones({name: file[name] for name in ("early", "last")}, record)
-
-
-def _load(*name_and_weights: str, **how) -> models.Loaded:
+def load_model(*name_and_weights: str, **how) -> models.Loaded:
     """`models.load`, keeping the last model; the one before is let go first, so that two are never in memory."""
     key = (name_and_weights, tuple(sorted(how.items())))
     if key not in _held:
@@ -191,12 +147,6 @@ def versions_and_device() -> dict:
     versions = {name: metadata.version(name) for name in ("torch", "transformers", "tokenizers")}
     device = machine.device()
     return {"versions": versions, "device": device}
-
-
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    buffer = BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
 
 
 def summary(result: Condensation, model: dict, corpus: corpora.Corpus) -> dict:

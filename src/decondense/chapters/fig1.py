@@ -1,0 +1,56 @@
+"""Fig. 1: the tokens of a text as points on a sphere, where the paper draws a cone from invented points."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from .. import corpora, hooks, metrics, models, records, surveys
+from ..models import pocket
+
+
+class Cones(NamedTuple):
+    """Tokens of one text on unit spheres: `points["early"]` and `points["last"]`, each (tokens, 3)."""
+
+    points: dict[str, np.ndarray]
+    record: records.Record
+
+
+def cones(
+    model: str, corpus: str, *, max_length: int = 512, first_seed: int = 0, dtype: str = "float32",
+    sources: Sequence[str] = models.SOURCES, train_tokens: int = pocket.TRAIN_TOKENS, seed: int = 0,
+) -> Cones:  # fmt: skip
+    """`metrics.cone_coordinates` of the tokens of one text at the first block's output ("early") and at the last entry.
+
+    The other arguments are those of `surveys.measured`; Fig. 1 of the paper draws such cones from invented points.
+    """
+    sources = tuple(sources)
+    trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
+    config = {
+        "model": model, "dtype": dtype, "corpus": corpus, "first_seed": first_seed, "max_length": max_length,
+        "sources": sources, "seed": seed, **trained, **surveys.surroundings(corpus, sources),
+    }  # fmt: skip
+
+    def compute() -> tuple[dict, bytes]:
+        how = {"dtype": dtype, "sources": sources, "seed": seed, "accept_terms": False, **trained}
+        loaded = surveys.load_model(model, "pretrained", **how)
+        text = corpora.sample_texts(surveys.load_corpus(corpus, sources), 1, first_seed)[0]
+        points = _points(loaded, text, max_length)
+        angles = {name: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean()) for name, xyz in points.items()}
+        np.savez_compressed(buffer := BytesIO(), **points)
+        return {"mean_angle_degrees": angles, "model": loaded.provenance}, buffer.getvalue()
+
+    record = records.run(f"cones-{surveys.file_name(model)}-{corpus}", config, compute, __name__)
+    with np.load(record.arrays) as file:
+        return Cones({name: file[name] for name in ("early", "last")}, record)
+
+
+def _points(loaded: models.Loaded, text: str, max_length: int) -> dict[str, np.ndarray]:
+    ids = loaded.tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")["input_ids"]
+    shown = {1: "early", hooks.n_entries(loaded.model) - 1: "last"}
+    reduce = lambda entry, hidden: metrics.cone_coordinates(hidden[0]) if entry in shown else None
+    with torch.inference_mode(), hooks.residual_stream(loaded.model, reduce) as coordinates:
+        hooks.backbone(loaded.model)(ids.to(loaded.model.device))
+    return {name: coordinates[entry].cpu().numpy() for entry, name in shown.items()}
