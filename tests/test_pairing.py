@@ -100,6 +100,12 @@ def test_nan_stays_where_it_is():
     assert "finite" in pairing.sentence(found.numbers[1], "a", "b")
 
 
+def test_paired_differences_use_the_same_texts(condensation):
+    shifted = replace(condensation, mu_per_text=condensation.mu_per_text + 0.125)
+    end, (step,) = pairing.paired_differences([condensation, shifted], lambda mu: mu.mean(1))
+    assert end == step == pytest.approx((0.125, 0.125))  # what the texts share cancels
+
+
 @pytest.mark.parametrize(
     ("changes", "texts", "said"),
     [

@@ -21,6 +21,20 @@ def summary(sample):
     return np.mean(sample), np.std(sample, ddof=1), len(sample)
 
 
+# --- a mean and its interval ----------------------------------------------------------------------------------------
+
+
+def test_bootstrap_mean_has_a_seeded_interval_around_the_mean():
+    values = np.random.default_rng(0).normal(0.5, 0.1, 50)
+    mean, interval = stats.bootstrap_mean(values)
+    assert mean == pytest.approx(values.mean())
+    assert interval.low < mean < interval.high
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(50), rel=0.2)
+    assert stats.bootstrap_mean(values) == (mean, interval)
+    assert stats.bootstrap_mean(values, seed=1)[1] != interval
+    assert np.isnan(stats.bootstrap_mean([0.3])[1]).all()
+
+
 # --- ranks and t-tests ----------------------------------------------------------------------------------------------
 
 

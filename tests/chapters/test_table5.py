@@ -142,8 +142,8 @@ def test_claims_of_the_paper_and_of_this_book(monkeypatch):
     assert ours[3].published == "+1.17, one run each"
     assert ours[3].source == "Table 5"
     assert {claim.source for claim in more} == {"this book"}
-    assert "below 0" in ours[0].tolerance
-    assert ours[1].tolerance.startswith("interval over seeds at most +0.050 nats, 1 % of the lowest validation loss")
-    assert "below 0" in ours[2].tolerance
-    assert "above 0" in ours[3].tolerance
+    assert "below 0" in ours[0].rule
+    assert ours[1].rule.startswith("interval over seeds at most +0.050 nats, 1 % of the lowest validation loss")
+    assert "below 0" in ours[2].rule
+    assert "above 0" in ours[3].rule
     assert ours[3].here == "GPT-2 -2.000 [-3.000, -1.000]; Qwen3 -2.000 [-3.000, -1.000]"
