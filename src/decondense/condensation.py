@@ -1,6 +1,7 @@
 """`Condensation`: the result of a measurement, with its trends, intervals, table and file."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -39,15 +40,17 @@ class Condensation:
     zero_vectors, nonfinite_vectors
         Per entry, how many token vectors were exactly zero, or held a NaN or infinity, in all texts together.
         A text with a non-finite vector gives NaN at that entry: it is reported and not averaged away.
+
+    Some records of training runs keep mu and the histogram alone; what they do not keep is `None`.
     """
 
     name: str
     mu_per_text: Float[np.ndarray, "texts entries"]
-    mu_off_diagonal_per_text: Float[np.ndarray, "texts entries"]
+    mu_off_diagonal_per_text: Float[np.ndarray, "texts entries"] | None
     histogram: Float[np.ndarray, "entries bins"] | None
     tokens: Int[np.ndarray, "texts"]
-    zero_vectors: Int[np.ndarray, "entries"]
-    nonfinite_vectors: Int[np.ndarray, "entries"]
+    zero_vectors: Int[np.ndarray, "entries"] | None
+    nonfinite_vectors: Int[np.ndarray, "entries"] | None
     settings: dict
 
     def __repr__(self) -> str:
@@ -61,8 +64,9 @@ class Condensation:
 
     @property
     def mu_off_diagonal(self) -> Float[np.ndarray, "entries"]:
-        """Mean over the texts of the mean cosine of different tokens; range [-1/(N-1), 1]."""
-        return self.mu_off_diagonal_per_text.mean(0)
+        """Mean over the texts of the mean cosine of different tokens; range [-1/(N-1), 1]; NaN if not kept."""
+        kept = self.mu_off_diagonal_per_text
+        return np.full_like(self.mu, np.nan) if kept is None else kept.mean(0)
 
     @property
     def layer_fraction(self) -> Float[np.ndarray, "entries"]:
@@ -170,3 +174,26 @@ class Condensation:
             raise ValueError(
                 f"{path} is not a saved Condensation, or it is damaged ({type(error).__name__}). Measure again."
             ) from error
+
+
+def to_arrays(results: Sequence[Condensation]) -> dict[str, np.ndarray]:
+    """Several results of the same shape as the arrays of one `.npz` file; `from_arrays` gives them back.
+
+    Histograms are kept in float32.
+    """
+    kept = [name for name in _ARRAYS if getattr(results[0], name) is not None]
+    arrays = {name: np.stack([getattr(result, name) for result in results]) for name in kept}
+    if "histogram" in arrays:
+        arrays["histogram"] = arrays["histogram"].astype(np.float32)
+    headers = [{"name": result.name, "settings": result.settings} for result in results]
+    return arrays | {"header": np.array(json.dumps(headers))}
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> list[Condensation]:
+    """The results that `to_arrays` was given; other arrays beside theirs are left out."""
+    kept = [name for name in _ARRAYS if name in arrays]
+    absent = dict.fromkeys(name for name in _ARRAYS if name not in kept)
+    return [
+        Condensation(**header, **absent, **{name: arrays[name][number] for name in kept})
+        for number, header in enumerate(json.loads(str(arrays["header"])))
+    ]

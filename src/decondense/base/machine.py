@@ -1,4 +1,4 @@
-"""What this machine computes with: its device and its cores."""
+"""What this machine computes with: its device, its cores, and the processes that work together."""
 
 import os
 from textwrap import shorten
@@ -32,3 +32,11 @@ def gpu() -> str | None:
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processes():
+    """The processes that train together (`accelerate launch`), and which of them this is: accelerate's state."""
+    import torch
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.cuda.is_available())

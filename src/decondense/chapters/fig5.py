@@ -15,6 +15,7 @@ from ..pairing import paired_differences
 from ..paper.claims import Claim
 from ..paper.trends import METRICS
 from ..paper.verdicts import NOT_LOWER, not_lower
+from ..runs import read
 from ..runs.run import Run
 from ..stats import Interval
 from ..surveys import Measured
@@ -102,7 +103,7 @@ def teacher_of(run: Run) -> Measured:
         raise ValueError(f"The run {run.label!r} had no teacher. Give one with a 'distillation' in its configuration.")
     names = ("corpus", "tokenizer", "texts", "text_length", "sources", "train_tokens")
     asked = {"teacher": config["distillation"]["teacher"], **{name: config[name] for name in names}, "seed": 0}
-    asked |= {"tokens": list(streams.needs(config))}  # of a corpus that is read row by row they decide what is held out
+    asked |= {"tokens": list(read(config).needs)}  # of a corpus that is read row by row they decide what is held out
 
     surroundings = surveys.surroundings(asked["corpus"], tuple(asked["sources"]))
     name = f"fig5-teacher-{asked['teacher'].rstrip('/').split('/')[-1].lower()}"

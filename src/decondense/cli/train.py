@@ -28,7 +28,7 @@ from .command import (
 
 @said_plainly
 def train(
-    file: Annotated[Path | None, typer.Argument(help="Runs as TOML or YAML; flags come before what it says.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Runs as TOML; flags come before what it says.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="A model to go on training. Repeatable.")] = None,
     corpus: Annotated[str | None, typer.Option(help="What to train on, by name.")] = None,
     loss: Annotated[
@@ -64,7 +64,7 @@ def train(
       decondense train --model gpt2 --corpus wikitext-103 --steps 1000
       decondense train --model gpt2 --corpus imdb --steps 200 --loss none --loss dispersion --seed 0 --seed 1
       decondense train --model pocket-small --corpus documentation --steps 50 --weights-out models
-      decondense train runs.yaml --dry-run
+      decondense train runs.toml --dry-run
       decondense train runs.toml --on slurm --slurm partition=gpu --slurm gpus_per_node=1 --slurm time=240
     """
     from ..runs import cluster, runfile
@@ -116,9 +116,9 @@ def _table(file: Path | None, flags: dict, losses: list[str], weights: list[floa
 
 def _with_options(changes: dict[str, dict], options: dict) -> dict[str, dict]:
     """Options for all conditions; those that only a loss reads, for the conditions that have one, if any has."""
-    from ..runs import conditions
+    from ..runs.configuration import OF_A_LOSS
 
-    plain = {name: value for name, value in options.items() if name not in conditions.OF_A_LOSS}
+    plain = {name: value for name, value in options.items() if name not in OF_A_LOSS}
     any_loss = any(change.get("loss") for change in changes.values())
     return {
         label: change | (options if change.get("loss") or not any_loss else plain) for label, change in changes.items()
@@ -147,7 +147,7 @@ def _trained(asked, engine) -> list:
         "ten minutes, and after each tenth of its steps if it has more than 200), or else begins anew."
     )
     try:
-        return grid.runs(asked.kind, asked.jobs, True, engine)
+        return grid.made(asked, True, engine)
     except KeyboardInterrupt:
         say(again)
         raise
@@ -163,15 +163,16 @@ def _trained(asked, engine) -> list:
 def _show_plan(asked, out: Console, as_json: bool) -> None:
     from ..runs import grid, store
 
-    found = [asked.kind.find(config, True) for config in asked.configs]
-    missing = grid.missing_of(asked.kind, asked.configs, committed=True)
-    cost = grid.cost(asked.kind, missing)
+    configs = [config for _, config in asked]
+    found = [store.find(config, True) for config in configs]
+    missing = grid.missing_of(configs, committed=True)
+    cost = grid.cost(missing)
     unit = "GPU-hours" if store.device() == "cuda" else "core-hours"
-    plan = {"runs": len(asked.jobs), "to train": len(missing), "tokens": sum(map(grid.tokens, missing))}
+    plan = {"runs": len(asked), "to train": len(missing), "tokens": sum(config.tokens for config in missing)}
     plan |= {unit: round(cost.hours, 3), "measured": cost.measured}
     runs = [
-        {"run": label, "seed": config["seed"], "tokens": grid.tokens(config), "record": record and str(record.path)}
-        for (label, config), record in zip(asked.jobs, found, strict=True)
+        {"run": label, "seed": config.seed, "tokens": config.tokens, "record": record and str(record.path)}
+        for (label, config), record in zip(asked, found, strict=True)
     ]
     if as_json:
         return print_json({"plan": plan, "runs": runs})

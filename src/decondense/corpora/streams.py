@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -31,13 +31,6 @@ class Needs(NamedTuple):
 
     train: int
     held_out: int
-
-
-def needs(config: Mapping) -> Needs:
-    """What a training run (`midtraining.configuration`, `pretraining.configuration`) reads, all processes together."""
-    batch = config["batch_size"] * config["accumulation"] * config.get("processes", 1)
-    held_out = max(config["texts"] * config["text_length"], config["held_out"] * config["length"])
-    return Needs(config["steps"] * batch * config["length"], held_out)
 
 
 def stream(corpus: corpora.Corpus, tokenizer, wanted: Needs | None = None) -> Stream:

@@ -62,6 +62,27 @@ def resolve(name: str) -> tuple[str, dict]:
     raise unknown("model", name, [*table(), *pocket.SIZES])
 
 
+def check_names(given: Sequence[str]) -> None:
+    """Refuse a name that can be no model: not known, a folder without a configuration, a path to nothing.
+
+    Raises
+        ValueError: unknown name.
+        FileNotFoundError, NotADirectoryError: a folder without config.json, no such folder, a file.
+    """
+    for name in given:
+        if Path(name).is_dir():
+            if not (Path(name) / "config.json").is_file():
+                cure = "Save a model there with model.save_pretrained, or name a known model."
+                raise FileNotFoundError(f"The folder {name} has no config.json. {cure}")
+        elif Path(name).is_file():
+            cure = "Give the folder that it is in. Results that were saved are for `decondense compare`."
+            raise NotADirectoryError(f"{name} is a file; a model is a folder. {cure}")
+        elif name.startswith(("/", ".", "~")):
+            raise FileNotFoundError(f"There is no folder {name}. Give a folder, a model's name, or its id on the hub.")
+        elif name not in pocket.SIZES:
+            resolve(name)
+
+
 def load(
     name: str,
     weights: Literal["pretrained", "random"] = "pretrained",

@@ -23,13 +23,16 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from tqdm import tqdm
 
 from ..base.errors import unknown
+
+if TYPE_CHECKING:
+    from .configuration import Configuration
 
 WHERE = ("slurm", "local")
 MINUTES = 24 * 60  # of a job on SLURM, unless `time` says otherwise
@@ -38,7 +41,7 @@ REQUEUES = 1000  # a run that reaches its time limit goes on in another job, how
 
 
 def engine(where: str, jobs: int | None = None, options: Mapping[str, object] | None = None):
-    """What `grid.runs` takes as `train_all`: each of `jobs` jobs makes its part of the runs, one after the other.
+    """What `grid.made` takes as `train_all`: each of `jobs` jobs makes its part of the runs, one after the other.
 
     where
         "slurm", or "local": processes of this machine.
@@ -69,40 +72,43 @@ def device_of(options: Mapping[str, object]) -> str:
     return "cuda" if any("gpu" in f"{name} {value}" for name, value in options.items()) else "cpu"
 
 
-def make(module: str, configs: Sequence[dict]) -> None:
+def make(configs: Sequence[dict]) -> None:
     """What a job does: the runs of its part that have no record yet."""
     import torch
+
+    from . import read, store
 
     os.environ.pop("DECONDENSE_DEVICE", None)  # here is the device itself
     if not torch.cuda.is_available():
         torch.set_num_threads(1)  # as `workers` does: the same sums with any number of cores
-    train = import_module(f".{module}", __package__).train
     for config in configs:
-        train(config)
+        store.train(read(config))
 
 
-def _again(module: str, configs: Sequence[dict]):
+def _again(configs: Sequence[dict]):
     """Asked of a job that is pre-empted or out of time: the same once more, since records tell what is done."""
-    return _submitit().helpers.DelayedSubmission(make, module, configs)
+    return _submitit().helpers.DelayedSubmission(make, configs)
 
 
 make.checkpoint = _again  # the name that submitit looks for
 
 
-def _train_all(where: str, jobs: int | None, options: dict, configs: Sequence[dict], parameters: int, module: str):
+def _train_all(where: str, jobs: int | None, options: dict, configs: Sequence["Configuration"]) -> None:
     folder = Path.cwd() / "decondense-jobs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    count = min(len(configs), jobs or (len(configs) if where == "slurm" else _fitting(parameters)))
+    count = min(len(configs), jobs or (len(configs) if where == "slurm" else _fitting(configs)))
     parts = [list(configs[number::count]) for number in range(count)]
-    submitted = (_on_slurm if where == "slurm" else _here)(folder, options, module, parts)
+    submitted = (_on_slurm if where == "slurm" else _here)(
+        folder, options, [[config.as_dict() for config in part] for part in parts]
+    )
     try:
-        _wait(submitted, configs, module, pause=5.0 if where == "slurm" else 0.3)
+        _wait(submitted, configs, pause=5.0 if where == "slurm" else 0.3)
     except BaseException:
         _end(submitted, folder)
         raise
     finally:
         for pickle in folder.glob("*.pkl"):
             pickle.unlink(missing_ok=True)
-    _check(submitted, parts, module)
+    _check(submitted, parts)
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):  # logs of another command
         folder.parent.rmdir()
@@ -129,8 +135,8 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-def _on_slurm(folder: Path, options: dict, module: str, parts: list[list[dict]]) -> list:
-    return _slurm(folder, options, len(parts)).map_array(make, [module] * len(parts), parts)
+def _on_slurm(folder: Path, options: dict, parts: list[list[dict]]) -> list:
+    return _slurm(folder, options, len(parts)).map_array(make, parts)
 
 
 def _slurm(folder: Path, options: dict, at_once: int):
@@ -140,7 +146,7 @@ def _slurm(folder: Path, options: dict, at_once: int):
     return executor
 
 
-def _here(folder: Path, options: dict, module: str, parts: list[list[dict]]) -> list:
+def _here(folder: Path, options: dict, parts: list[list[dict]]) -> list:
     import torch
 
     executor = _submitit().LocalExecutor(folder, max_num_timeout=REQUEUES)
@@ -149,23 +155,23 @@ def _here(folder: Path, options: dict, module: str, parts: list[list[dict]]) -> 
     for number, part in enumerate(parts):
         if gpus := torch.cuda.device_count():
             executor.update_parameters(gpus_per_node=1, visible_gpus=[number % gpus])
-        jobs.append(executor.submit(make, module, part))
+        jobs.append(executor.submit(make, part))
     return jobs
 
 
-def _fitting(parameters: int) -> int:
+def _fitting(configs: Sequence["Configuration"]) -> int:
     from . import workers
 
-    return workers.side_by_side(parameters)
+    return workers.side_by_side(max(config.parameters() for config in configs))
 
 
-def _wait(jobs: Sequence, configs: Sequence[dict], module: str, pause: float) -> None:
+def _wait(jobs: Sequence, configs: Sequence["Configuration"], pause: float) -> None:
     """Until all jobs ended; the bar counts the records that are there."""
     missing = list(configs)
     with tqdm(total=len(configs), desc=f"train in {len(jobs)} jobs", unit="run") as bar:
         while missing:
             over = all(job.done() for job in jobs)
-            missing = _without_record(missing, module)
+            missing = _without_record(missing)
             if more := len(configs) - len(missing) - bar.n:
                 bar.update(more)
             if over:
@@ -175,16 +181,17 @@ def _wait(jobs: Sequence, configs: Sequence[dict], module: str, pause: float) ->
             time.sleep(pause)
 
 
-def _without_record(configs: Sequence[dict], module: str) -> list[dict]:
-    find = import_module(f".{module}", __package__).KIND.find
-    return [config for config in configs if find(config, False) is None]
+def _without_record(configs: Sequence["Configuration"]) -> list["Configuration"]:
+    from . import store
+
+    return [config for config in configs if store.find(config, False) is None]
 
 
-def _check(jobs: Sequence, parts: Sequence[list[dict]], module: str) -> None:
+def _check(jobs: Sequence, parts: Sequence[list["Configuration"]]) -> None:
     for job, part in zip(jobs, parts, strict=True):
-        if failed := _without_record(part, module):
+        if failed := _without_record(part):
             said = (job.stdout() or "").strip().splitlines() or ["it said nothing"]
-            what = f"{failed[0].get('model') or failed[0]['experiment']}, seed {failed[0]['seed']}"
+            what = f"{failed[0].name}, seed {failed[0].seed}"
             raise RuntimeError(
                 f"A job ended without the record of its run ({what}): {said[-1]} The log is {job.paths.stdout}."
             )

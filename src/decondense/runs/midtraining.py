@@ -1,15 +1,12 @@
-"""The mid-training runs of the book: a model, a condition, a seed, and the record of loss, geometry and benchmarks."""
+"""Mid-training: a model with weights of its own goes on training."""
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-import pandas as pd
-
-from .. import models, records
+from .. import corpora, models
 from ..corpora import streams
 from ..models import pocket
-from . import conditions, grid, loop, store
-from .run import Run
+from .configuration import Configuration
 
 # The eight conditions of Table 2: what each changes in a run. `none` is the model before training.
 CONDITIONS: dict[str, dict] = {
@@ -22,139 +19,72 @@ CONDITIONS: dict[str, dict] = {
     "orthogonalization": {"loss": "orthogonalization"},
     "dispersion": {"loss": "dispersion"},
 }
-_corpus = store.corpus
 
 
-def setup(
-    model: str,
-    corpus: str,
-    *,
-    steps: int,
-    batch_size: int = 8,
-    accumulation: int = 1,
-    length: int = 128,
-    learning_rate: float = 5e-5,
-    checkpoints: int = 5,
-    texts: int = 8,
-    text_length: int = 256,
-    held_out: int = 64,
-    tasks: Mapping[str, int | None] | None = None,
-    few_shot: int = 1,
-    sources: Sequence[str] = models.SOURCES,
-    train_tokens: int = pocket.TRAIN_TOKENS,
-) -> dict:
-    """What the runs of one experiment share, with the defaults of the paper for what is not asked.
+@dataclass(frozen=True, kw_only=True)
+class MidTraining(Configuration):
+    """A run that begins with a model's weights, with the defaults of the paper for what is not asked.
 
-    steps, batch_size, accumulation, length
-        Tokens seen: steps x batch_size x accumulation x length.
-    checkpoints
-        The geometry is measured before the first step and then this many times, at equal distances, on `texts`
-        held-out windows of `text_length` tokens.
-    held_out
-        Windows of `length` tokens that give the validation loss, before and after.
-    tasks, few_shot
-        For each benchmark the limit on its items (`None`: all), as in `evaluate.evaluate`; scored after the last step.
+    In bfloat16 autocast, cosine decay after a warm-up over a fifth of the steps; every step is logged; checkpoints at
+    equal distances, the validation loss before the first step and after the last.
+
+    model
+        As in `models.load`.
+    noise_alpha, forgetting
+        The baselines of Table 2: noise on the embeddings (NEFTune), active forgetting.
 
     Raises
-        ValueError: what `conditions.checked_setup` raises.
+        ValueError: texts longer than the model takes, and as `Configuration`.
     """
-    config = conditions.checked_setup(locals())
-    if model not in pocket.SIZES:
-        del config["train_tokens"]
-    return config | {"tasks": dict(tasks or {}), "sources": list(sources)}
 
+    model: str
+    batch_size: int = 8
+    length: int = 128
+    learning_rate: float = 5e-5
+    checkpoints: int = 5
+    subsample: int | None = 256
+    noise_alpha: float | None = None
+    forgetting: bool = False
 
-def runs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int], committed: bool = True) -> list[Run]:
-    """One run for each label and seed, in that order: read where there is a record, else trained, several at a time.
+    kind: ClassVar[str] = "midtraining"
+    precision: ClassVar[str] = "bfloat16"
+    spacing: ClassVar[str] = "linear"
+    logging_steps: ClassVar[int] = 1
+    distillation: ClassVar[None] = None
 
-    shared
-        From `setup`.
-    changes
-        For each label what it changes: keys of `setup` and of `CONDITIONS`, `weight`, `layers`, `temperature`.
-    committed
-        Take records that the repository keeps, where they are of the same configuration.
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.forgetting, bool):
+            raise ValueError(f"forgetting must be true or false, got {self.forgetting!r}.")
+        for name in ("length", "text_length"):
+            if (most := models.positions(self.model)) and getattr(self, name) > most:
+                raise ValueError(f"{name} is {getattr(self, name)}, and {self.model} takes {most} tokens at most.")
 
-    Raises
-        ValueError: a change that no run knows; what `DispersionTrainer`, `models.load`, `corpora.load` raise.
-        RuntimeError: a training process failed; its last line says why.
-    """
-    return grid.runs(KIND, jobs(shared, changes, seeds), committed)
+    def as_dict(self) -> dict:
+        found = super().as_dict()
+        if self.model not in pocket.SIZES:
+            del found["train_tokens"]
+        return found
 
+    @property
+    def name(self) -> str:
+        condition = self.loss or ("train" if self.steps else "none")
+        condition = "noisy_embedding" if self.noise_alpha else condition
+        condition = "active_forgetting" if self.forgetting else condition
+        return f"midtraining-{self.model.rstrip('/').split('/')[-1].lower()}-{condition}"
 
-def jobs(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> list[tuple[str, dict]]:
-    """The label and the configuration of each run, in the order of `runs`."""
-    every = [(label, configuration(shared | change, seed)) for label, change in changes.items() for seed in seeds]
-    # The model before training does not depend on the seed of the data.
-    return [(label, config) for label, config in every if config["steps"] or config["seed"] == seeds[0]]
+    def load(self) -> models.Loaded:
+        how = {"train_tokens": self.train_tokens} if self.model in pocket.SIZES else {}
+        return models.load(self.model, sources=self.sources, seed=0, **how)
 
+    def prepare(self) -> None:
+        if self.model in pocket.SIZES:
+            pocket.train_missing([self.model], self.train_tokens)
+        corpus = corpora.load(self.corpus, self.sources)
+        streams.stream(corpus, models.load_tokenizer(self.model, self.sources), self.needs)
 
-origin = grid.origin
-
-
-def check_run(run: Run, steps: int) -> pd.DataFrame:
-    """The first steps of a run made again now, beside its record (`grid.check_run`)."""
-    return grid.check_run(KIND, run, steps)
-
-
-def plan(shared: dict, changes: Mapping[str, dict], seeds: Sequence[int]) -> pd.Series:
-    """What `runs` with the same arguments would do, before it starts (`grid.plan`)."""
-    return grid.plan(KIND, [config for _, config in jobs(shared, changes, seeds)])
-
-
-def _parameters(model: str) -> int:
-    if model in pocket.SIZES:
-        size = pocket.SIZES[model]
-        return (16 * size.heads) * (12 * size.layers * 16 * size.heads + pocket.VOCABULARY + pocket.CONTEXT)
-    return models.resolve(model)[1].get("parameters", 1_000_000_000)
-
-
-def configuration(asked: dict, seed: int) -> dict:
-    """The whole configuration of a run: what `setup` gave, the condition with its defaults, the seed.
-
-    Raises
-        ValueError: a key that no run knows, or a value that none can have (`conditions.checked`).
-    """
-    condition = {
-        "loss": None, "weight": 0.1, "layers": "all", "temperature": None, "subsample": 256, "noise_alpha": None,
-        "forgetting": False, "stop_after": None,
-    }  # fmt: skip
-    known = {*condition, *inspect.signature(setup).parameters}
-    for name in asked:
-        if name not in known:
-            raise ValueError(f"No run knows {name!r}. Known: {', '.join(sorted(known))}.")
-    config = condition | asked | {"seed": seed}
-    if config["loss"] is None:  # what has no effect is not part of the configuration
-        config |= dict.fromkeys(conditions.OF_A_LOSS)
-    for name in ("length", "text_length"):
-        if (most := models.positions(config["model"])) and config[name] > most:
-            raise ValueError(f"{name} is {config[name]}, and {config['model']} takes {most} tokens at most.")
-    return conditions.checked(config)
-
-
-def _name(config: dict) -> str:
-    kind = config["loss"] or ("train" if config["steps"] else "none")
-    kind = "active_forgetting" if config["forgetting"] else "noisy_embedding" if config["noise_alpha"] else kind
-    return f"midtraining-{config['model'].rstrip('/').split('/')[-1].lower()}-{kind}"
-
-
-def _find(config: dict, committed: bool) -> records.Record | None:
-    """The record of a run if there is one, without computing."""
-    return store.find(_name(config), config, committed)
-
-
-def _prepare(config: dict) -> None:
-    """What all processes need and only one should make: the pocket model, the corpus and its token stream."""
-    if config["model"] in pocket.SIZES:
-        pocket.train_missing([config["model"]], config["train_tokens"])
-    corpus = _corpus(config["corpus"], tuple(config["sources"]))
-    streams.stream(corpus, models.load_tokenizer(config["model"], config["sources"]), streams.needs(config))
-
-
-def train(config: dict, progress: Callable[[int], None] | None = None) -> records.Record:
-    """Train one run now, and write its record (`trained.train`); `progress` gets the number of each step done."""
-    return store.train("midtraining", _name(config), config, loop.pretrained, progress)
-
-
-KIND = grid.Kind(
-    "midtraining", lambda *of: _find(*of), lambda c: _prepare(c), lambda c: _parameters(c["model"]), lambda c: _name(c)
-)
+    def parameters(self) -> int:
+        if self.model in pocket.SIZES:
+            size = pocket.SIZES[self.model]
+            return (16 * size.heads) * (12 * size.layers * 16 * size.heads + pocket.VOCABULARY + pocket.CONTEXT)
+        return models.resolve(self.model)[1].get("parameters", 1_000_000_000)

@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from .. import evaluate, trainers
-from ..condensation import Condensation
+from ..condensation import Condensation, from_arrays
 from ..records import Record
 
 
@@ -19,6 +19,10 @@ class Run:
     label: str
     seed: int
     record: Record
+
+    @property
+    def config(self) -> dict:
+        return self.record.content["config"]
 
     @property
     def results(self) -> dict:
@@ -32,20 +36,30 @@ class Run:
     @property
     def mu(self) -> Float[np.ndarray, "checkpoints entries"]:
         """Mean cosine (diagonal included), mean over the texts."""
-        return self._arrays["mu"].mean(1)
+        return np.stack([look.mu for look in self.looks])
+
+    @cached_property
+    def looks(self) -> list[Condensation]:
+        """The geometry at each checkpoint, as `measure` gave it."""
+        if "header" in self._arrays:
+            return from_arrays(self._arrays)
+        return [self._partly_kept(checkpoint) for checkpoint in range(len(self.results["checkpoints"]))]
 
     def look(self, checkpoint: int = -1) -> Condensation:
-        """The geometry at one checkpoint, as `measure` gave it."""
-        mu, n = self._arrays["mu"][checkpoint], self.record.content["config"]["text_length"]
-        none = np.zeros(mu.shape[1], dtype=np.int64)
+        """The geometry at one checkpoint."""
+        return self.looks[checkpoint]
+
+    def _partly_kept(self, checkpoint: int) -> Condensation:
+        """From a record of an earlier version, which keeps mu and the histogram and nothing else of a measurement."""
+        mu, n = self._arrays["mu"][checkpoint], self.config["text_length"]
         return Condensation(
             name=f"step {self.results['checkpoints'][checkpoint]}",
             mu_per_text=mu,
-            mu_off_diagonal_per_text=(n * mu - 1) / (n - 1),  # every token has cosine 1 with itself
-            histogram=self._arrays["histogram"][checkpoint].astype(float),
+            mu_off_diagonal_per_text=None,
+            histogram=self._arrays["histogram"][checkpoint],
             tokens=np.full(len(mu), n),
-            zero_vectors=none,
-            nonfinite_vectors=none,
+            zero_vectors=None,
+            nonfinite_vectors=None,
             settings={"max_length": n, "seed": self.seed},
         )
 
@@ -65,13 +79,12 @@ class Run:
         steps, losses = self.results["checkpoints"], self.results["validation_loss"]
         measured = dict(zip(steps if len(losses) == len(steps) else (steps[0], steps[-1]), losses, strict=True))
         a_step = self.results["tokens"] / max(1, steps[-1])
-        looks = [self.look(number) for number in range(len(steps))]
         return pd.DataFrame({
             "step": steps,
             "tokens": [round(a_step * step) for step in steps],
             "validation_loss": [measured.get(step, np.nan) for step in steps],
-            "rho": [look.rho for look in looks],
-            "tau": [look.tau for look in looks],
+            "rho": [look.rho for look in self.looks],
+            "tau": [look.tau for look in self.looks],
             "late_half": [self.late_half(number) for number in range(len(steps))],
         })  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What the two kinds of training run share: the code that makes them, and where their records and weights are.
+"""The record of a run: found, or made now by one process at a time; and where the weights are kept.
 
 `DECONDENSE_WEIGHTS` names a folder that keeps the weights of trained models, as safetensors, one folder a run, named
 like its record. Without it no weights are kept. A record whose weights are missing there is trained again, and stays.
@@ -17,48 +17,67 @@ from ..base import machine
 from ..base.files import cache_dir, move_folder, unfinished_folder
 from ..models import pocket
 from . import loop
+from .configuration import Configuration
 
+CODE = loop.__name__  # what makes a run, with all that it imports
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "lm_eval")
 corpus = lru_cache(maxsize=4)(corpora.load)
 
 
-def find(name: str, config: dict, committed: bool) -> records.Record | None:
-    """The record of a run if there is one, and its weights where they are asked for; without computing."""
-    found = records.find(name, config, _code(config), surroundings=surroundings(config), committed=committed)
-    weights = weights_of(name, config)
+def find(config: Configuration, committed: bool) -> records.Record | None:
+    """The record of a run if there is one, and its weights where they are asked for; without computing.
+
+    committed
+        Take a record that the repository keeps for this very configuration.
+    """
+    how = {"surroundings": surroundings(config), "committed": committed}
+    found = records.find(config.name, config.as_dict(), CODE, **how)
+    weights = weights_of(config)
     return None if weights and not weights.exists() else found
 
 
-def train(kind: str, name: str, config: dict, load: Callable, progress: Callable[[int], None] | None = None):
+def train(config: Configuration, progress: Callable[[int], None] | None = None) -> records.Record:
     """The record of a run, trained now if there is none; one that was killed goes on after its last saved checkpoint.
 
     In several processes all call this with the same configuration; the first alone writes, and all get the record.
 
-    load
-        Of the model that the run begins with, as in `training.train`.
+    progress
+        Called with the number of each step that is done.
+
+    Raises
+        ValueError: there are more or fewer processes than the configuration says; and what `loop.train` raises.
     """
-    together = loop.processes()
+    together = machine.processes()
+    _check_processes(getattr(config, "processes", 1), together.num_processes)
     # Named by the key, so that what an older version of the code saved is never gone on with.
-    folder = cache_dir() / kind / _key(name, config)
+    folder = cache_dir() / config.kind / _key(config)
     with _alone(folder) if together.is_main_process else nullcontext():
         together.wait_for_everyone()  # what all read now, none has changed yet
-        if find(name, config, False) is None:
-            _train(name, config, load, folder, progress)
-    return find(name, config, False)
+        if find(config, False) is None:
+            _train(config, folder, progress)
+    return find(config, False)
 
 
-def _train(name: str, config: dict, load: Callable, folder: Path, progress: Callable[[int], None] | None) -> None:
-    together, weights = loop.processes(), weights_of(name, config)
+def _train(config: Configuration, folder: Path, progress: Callable[[int], None] | None) -> None:
+    together, weights = machine.processes(), weights_of(config)
     keep = (lambda loaded: _save(loaded, weights)) if weights else None
-    compute = lambda: loop.train(config, folder, load, progress, keep)
-    how = {"surroundings": surroundings(config)}
-    if together.is_main_process and records.find(name, config, _code(config), **how) is None:
-        records.run(name, config, compute, _code(config), **how)
+    compute = lambda: loop.train(config, folder, progress, keep)
+    asked, how = (config.name, config.as_dict()), {"surroundings": surroundings(config)}
+    if together.is_main_process and records.find(*asked, CODE, **how) is None:
+        records.run(*asked, compute, CODE, **how)
     else:
         compute()
     together.wait_for_everyone()
     if together.is_main_process:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_processes(asked: int, here: int) -> None:
+    if asked != here:
+        raise ValueError(
+            f"This run is one of {asked} processes, and here are {here}. Start it with `accelerate launch "
+            "--num_processes N -m decondense.launch FILE.toml`, or change `processes` and `accumulation`."
+        )
 
 
 @contextmanager
@@ -77,10 +96,10 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def weights_of(name: str, config: dict) -> Path | None:
+def weights_of(config: Configuration) -> Path | None:
     """Where the weights of a run are kept, if they are."""
     place = os.environ.get("DECONDENSE_WEIGHTS")
-    return Path(place) / _key(name, config) if place else None
+    return Path(place) / _key(config) if place else None
 
 
 def _save(loaded: models.Loaded, folder: Path) -> None:
@@ -91,13 +110,8 @@ def _save(loaded: models.Loaded, folder: Path) -> None:
         move_folder(unfinished, folder)
 
 
-def _key(name: str, config: dict) -> str:
-    return records.path_of(name, config, _code(config), surroundings(config)).stem
-
-
-def _code(config: dict) -> str:
-    """The module that makes such a run."""
-    return f"{__package__}.{'pretraining' if 'shape' in config else 'midtraining'}"
+def _key(config: Configuration) -> str:
+    return records.path_of(config.name, config.as_dict(), CODE, surroundings(config)).stem
 
 
 def device() -> str:
@@ -105,14 +119,14 @@ def device() -> str:
     return os.environ.get("DECONDENSE_DEVICE") or machine.device()
 
 
-def surroundings(config: dict) -> dict:
+def surroundings(config: Configuration) -> dict:
     """What decides a run beside its configuration: corpora, versions, device."""
-    taught = config.get("distillation") or {}
-    pocket_model = {config.get("model"), config.get("tokenizer"), taught.get("teacher")} & set(pocket.SIZES)
+    taught = getattr(config, "distillation", None) or {}
+    named = {getattr(config, "model", None), getattr(config, "tokenizer", None), taught.get("teacher")}
     return {
         "corpora": [
-            corpus(config["corpus"], tuple(config["sources"])).sha256,
-            corpus("documentation").sha256 if pocket_model else None,
+            corpus(config.corpus, tuple(config.sources)).sha256,
+            corpus("documentation").sha256 if named & set(pocket.SIZES) else None,
         ],
         "versions": {package: metadata.version(package) for package in PACKAGES},
         "device": device(),

@@ -1,10 +1,8 @@
 """Training runs side by side, each worker a process of its own.
 
-`python -m decondense.runs.workers midtraining` is such a process: it makes one run of `midtraining.train` for each
-configuration on its standard input.
+`python -m decondense.runs.workers` is such a process: it makes one run for each configuration on its standard input.
 """
 
-import importlib
 import json
 import os
 import subprocess
@@ -20,25 +18,27 @@ import torch
 from tqdm import tqdm
 
 from ..base import machine
+from . import read, store
+from .configuration import Configuration
 
 BYTES_PER_PARAMETER = 30  # weights, gradients, Adam's two moments, copies in bfloat16, and activations
 
 
-def train_all(configs: Sequence[dict], parameters: int, module: str = "midtraining") -> None:
+def train_all(configs: Sequence[Configuration]) -> None:
     """Train in processes of one thread each: as fast together as one with many, and the same sums with any number.
     With GPUs one process a GPU.
 
-    `parameters` of the model decide how many fit into memory beside each other; `module` has the `train` to call.
+    How many fit into memory beside each other depends on the largest model.
 
     Raises
         RuntimeError: a run failed; its last line says why. The records of those that are done stay.
     """
     waiting, children = deque(configs), []
-    workers = min(side_by_side(parameters), len(configs))
+    workers = min(side_by_side(max(config.parameters() for config in configs)), len(configs))
     runs = f"train {len(configs)} run{'s'[: len(configs) - 1]}"
     with ThreadPoolExecutor(workers) as pool, tqdm(total=sum(map(_steps, configs)), desc=runs, unit="step") as bar:
         try:
-            working = [pool.submit(_work, waiting, children, bar, module, number) for number in range(workers)]
+            working = [pool.submit(_work, waiting, children, bar, number) for number in range(workers)]
             for done in as_completed(working):
                 done.result()
         except BaseException:  # an error, or Ctrl-C: the runs that are not done are lost, nobody waits for them
@@ -48,15 +48,15 @@ def train_all(configs: Sequence[dict], parameters: int, module: str = "midtraini
             raise
 
 
-def _steps(config: dict) -> int:
-    return min(config.get("steps", 0), config.get("stop_after") or config.get("steps", 0))
+def _steps(config: Configuration) -> int:
+    return min(config.steps, config.stop_after or config.steps)
 
 
-def _work(waiting: deque, children: list, bar: tqdm, module: str, number: int) -> None:
+def _work(waiting: deque, children: list, bar: tqdm, number: int) -> None:
     """Give one process run after run: importing everything takes longer than training a pocket model."""
     own = {"CUDA_VISIBLE_DEVICES": _gpus()[number]} if torch.cuda.is_available() else {"OMP_NUM_THREADS": "1"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": os.environ | own}
-    command = [sys.executable, "-m", "decondense.runs.workers", module]
+    command = [sys.executable, "-m", "decondense.runs.workers"]
     with TemporaryFile("w+") as said, subprocess.Popen(command, stderr=said, **pipes) as child:
         children.append(child)
         while waiting:
@@ -70,9 +70,9 @@ def _gpus() -> list[str]:
     return visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
 
 
-def _one(config: dict, child: subprocess.Popen, said, bar: tqdm) -> None:
+def _one(config: Configuration, child: subprocess.Popen, said, bar: tqdm) -> None:
     with suppress(BrokenPipeError):
-        child.stdin.write(json.dumps(config) + "\n")
+        child.stdin.write(json.dumps(config.as_dict()) + "\n")
         child.stdin.flush()
     done = 0
     while (answer := child.stdout.readline()).strip().isdigit():  # a step, of a run that may go on after a kill
@@ -81,8 +81,7 @@ def _one(config: dict, child: subprocess.Popen, said, bar: tqdm) -> None:
     if not answer:
         said.seek(0)
         last = (said.read().strip().splitlines() or ["it said nothing, maybe for want of memory"])[-1]
-        what = f"{config.get('model') or config['experiment']}, loss {config['loss']}, seed {config['seed']}"
-        raise RuntimeError(f"A training run failed ({what}): {last}")
+        raise RuntimeError(f"A training run failed ({config.name}, seed {config.seed}): {last}")
     bar.update(_steps(config) - done)
 
 
@@ -99,10 +98,9 @@ def main() -> None:
 
     Where nobody reads the answers any more, the next one ends it: a killed parent leaves no run behind.
     """
-    train = importlib.import_module(f".{sys.argv[1]}", __package__).train
     answers, sys.stdout = sys.stdout, sys.stderr  # the Trainer prints
     for line in sys.stdin:
-        train(json.loads(line), lambda step: print(step, file=answers, flush=True))
+        store.train(read(json.loads(line)), lambda step: print(step, file=answers, flush=True))
         print("done", file=answers, flush=True)
 
 
