@@ -1,10 +1,9 @@
 """The claims of the audit: every one judged, and the ones that are not reproduced."""
 
 import pytest
-from decondense.paper.compare import Claim
 
-from decondense.book.scorecard import OWN
 from decondense.chapters.audit import claims as audit_claims
+from decondense.paper.claims import OWN, Claim
 from decondense.paper.verdicts import BADGES, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
 
 
@@ -21,9 +20,10 @@ def test_every_claim_is_whole(claims):
     assert len({(claim.claim, claim.source) for claim in claims}) == len(claims)
     for claim in claims:
         assert isinstance(claim, Claim)
-        assert all(isinstance(text, str) and text for text in claim)
+        texts = claim.as_dict().values()
+        assert all(isinstance(text, str) and text for text in texts)
         assert claim.verdict.word in BADGES
-        assert "nan" not in " ".join(claim)
+        assert "nan" not in " ".join(texts)
 
 
 def test_claims_are_of_the_tables_and_figures_that_the_page_names(claims):

@@ -5,33 +5,21 @@ import pytest
 
 from decondense import stats
 from decondense.chapters.audit import gains, tables
-
-
-def test_items_are_those_of_the_limit_and_mmlu_takes_it_per_subject():
-    assert gains.items("GPT2").tolist() == [500] * 9 + [12_173]
-    assert gains.items("Qwen3-1.7B").tolist() == [200] * 9 + [9_183]
-    assert all(n <= 57 * limit for limit, n in gains.MMLU_ITEMS.items())
-
-
-@pytest.mark.parametrize("model", tables.MID_TRAINED)
-def test_equivalent_items_give_the_same_paired_error(model):
-    n, flips = gains.items(model), 0.1
-    error = np.sqrt((flips / n).sum()) / len(n)
-    assert np.sqrt(flips / (10 * gains.equivalent_items(model))) == pytest.approx(error, rel=1e-3)
+from decondense.paper import accuracies
 
 
 def test_item_errors_are_binomial():
     found = gains.item_errors()
     assert found.loc["anli_r2", "GPT2"] == pytest.approx(100 * np.sqrt(0.348 * 0.652 / 500))
-    tasks = found.loc[list(tables.TASKS)]
+    tasks = found.loc[list(accuracies.TASKS)]
     np.testing.assert_allclose(found.loc["average"], np.sqrt((tasks**2).sum()) / 10)
     assert (found.loc["mmlu"] < found.loc["anli_r2"]).all()
 
 
-@pytest.mark.parametrize("model", tables.MID_TRAINED)
+@pytest.mark.parametrize("model", accuracies.MID_TRAINED)
 @pytest.mark.parametrize("against", ["train", "none"])
 def test_gains_of_the_tasks_make_up_that_of_the_average(model, against):
-    found, averages = gains.gains(model, against), tables.mid_trained().loc[model].average
+    found, averages = gains.gains(model, against), accuracies.mid_trained().loc[model].average
     assert found.carries.sum() == pytest.approx(averages.dispersion - averages[against], abs=0.03)
     assert found.share.sum() == pytest.approx(1)
 
@@ -45,25 +33,6 @@ def test_errors_of_a_gain_by_hand():
     assert alone.seeds == pytest.approx(2.3 / np.sqrt(3))  # the untrained row has no spread
 
 
-def test_gain_of_average_reports_what_the_tables_do():
-    found = gains.gain_of_average().set_index(["table", "model", "against"])
-    row = found.loc[("Table 5", "Qwen3-0.6B", "train")]
-    assert row.gain == pytest.approx(1.17)
-    items = 10 * gains.equivalent_items("Qwen3-0.6B")
-    assert 1.96 * np.sqrt(row.flips_196 / items) == pytest.approx(0.0117)
-    assert stats.power(0.0117, items // 10, 10, row.flips_power) == pytest.approx(0.8)
-    tasks = tables.wide().loc[[("Table 5", "Qwen3-0.6B", c) for c in ("dispersion", "train")], list(tables.TASKS)]
-    gain = tasks.iloc[0] - tasks.iloc[1]
-    assert (row.low, row.high) == pytest.approx((gain.drop("truthfulqa").mean(), gain.drop("winogrande").mean()))
-    unpaired = np.sqrt(2 * ((tasks.mean() / 100) * (1 - tasks.mean() / 100) / gains.items("Qwen3")).sum()) / 10
-    assert row.error == pytest.approx(100 * unpaired)
-
-
-def test_flips_for_power_at_the_ends():
-    assert gains.flips_for_power(0.2, 500) == 1.0
-    assert np.isnan(gains.flips_for_power(1e-5, 500))  # so few flips that none may be
-
-
 def test_implied_flips_give_back_flips_at_random(monkeypatch):
     rng, items, flips = np.random.default_rng(0), 500, 0.1
     # A run has each answer of a common key, turned over at random, so that two runs differ in a share of 2 q (1 - q).
@@ -72,10 +41,10 @@ def test_implied_flips_give_back_flips_at_random(monkeypatch):
     key_right = np.array([0.5, 0.5])
     accuracy = 100 * (key_right[0] * (1 - wrong[..., 0] / items) + key_right[1] * wrong[..., 1] / items)
     spread = np.sqrt(accuracy.var(axis=1, ddof=1).mean())
-    table = tables.mid_trained("std").copy()
-    table.loc[:, list(tables.TASKS)] = spread
-    monkeypatch.setattr(tables, "mid_trained", lambda column: table)
-    monkeypatch.setattr(gains, "equivalent_items", lambda model: 2 * items)
+    table = accuracies.mid_trained("std").copy()
+    table.loc[:, list(accuracies.TASKS)] = spread
+    monkeypatch.setattr(accuracies, "mid_trained", lambda column: table)
+    monkeypatch.setattr(accuracies, "equivalent_items", lambda model: 2 * items)
     assert gains.implied_flips()["GPT2"] == pytest.approx(flips, rel=0.03)
 
 
@@ -85,16 +54,16 @@ def test_spreads_of_averages_lie_within_the_bounds():
     assert set(found.outcome) == {tables.CONSISTENT}
     assert ((found.low <= found.independent) & (found.independent <= found.high)).all()
     row = found.loc[("Table 2", "GPT2", "active_forgetting")]
-    s = tables.mid_trained("std").loc[("GPT2", "active_forgetting"), list(tables.TASKS)].to_numpy(float)
+    s = accuracies.mid_trained("std").loc[("GPT2", "active_forgetting"), list(accuracies.TASKS)].to_numpy(float)
     assert row.independent == pytest.approx(np.sqrt((s**2).sum()) / 10)
     assert row.high == pytest.approx((s + 0.05).sum() / 10)
 
 
 def test_a_spread_beyond_the_bounds_is_found(monkeypatch):
-    table = tables.wide("std")
-    table.loc[("Table 2", "GPT2", "train"), list(tables.TASKS)] = [9.0] + [0.1] * 9
+    table = accuracies.wide("std")
+    table.loc[("Table 2", "GPT2", "train"), list(accuracies.TASKS)] = [9.0] + [0.1] * 9
     table.loc[("Table 2", "GPT2", "train"), "average"] = 0.5
-    monkeypatch.setattr(tables, "wide", lambda column: table)
+    monkeypatch.setattr(accuracies, "wide", lambda column: table)
     row = gains.spreads().loc[("Table 2", "GPT2", "train")]
     assert row.low == pytest.approx((8.95 - 9 * 0.15) / 10)
     assert row.outcome == tables.INCONSISTENT

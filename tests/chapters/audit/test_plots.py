@@ -8,6 +8,7 @@ import pytest
 from decondense.chapters.audit import gains as audit_gains
 from decondense.chapters.audit import plots, selection
 from decondense.chapters.audit import tables as audit
+from decondense.paper import accuracies
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +44,9 @@ def test_cells_map_is_dark_where_the_rule_forbids():
 
 
 def test_gains_have_a_panel_a_model_and_a_dot_a_task():
-    tables = {model: audit_gains.gains(model) for model in audit.MID_TRAINED}
+    tables = {model: audit_gains.gains(model) for model in accuracies.MID_TRAINED}
     figure = plots.gains(tables)
-    assert [axis.get_title() for axis in figure.axes] == list(audit.MID_TRAINED)
+    assert [axis.get_title() for axis in figure.axes] == list(accuracies.MID_TRAINED)
     for axis, table in zip(figure.axes, tables.values(), strict=True):
         dots = next(line for line in axis.lines if line.get_marker() == "o")
         np.testing.assert_allclose(np.asarray(dots.get_xdata(), dtype=float), table.gain)

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from decondense.chapters.audit import selection, tables
+from decondense.chapters.audit import selection
+from decondense.paper import accuracies
 
 MEAN_5, VARIANCE_5 = 1.16296, 0.44753  # of the largest of five standard normal values
 
@@ -39,7 +40,7 @@ def test_impossible_choices_are_refused(checkpoints, shared):
 
 def test_effects_are_those_of_the_printed_spreads():
     found = selection.effects(simulations=2000)
-    assert len(found) == 2 * len(tables.MID_TRAINED)
+    assert len(found) == 2 * len(accuracies.MID_TRAINED)
     assert (found["shift"] > 0).all()
     np.testing.assert_allclose(found.ratio.xs(0.0, level="shared"), np.sqrt(VARIANCE_5), rtol=0.05)
     assert (found.ratio < 1).all()
@@ -67,7 +68,7 @@ def made(rows, checkpoints=1, scale=1.0):
     """Spreads of three seeds each, as printed, of tasks that vary independently."""
     rng = np.random.default_rng(0)
     runs = selection.chosen_runs(np.full(10, 2.0), checkpoints, 0.0, (rows, 3), rng)
-    table = pd.DataFrame(runs.std(axis=1, ddof=1).round(1), columns=list(tables.TASKS))
+    table = pd.DataFrame(runs.std(axis=1, ddof=1).round(1), columns=list(accuracies.TASKS))
     return table.assign(average=(scale * runs.mean(-1).std(axis=1, ddof=1)).round(2))
 
 

@@ -9,6 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from decondense import paper
 from decondense.chapters.audit import granularity, tables
+from decondense.paper import accuracies
 from decondense.stats import Interval
 
 SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
@@ -32,16 +33,6 @@ def test_rounded_is_what_prints_alike():
 )
 def test_outcome(a, b, expected):
     assert tables.outcome(Interval(*a), Interval(*b)) == expected
-
-
-def test_wide_has_a_row_for_each_row_of_the_paper():
-    means = tables.wide()
-    assert means.index.get_level_values("table").value_counts().to_dict() == {"Table 2": 37, "Table 3": 2, "Table 5": 2}
-    assert means.loc[("Table 2", "GPT2", "train"), "piqa"] == 62.2
-    assert tables.wide("std", "Table 3").loc[("Table 3", "GPT2", "second_half"), "average"] == 0.06
-    assert len(tables.mid_trained()) == 4 * 8
-    with pytest.raises(ValueError, match=r"Unknown table of accuracies 'Table 4'\. Did you mean 'Table [235]'"):
-        tables.wide(table="Table 4")
 
 
 # --- averages and ranks ---------------------------------------------------------------------------------------------
@@ -70,7 +61,12 @@ def test_printed_ranks_are_those_with_ties_at_their_best_place():
     found = tables.ranks()
     np.testing.assert_allclose(found["min"], found.printed)
     assert not np.allclose(found.average, found.printed, atol=0.05)
-    by_hand = tables.mid_trained().loc["GPT2", list(tables.TASKS)].rank(ascending=False, method="average").mean(axis=1)
+    by_hand = (
+        accuracies.mid_trained()
+        .loc["GPT2", list(accuracies.TASKS)]
+        .rank(ascending=False, method="average")
+        .mean(axis=1)
+    )
     np.testing.assert_allclose(found.loc["GPT2"].average, by_hand)
     np.testing.assert_allclose(found.low, found["min"])  # equal printed values may stand in any order
     np.testing.assert_allclose(found.high, found["max"])
@@ -159,10 +155,6 @@ def test_labels_take_another_number_of_runs():
 # --- runs and items -------------------------------------------------------------------------------------------------
 
 
-def test_limit_is_that_of_the_family():
-    assert [tables.limit(m) for m in ("GPT2-xl", "Qwen3-14B")] == [500, 200]
-
-
 def test_cells_are_judged_by_the_rules():
     found = tables.cells()
     assert len(found) == 30 * 8
@@ -187,7 +179,7 @@ def test_runs_count_the_cells():
     chance = tables.runs_by_chance()
     assert chance.index.equals(found.index)
     row = ("Table 2", "Qwen3-0.6B", "noisy_embedding")
-    spreads = tables.wide("std").loc[row, list(tables.GRANULAR)]
+    spreads = accuracies.wide("std").loc[row, list(tables.GRANULAR)]
     assert chance.loc[row, "mean of 2"] == pytest.approx(
         sum(granularity.chance("mean of 2", float(s), 200) for s in spreads)
     )

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ... import paper, stats
+from ...paper import accuracies
+from ...paper.accuracies import MID_TRAINED, TASKS
 from ...paper.claims import OWN, Claim, number
 from ...paper.verdicts import NOT_REPRODUCED, REPRODUCED, Verdict
 from . import figures as audit_figures
@@ -54,7 +56,7 @@ def arithmetic() -> list[Claim]:
             verdict=verdict,
         )
     )
-    columns = len(audit.MID_TRAINED) * (len(audit.TASKS) + 2)
+    columns = len(MID_TRAINED) * (len(TASKS) + 2)
     odd = audit.bold()
     here = "; ".join(f"{row.model} {row.benchmark}: {row.best} is higher" for row in odd.itertuples()) or "all"
     verdict = counted(columns - len(odd), columns, "columns")
@@ -72,7 +74,7 @@ def arithmetic() -> list[Claim]:
 
 
 def _best(column: str) -> Claim:
-    values = audit.mid_trained()[column] * (1 if column == "average" else -1)
+    values = accuracies.mid_trained()[column] * (1 if column == "average" else -1)
     others = values.drop("dispersion", level="condition").groupby(level="model").max()
     margin = values.xs("dispersion", level="condition") - others
     half = 0.005 if column == "average" else granularity.HALF
@@ -146,7 +148,7 @@ def runs() -> list[Claim]:
         counts = rows.sum()
         here = "; ".join(f"{name}: {int(n)}" for name, n in counts.items() if name in ("mean of 2", "mean of 3"))
         verdict = counted(int(counts["mean of 3"]), cells, "cells")
-        claim = f"{model}: cells are mean and spread of three runs on {audit.limit(model)} items"
+        claim = f"{model}: cells are mean and spread of three runs on {accuracies.limit(model)} items"
         claims.append(
             Claim(
                 claim=claim,
@@ -175,9 +177,9 @@ def runs() -> list[Claim]:
 
 def generalisation() -> list[Claim]:
     """The gains over plain training in Tables 2 and 5, and of the late half in Table 3, on other items."""
-    claims, found = [], gains.gain_of_average()
+    claims, found = [], accuracies.gain_of_average()
     for row in found[found.against != "none"].itertuples():
-        verdict = judge_gain(row.gain, row.error, row.flips_196, gains.equivalent_items(row.model))
+        verdict = judge_gain(row.gain, row.error, row.flips_196, accuracies.equivalent_items(row.model))
         what = "late over early half" if row.table == "Table 3" else "dispersion over plain training"
         here = f"unpaired error {row.error:.2f}; without one task {row.low:+.2f} to {row.high:+.2f}"
         claim = f"{row.model}: {what}, on other items of the ten tasks"
@@ -196,7 +198,7 @@ def generalisation() -> list[Claim]:
 
 def spread_of_averages(simulations: int, seed: int) -> list[Claim]:
     """Do the averages vary as independent tasks would, without a choice of checkpoints and with one?"""
-    rows, claims = audit.wide("std").dropna(subset=["average"]), []
+    rows, claims = accuracies.wide("std").dropna(subset=["average"]), []
     for checkpoints, how in ((1, "no choice"), (selection.CHECKPOINTS, f"best of {selection.CHECKPOINTS} checkpoints")):
         found = selection.spread_test(rows, checkpoints, simulations=simulations, seed=seed)
         there = number(found.observed, found.within_rounding)

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ... import stats
+from ...paper.accuracies import MID_TRAINED, TASKS
 from ...plots import BLUE, RED, STYLE, closed
 from . import tables as audit
 
@@ -110,7 +111,7 @@ def power(gains: pd.DataFrame, items: dict[str, int], flips: Sequence[float] = F
         for axis, (family, n) in zip(np.atleast_1d(axes), items.items(), strict=True):
             for share, colour in zip(flips, sns.color_palette("viridis", len(flips)), strict=True):
                 possible = difference[difference <= share]
-                found = [stats.power(float(d), n, len(audit.TASKS), share) for d in possible]
+                found = [stats.power(float(d), n, len(TASKS), share) for d in possible]
                 axis.plot(100 * possible, found, color=colour, label=f"{share:.0%} of the items flip")
             for row in gains[gains.family == family].itertuples():
                 axis.axvline(row.gain, color="0.4", linewidth=0.9, linestyle="--")
@@ -128,7 +129,7 @@ def spreads(table: pd.DataFrame) -> Figure:
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
         models = table.index.get_level_values("model")
-        for model, colour in zip(audit.MID_TRAINED, sns.color_palette("viridis", len(audit.MID_TRAINED)), strict=True):
+        for model, colour in zip(MID_TRAINED, sns.color_palette("viridis", len(MID_TRAINED)), strict=True):
             rows = table[models == model]
             axis.errorbar(rows.independent, rows.printed, yerr=0.005, fmt="o", markersize=4, color=colour, label=model)
         end = 1.05 * max(table.independent.max(), table.printed.max())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ...paper.accuracies import TASKS
 from ...paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Verdict
 from . import tables
 
@@ -46,7 +47,7 @@ def judge_gain(gain: float, error: float, flips: float, n_items: int) -> Verdict
     if gain > 1.96 * error:
         return Verdict(REPRODUCED, f"{gain / error:.1f} unpaired errors")
     fewest = max(gain / 100, 0.0)
-    if gain <= 0 or gain < 196 * np.sqrt(fewest / (n_items * len(tables.TASKS))):
+    if gain <= 0 or gain < 196 * np.sqrt(fewest / (n_items * len(TASKS))):
         return Verdict(NOT_REPRODUCED, "too small whatever the share of items that flip")
     why = f"{gain / error:.1f} unpaired errors; paired, if at most {flips:.1%} of the items flip: not published"
     return Verdict(NOT_TESTABLE, why)

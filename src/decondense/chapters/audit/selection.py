@@ -14,6 +14,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from ... import stats
+from ...paper import accuracies
+from ...paper.accuracies import MID_TRAINED, TASKS
 from ...stats import Interval
 from . import tables
 
@@ -79,8 +81,8 @@ def effect(
 def effects(simulations: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """`effect` for each base model, with the spreads of the tasks in its dispersion row, in points of the average."""
     rows = {}
-    for model in tables.MID_TRAINED:
-        spreads = tables.mid_trained("std").loc[(model, "dispersion"), list(tables.TASKS)].to_numpy(float)
+    for model in MID_TRAINED:
+        spreads = accuracies.mid_trained("std").loc[(model, "dispersion"), list(TASKS)].to_numpy(float)
         for shared in (0.0, 0.5):
             found = effect(spreads, shared=shared, simulations=simulations, seed=seed)
             rows[model, shared] = found._asdict() | {"ratio": found.spread / found.before}
@@ -89,7 +91,7 @@ def effects(simulations: int = 10_000, seed: int = 0) -> pd.DataFrame:
 
 def by_checkpoints(most: int = 10, simulations: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """Shift and spread by the number of checkpoints and the shared part, in spreads of an unchosen checkpoint."""
-    tasks = np.ones(len(tables.TASKS))
+    tasks = np.ones(len(TASKS))
     rows = [
         {"checkpoints": n, "shared": shared, "shift": found.shift / found.before, "spread": found.spread / found.before}
         for shared in (0.0, 0.5)
@@ -107,8 +109,8 @@ def false_positives(
     By noise: the mean difference of the averages in spreads of an unchosen checkpoint of the first, and the share of
     Student's t-tests with p < 0.05, and with p < 0.05 in favour of the second.
     """
-    rows, rng, tasks = {}, np.random.default_rng(seed), np.ones(len(tables.TASKS))
-    shape, unit = (simulations, tables.SEEDS), np.sqrt(len(tables.TASKS))
+    rows, rng, tasks = {}, np.random.default_rng(seed), np.ones(len(TASKS))
+    shape, unit = (simulations, tables.SEEDS), np.sqrt(len(TASKS))
     for factor in noise:
         a, b = (chosen_runs(f * tasks, checkpoints, 0.0, shape, rng).mean(-1) * unit for f in (1.0, factor))
         summary = [(x.mean(1), x.std(1, ddof=1), tables.SEEDS) for x in (b, a)]
@@ -127,8 +129,8 @@ def spread_test(
         Printed spreads: one column a task, and `average`. Each row is simulated with its own spreads of the tasks and
         three seeds, and the ratio of the two variances is averaged over the rows.
     """
-    tasks, averages = rows[list(tables.TASKS)].to_numpy(float), rows["average"].to_numpy(float)
-    ratio = lambda average, task: float(np.mean(average**2 * len(tables.TASKS) ** 2 / (task**2).sum(1)))
+    tasks, averages = rows[list(TASKS)].to_numpy(float), rows["average"].to_numpy(float)
+    ratio = lambda average, task: float(np.mean(average**2 * len(TASKS) ** 2 / (task**2).sum(1)))
     low = ratio(np.maximum(averages - 0.005, 0), tasks + 0.05)
     high = ratio(averages + 0.005, np.maximum(tasks - 0.05, 0))
     rng, simulated = np.random.default_rng(seed), np.zeros(simulations)

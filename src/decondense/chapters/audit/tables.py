@@ -9,8 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ... import paper, stats
+from ... import stats
 from ...base.errors import unknown
+from ...paper import accuracies
+from ...paper.accuracies import MID_TRAINED, ROW, TASKS
 from ...stats import Interval
 from . import granularity
 
@@ -18,19 +20,6 @@ CONSISTENT = "consistent"
 INCONSISTENT = "not consistent for any value within rounding"
 OPEN = "cannot be told"
 
-MID_TRAINED = ("GPT2", "GPT2-m", "Qwen3-0.6B", "Qwen3-1.7B")  # the base models of Table 2
-TASKS = (
-    "anli_r2",
-    "lambada_openai",
-    "openbookqa",
-    "piqa",
-    "truthfulqa",
-    "winogrande",
-    "arc_easy",
-    "arc_challenge",
-    "medmcqa",
-    "mmlu",
-)
 # truthfulqa_mc2 is a mean of probabilities, and mmlu's thousands of items allow every printed digit.
 GRANULAR = tuple(task for task in TASKS if task not in ("truthfulqa", "mmlu"))
 SEEDS = 3  # as the paper states for mid-training
@@ -42,7 +31,6 @@ LABELS = {  # a printed label -> the p-values it stands for, in the levels that 
     "p<0.0001": (0.0, 0.0001),
 }
 READINGS = ("student", "welch", "one-sample")
-_ROW = ["table", "model", "condition"]
 
 
 def rounded(value: stats.Numbers, decimals: int) -> Interval:
@@ -58,40 +46,12 @@ def outcome(a: Interval, b: Interval) -> str:
     return CONSISTENT if a[0] <= b[1] + 1e-9 and b[0] <= a[1] + 1e-9 else INCONSISTENT
 
 
-def printed() -> pd.DataFrame:
-    """Tables 2, 3 and 5 in one long form: table, model, condition, benchmark, mean, std, label, bold."""
-    parts = {
-        "Table 2": paper.table("table2_midtraining"),
-        "Table 3": paper.table("table3_layers").rename(columns={"dispersion_layers": "condition"}),
-        "Table 5": paper.table("table5_pretraining").rename(columns={"value": "mean"}),
-    }
-    parts = [part.rename(columns={"p_reported": "label"}).assign(table=name) for name, part in parts.items()]
-    return pd.concat(parts, ignore_index=True)[[*_ROW, "benchmark", "mean", "std", "label", "bold"]]
-
-
-def wide(column: str = "mean", table: str | None = None) -> pd.DataFrame:
-    """`printed` with one row a row of the paper's tables, (table, model, condition), and one column a benchmark."""
-    found = printed()
-    if table is not None:
-        found = found[found.table == table]
-        if found.empty:
-            raise unknown("table of accuracies", table, ("Table 2", "Table 3", "Table 5"))
-    columns = [*TASKS, "rank", "average"]
-    return found.set_index([*_ROW, "benchmark"])[column].unstack()[lambda x: [c for c in columns if c in x]]
-
-
-def mid_trained(column: str = "mean") -> pd.DataFrame:
-    """Table 2's rows of the four base models, by (model, condition)."""
-    found = wide(column, "Table 2").droplevel("table")
-    return found[found.index.get_level_values("model").isin(MID_TRAINED)]
-
-
 # --- averages and ranks ---------------------------------------------------------------------------------------------
 
 
 def averages() -> pd.DataFrame:
     """Is the printed average that of the ten printed tasks? By row: printed, low and high of the tasks, outcome."""
-    means = wide()
+    means = accuracies.wide()
     low, high = (means[list(TASKS)].mean(axis=1) + side * granularity.HALF for side in (-1, 1))
     found = pd.DataFrame({"printed": means.average, "low": low, "high": high})
     found["outcome"] = [outcome(rounded(row.printed, 2), Interval(row.low, row.high)) for row in found.itertuples()]
@@ -105,7 +65,7 @@ def ranks() -> pd.DataFrame:
     (equal printed values in any order).
     """
     parts = []
-    for _, means in mid_trained().groupby(level="model"):
+    for _, means in accuracies.mid_trained().groupby(level="model"):
         by_task = means[list(TASKS)].to_numpy().T
         rules = {rule: stats.ranks(by_task, rule).mean(0) for rule in stats.TIES}
         ends = {"low": rules["min"], "high": rules["max"]}
@@ -115,7 +75,7 @@ def ranks() -> pd.DataFrame:
 
 def bold() -> pd.DataFrame:
     """Columns of Table 2 whose bold entries are not the best printed ones: by (model, benchmark), best and bold."""
-    found = printed()
+    found = accuracies.printed()
     found = found[(found.table == "Table 2") & found.model.isin(MID_TRAINED)]
     rows = []
     for (model, benchmark), part in found.groupby(["model", "benchmark"]):
@@ -164,7 +124,7 @@ def labels(seeds: Mapping[tuple[str, str], int] | None = None) -> pd.DataFrame:
     model and table (from p, and from high), outcome. `CONSISTENT`: the whole range carries the label; `OPEN`: a part.
     `seeds` gives the number of runs of a (model, condition) where it is not three.
     """
-    found = printed()
+    found = accuracies.printed()
     found = found[(found.benchmark == "average") & found.label.notna()]
     rows = []
     for (table, model), part in found.groupby(["table", "model"], sort=False):
@@ -178,7 +138,7 @@ def labels(seeds: Mapping[tuple[str, str], int] | None = None) -> pd.DataFrame:
                 tests.append((table, model, other.condition, reading, other.label, p, *span))
             corrected = [stats.holm([test[column] for test in tests]) for column in (5, 7)]
             rows += [(*test, *holm) for test, *holm in zip(tests, *corrected, strict=True)]
-    columns = [*_ROW, "reading", "label", "p", "low", "high", "holm", "holm_high"]
+    columns = [*ROW, "reading", "label", "p", "low", "high", "holm", "holm_high"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["outcome"] = [carries(row.label, Interval(row.low, row.high)) for row in frame.itertuples()]
     return frame
@@ -195,21 +155,16 @@ def carries(label: str, p: Interval) -> str:
 # --- runs and items -------------------------------------------------------------------------------------------------
 
 
-def limit(model: str) -> int:
-    """Items of a task in the released scripts (the paper states none): the first 500 for GPT2, 200 for Qwen3."""
-    return 500 if model.startswith("GPT2") else 200
-
-
 def cells(ddof: int = 1) -> pd.DataFrame:
     """Which of `granularity.RULES` allow each countable cell of Tables 2 and 3: mean, std, and a bool for each rule.
 
     Rows with a spread; `GRANULAR` tasks. The spread is taken as divided by (runs - ddof).
     """
-    found = printed().set_index([*_ROW, "benchmark"])[["mean", "std"]].dropna()
+    found = accuracies.printed().set_index([*ROW, "benchmark"])[["mean", "std"]].dropna()
     found = found[found.index.get_level_values("benchmark").isin(GRANULAR)]
     for name, rule in granularity.RULES.items():
         found[name] = [
-            rule(float(cell.mean), float(cell.std), n_items=limit(cell.Index[1]), ddof=ddof)
+            rule(float(cell.mean), float(cell.std), n_items=accuracies.limit(cell.Index[1]), ddof=ddof)
             for cell in found[["mean", "std"]].itertuples()
         ]
     return found
@@ -217,7 +172,7 @@ def cells(ddof: int = 1) -> pd.DataFrame:
 
 def runs(ddof: int = 1) -> pd.DataFrame:
     """How many of a row's eight countable cells each rule allows: `cells`, counted by row."""
-    return cells(ddof)[list(granularity.RULES)].groupby(level=_ROW).sum()
+    return cells(ddof)[list(granularity.RULES)].groupby(level=ROW).sum()
 
 
 def runs_by_chance() -> pd.DataFrame:
@@ -225,8 +180,8 @@ def runs_by_chance() -> pd.DataFrame:
     found = cells()
     for name in granularity.RULES:
         chances = zip(found["std"], found.index.get_level_values("model"), strict=True)
-        found[name] = [granularity.chance(name, float(std), limit(model)) for std, model in chances]
-    return found[list(granularity.RULES)].groupby(level=_ROW).sum()
+        found[name] = [granularity.chance(name, float(std), accuracies.limit(model)) for std, model in chances]
+    return found[list(granularity.RULES)].groupby(level=ROW).sum()
 
 
 def single_runs(sizes: range = range(50, 1000)) -> pd.DataFrame:
@@ -236,13 +191,13 @@ def single_runs(sizes: range = range(50, 1000)) -> pd.DataFrame:
     how many sizes do (most near 1,000, where every printed digit can be), and the cells that the size of the released
     scripts allows.
     """
-    means, rows = wide(), {}
-    for row in means.index[wide("std").average.isna()]:
+    means, rows = accuracies.wide(), {}
+    for row in means.index[accuracies.wide("std").average.isna()]:
         cells = [float(value) for value in means.loc[row, list(GRANULAR)]]
         fits = granularity.fitting_sizes(cells, sizes)
-        allowed = sum(granularity.is_mean_of(cell, 0.0, 1, limit(row[1])) for cell in cells)
-        rows[row] = {"smallest": fits[0], "sizes": len(fits), "released": limit(row[1]), "cells": allowed}
-    return pd.DataFrame(rows).T.rename_axis(_ROW)
+        allowed = sum(granularity.is_mean_of(cell, 0.0, 1, accuracies.limit(row[1])) for cell in cells)
+        rows[row] = {"smallest": fits[0], "sizes": len(fits), "released": accuracies.limit(row[1]), "cells": allowed}
+    return pd.DataFrame(rows).T.rename_axis(ROW)
 
 
 def likely_runs() -> dict[tuple[str, str], int]:
