@@ -16,7 +16,7 @@ from decondense import surveys
 from decondense.condensation import Condensation
 from decondense.corpora import documentation
 from decondense.models import pocket
-from decondense.runs import midtraining, pretraining
+from decondense.runs import store
 
 torch.set_num_threads(1)  # tiny matrices gain nothing from a second thread, and lose much when cores are shared
 
@@ -76,7 +76,7 @@ def small_pocket(monkeypatch):
 
 # Taken here: a test may put something else in their place.
 _REMEMBERING = (pocket.tokenizer, pocket._tokens, surveys.load_tokenizer, surveys.load_corpus)
-_REMEMBERING += (midtraining._corpus, pretraining._corpus)
+_REMEMBERING += (store.corpus,)
 
 
 def _forget():
