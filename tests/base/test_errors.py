@@ -1,6 +1,10 @@
 """Errors that name the cure."""
 
-from decondense.base.errors import unknown
+import re
+import tomllib
+from pathlib import Path
+
+from decondense.base.errors import INSTALL, unknown
 
 
 def test_nearest_name_comes_first_whatever_its_case():
@@ -11,3 +15,9 @@ def test_nearest_name_comes_first_whatever_its_case():
 
 def test_no_guess_when_nothing_is_near():
     assert str(unknown("source", "xyz", iter(["hub", "local"]))) == "Unknown source 'xyz'. Known: hub, local."
+
+
+def test_extras_to_install_are_those_that_there_are():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (extras,) = re.findall(r' "\.\[(.*)\]" ', INSTALL)
+    assert set(extras.split(",")) == set(project["optional-dependencies"])

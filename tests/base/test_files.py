@@ -24,6 +24,20 @@ def test_cache_is_the_users_without_the_variable(monkeypatch, tmp_path):
     assert files.cache_dir() == Path.home() / ".cache" / "decondense"
 
 
+def test_repository_is_found_from_inside(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    assert files.repository_root() == tmp_path
+
+
+def test_outside_a_clone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="inside a clone"):
+        files.repository_root()
+
+
 def test_a_cache_that_is_a_file_is_refused(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DECONDENSE_CACHE", str(tmp_path / "file"))

@@ -62,7 +62,7 @@ def test_ratio_is_taken_within_a_round():
     assert timing.ratio(pd.Series([2, 40, 9]), pd.Series([1, 10, 3])) == (3, 2, 4)
 
 
-ECHO = "from decondense import timing; timing.serve(lambda **q: print('noise') or {'got': q, 'sum': sum(q['x'])})"
+ECHO = "from decondense.base import timing; timing.serve(lambda **q: print('noise') or {'got': q, 'sum': sum(q['x'])})"
 
 
 def test_child_answers_each_question_and_ends():

@@ -15,8 +15,8 @@ def test_everything_is_asked_for_once(monkeypatch):
     asked = []
     for module, names in (
         (__main__, ("start",)),
-        (__main__.bench_losses, ("by_form", "in_a_step")),
-        (__main__.bench_measurement, ("given", "real", "short_texts")),
+        (__main__.losses, ("by_form", "in_a_step")),
+        (__main__.measurement, ("given", "real", "short_texts")),
     ):
         for name in names:
             monkeypatch.setattr(

@@ -3,18 +3,16 @@
 import io
 import json
 import re
-import sys
 import time
-from types import ModuleType
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-import decondense
 from decondense.base import machine
+from decondense.base.errors import INSTALL
 from decondense.base.files import sha256
 from decondense.book import cells, execute, profiles, reproduce
-from decondense.cli import command
 
 TABLE = {
     "network": {"offline": ["ci"]},
@@ -250,7 +248,7 @@ def test_set_that_cannot_be_meant(root, setting, said):
 
 def test_without_papermill_the_whole_installation_is_the_cure(root, monkeypatch):
     monkeypatch.setattr(reproduce.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=re.escape(command.INSTALL)):
+    with pytest.raises(ImportError, match=re.escape(INSTALL)):
         reproduce.reproduce("ci")
 
 
@@ -305,12 +303,6 @@ def test_what_is_not_selected_blocks_nothing(root):
     assert reproduce._needed(tasks[0], tasks) == []
 
 
-def test_outside_a_clone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="inside a clone"):
-        reproduce.repository_root()
-
-
 # --- the end --------------------------------------------------------------------------------------------------------
 
 
@@ -319,30 +311,11 @@ def test_the_book_is_built_in_the_root(root, monkeypatch, built, status):
     def build(profile):
         if not built:
             raise RuntimeError("no theme")
-        return reproduce.Path.cwd() / profile / "index.html"
+        return Path.cwd() / profile / "index.html"
 
-    book = ModuleType("decondense.book.build")
-    book.build = build
-    monkeypatch.setitem(sys.modules, "decondense.book.build", book)
-    monkeypatch.setattr(decondense, "book", book, raising=False)
+    monkeypatch.setattr("decondense.book.build.build", build)
     finished(root)
     console = Console(file=io.StringIO(), width=200)
     assert reproduce.reproduce("ci", console=console) == status
     said = console.file.getvalue()
     assert (f"The book: {root / 'ci' / 'index.html'}" if built else "RuntimeError: no theme") in said
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(None, ""), (3.4, "0:03"), (59.9, "1:00"), (3723.0, "1:02:03")])
-def test_clock(seconds, text):
-    assert reproduce.clock(seconds) == text
-
-
-def test_a_log_gets_a_sign_of_life(root, monkeypatch):
-    monkeypatch.setattr(reproduce, "HEARTBEAT_SECONDS", 0)
-    (task,) = reproduce.plan(root, "ci")
-    console = Console(file=io.StringIO(), width=200)
-    with reproduce.display([task], console) as show:
-        task.state, task.seconds = "running", 61.0
-        show()
-        show()
-    assert console.file.getvalue().count("00_good_one running 1:01 of about 1:30") == 2

@@ -2,9 +2,7 @@
 
 import json
 import os
-import re
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -94,37 +92,6 @@ def test_sources_are_those_of_models():
     from decondense import models
 
     assert models.SOURCES == command.SOURCES == command.places("local, hub ,pypi")
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("a=1", 1),
-        ("a=[1, 2]", [1, 2]),
-        ("a='b'", "b"),
-        ("a=b", "b"),
-        ("a=True", True),
-        ("a={1}", "{1}"),
-        ("a=b=c", "b=c"),
-    ],
-)
-def test_name_and_value(setting, value):
-    assert command.named("--set", setting) == ("a", value)
-
-
-@pytest.mark.parametrize(
-    ("setting", "said"),
-    [("a", "write it as NAME=VALUE"), ("=1", "write it as"), ("a=true", "write True"), ("a=false", "False")],
-)
-def test_no_name_and_value(setting, said):
-    with pytest.raises(ValueError, match=f"--set {setting}: .*{said}"):
-        command.named("--set", setting)
-
-
-def test_extras_to_install_are_those_that_there_are():
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    (extras,) = re.findall(r' "\.\[(.*)\]" ', command.INSTALL)
-    assert set(extras.split(",")) == set(project["optional-dependencies"])
 
 
 def test_json_has_no_nan_and_no_numpy(capsys):

@@ -7,8 +7,9 @@ from collections import namedtuple
 import pytest
 from typer.testing import CliRunner
 
+from decondense.base.errors import INSTALL
 from decondense.book import profiles
-from decondense.cli import app, command, doctor, readiness
+from decondense.cli import app, doctor, readiness
 
 LARGE = readiness.Machine(memory=64, gpu=0, disk=9_999, hub="no answer", pypi="")
 
@@ -98,7 +99,7 @@ def test_a_machine_sold_as_8_gb_is_large_enough(monkeypatch, gib, warned):
 
 def test_a_package_that_is_missing_has_the_whole_cure(monkeypatch):
     monkeypatch.setattr(doctor, "requires", lambda name: ["no-such-package>=1"])
-    assert doctor._packages()[1] == ("no-such-package", "not installed", command.INSTALL)
+    assert doctor._packages()[1] == ("no-such-package", "not installed", INSTALL)
 
 
 def test_disk_of_a_cache_that_is_not_there_yet(monkeypatch, tmp_path):

@@ -9,9 +9,10 @@ from threading import Thread
 import pytest
 
 from decondense import corpora, models
+from decondense.base.errors import INSTALL
 from decondense.base.files import cache_dir
 from decondense.book import profiles
-from decondense.cli import command, readiness
+from decondense.cli import readiness
 
 ROOT = Path(__file__).parents[2]
 LARGE = readiness.Machine(memory=64, gpu=640, disk=9_999, hub="", pypi="")
@@ -95,7 +96,7 @@ def test_outside_a_clone_nothing_runs():
 def test_packages_that_are_not_installed(monkeypatch):
     monkeypatch.setattr(readiness, "RUNNERS", ("no_such_package",))
     (said,) = readiness.readiness("ci", ROOT, LARGE).missing
-    assert said == f"no_such_package: {command.INSTALL}"
+    assert said == f"no_such_package: {INSTALL}"
 
 
 def test_places_of_data_sets(monkeypatch, tmp_path):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+INSTALL = 'python -m pip install -e ".[reproduce,tests,cluster]" -c constraints.txt'  # zsh needs the quotes
+
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """A `ValueError` for a name that does not exist: the nearest known name first, then all of them.

@@ -1,4 +1,4 @@
-"""Files that are never half written, and where caches live."""
+"""Files that are never half written, and where caches and the repository are."""
 
 import errno
 import hashlib
@@ -32,6 +32,20 @@ def cache_dir() -> Path:
     if folder.is_file():
         raise NotADirectoryError(f"The cache {folder} is a file. Set DECONDENSE_CACHE to a folder.")
     return folder
+
+
+def repository_root() -> Path:
+    """The nearest folder, from the current one upwards, with pyproject.toml and notebooks/ in it.
+
+    Raises
+        FileNotFoundError: there is none.
+    """
+    for folder in (here := Path.cwd(), *here.parents):
+        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"No pyproject.toml with notebooks/ beside it in {here} or above. Run this inside a clone of the repository."
+    )
 
 
 def write_atomically(path: Path, data: bytes | str) -> Path:

@@ -1,6 +1,6 @@
 """`nox -s bench`: measure time and memory, and keep the records under book/results for the page `performance`.
 
-python -m decondense.bench.__main__ --peer PYTHON        # of an environment that has the peer package
+python -m decondense.bench --peer PYTHON        # of an environment that has the peer package
 """
 
 import argparse
@@ -14,9 +14,8 @@ from pathlib import Path
 
 from .. import records
 from ..base import timing
-from ..book.reproduce import repository_root
-from ..book.scorecard import BENCH
-from . import losses, measurement
+from ..base.files import repository_root
+from . import RECORDS, losses, measurement
 from .measurement import SHAPES
 
 TOKENS = (256, 512, 1024, 2048, 4096, 8192)
@@ -81,14 +80,14 @@ def _quietly(command: list[str], environment: dict | None = None) -> None:
 def keep(made: list[records.Record], committed: Path) -> None:
     """Put the records into the committed results, in place of all earlier ones of a benchmark."""
     committed.mkdir(parents=True, exist_ok=True)
-    for old in committed.glob(BENCH):
+    for old in committed.glob(RECORDS):
         old.unlink()
     for record in made:
         shutil.copyfile(record.path, committed / record.path.name)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m decondense.bench.__main__", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m decondense.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--peer", required=True, help=f"Python of an environment with {measurement.PEER}")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every case; all cores by default")
     given = parser.parse_args(arguments)

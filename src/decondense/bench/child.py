@@ -1,4 +1,4 @@
-"""One side of the comparison with the peer package, in a process of its own: `bench_measurement` asks, this answers.
+"""One side of the comparison with the peer package, in a process of its own: `measurement` asks, this answers.
 
 Runs under this project's Python and under that of the peer's environment, which has no `decondense`: it is started by
 its path, and loads what it needs of either side only when asked.
@@ -65,7 +65,7 @@ def forward() -> None:
 
 
 def ours(histogram: str | None):
-    from .. import measure
+    from decondense import measure  # by its full name: this file is started by its path
 
     ids = loaded["ids"].tolist()
     return measure(loaded["model"], None, ids, max_length=len(ids[0]), histogram=histogram, progress=False)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from .. import measurement, metrics, records
 from ..base import timing
-from . import child as bench_child
+from . import child
 
 PEER = "embedding-condensation==2.0"
 SHAPES = {  # name -> layers and features of the GPT-2 family
@@ -86,11 +86,11 @@ def compared(
         with TemporaryDirectory() as folder, ExitStack() as stack:
             model = make(folder)
             start = lambda python: stack.enter_context(
-                timing.Child([python, "-P", bench_child.__file__], OMP_NUM_THREADS=str(threads))
+                timing.Child([python, "-P", child.__file__], OMP_NUM_THREADS=str(threads))
             )
             sides = {"ours": start(sys.executable), "peer": start(peer)}
             how = {"model": model, "tokens": tokens, "seed": seed, "threads": threads}
-            versions = {side: child.ask(do="load", texts=config["texts"], **how) for side, child in sides.items()}
+            versions = {side: process.ask(do="load", texts=config["texts"], **how) for side, process in sides.items()}
             ask = lambda side, case, texts: timing.Cost(*sides[side].ask(do=case, texts=texts)["cost"])
             every = {case: ("ours", case) for case in ("forward", *OURS)}
             every |= {PEERS_FORWARD: ("peer", "forward"), THEIRS: ("peer", THEIRS)}
@@ -109,7 +109,7 @@ def _asked(case: Callable[[], timing.Cost]) -> timing.Cost:
 
 
 def agreement(ours: dict, theirs: dict) -> Agreement:
-    """Of two answers of `bench_child.numbers`."""
+    """Of two answers of `child.numbers`."""
     a, b = (np.array(side["mu"]) for side in (ours, theirs))
     trend = [abs(float(f(a)) - float(f(b))) for f in (metrics.spearman, metrics.kendall)]
     apart = np.array(ours["density"]) - np.array(theirs["density"])
@@ -133,7 +133,7 @@ def short_texts(
 
         torch.set_num_threads(threads)
         rng, model = np.random.default_rng(seed), gpt2(layers, features)
-        ids = [rng.integers(0, bench_child.ROWS, n).tolist() for n in rng.integers(tokens // 2, tokens + 1, texts)]
+        ids = [rng.integers(0, child.ROWS, n).tolist() for n in rng.integers(tokens // 2, tokens + 1, texts)]
         ways = {ALONE: partial(_mu, model, ids, 0), TOGETHER: partial(_mu, model, ids, measurement.BATCH_TOKENS)}
         rows = timing.interleaved(ways, rounds)
         return {"rows": rows, "mu": float(np.abs(ways[ALONE]() - ways[TOGETHER]()).max())}, None

@@ -12,8 +12,7 @@ import numpy as np
 from ..base import timing
 from ..base.errors import unknown
 from ..base.timing import Ratio
-from ..book.scorecard import BENCH
-from . import measurement, plots
+from . import RECORDS, measurement, plots
 from .losses import ALONE, EXACT, FIRST, NAIVE, PLAIN, PRODUCTS
 from .measurement import GIVEN, OURS, REAL, SHAPES, THEIRS
 
@@ -31,7 +30,7 @@ class Target(NamedTuple):
 
 def read(folder: Path) -> list[dict]:
     """The committed records of the benchmarks, with the file name of each under "file"."""
-    paths = sorted(folder.glob(BENCH))
+    paths = sorted(folder.glob(RECORDS))
     return [json.loads(path.read_text(encoding="utf-8")) | {"file": path.name} for path in paths]
 
 

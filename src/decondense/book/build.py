@@ -14,13 +14,14 @@ import yaml
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ..base.errors import unknown
+from ..base.files import repository_root
+from ..bench import RECORDS
 from ..bench import page as performance
 from . import pages as made_pages
 from . import sanitise
 from .execute import read_stamp
 from .profiles import PROFILES, notebook_id
-from .reproduce import repository_root
-from .scorecard import BENCH, Page, committed_run, copy_records, read_committed, read_verdicts, scorecard
+from .scorecard import Page, committed_run, copy_records, read_committed, read_verdicts, scorecard
 
 PARTS = {  # first notebook number of a part -> its caption
     0: "Condensation, measured",
@@ -64,7 +65,7 @@ def build(profile: str) -> Path:
     site = _run_jupyter_book(staging)
     copy_records(verdicts, here / "records", site / "records")
     copy_records(committed, root / "book" / "results", site / "results")
-    for path in (root / "book" / "results").glob(BENCH):
+    for path in (root / "book" / "results").glob(RECORDS):
         shutil.copyfile(path, site / "results" / path.name)
     for folder in ("records", "results"):
         sanitise.records(site / folder, root)

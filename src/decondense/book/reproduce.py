@@ -10,31 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from ..base.errors import unknown
-from ..base.files import require_writable, write_atomically
-from ..cli.command import INSTALL, named
-from . import cells, execute, profiles
+from ..base.errors import INSTALL, unknown
+from ..base.files import repository_root, require_writable, write_atomically
+from ..base.settings import named
+from . import cells, execute, profiles, progress
 from .execute import Task
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
-
-HEARTBEAT_SECONDS = 60  # between two signs of life in a log
-_STYLES = {
-    "waiting": "dim",
-    "running": "cyan",
-    "done": "green",
-    "already done": "green",
-    "failed": "bold red",
-    "blocked": "yellow",
-    "interrupted": "yellow",
-}
 
 
 def reproduce(
@@ -81,16 +68,16 @@ def _reproduce(tasks: list[Task], fresh: bool, jobs: int, with_book: bool, conso
         for task in tasks:
             write_atomically(task.fresh, now)
     mark_done(tasks)
-    console.print(headline(tasks), highlight=False, soft_wrap=True)
+    console.print(progress.headline(tasks), highlight=False, soft_wrap=True)
     try:
-        with display(tasks, console) as show:
+        with progress.display(tasks, console) as show:
             run(tasks, jobs, show)
     except KeyboardInterrupt:
-        if not is_live(console):
-            console.print(overview(tasks))
+        if not progress.is_live(console):
+            console.print(progress.table(tasks))
         console.print("Interrupted. The same command (without --fresh) goes on from here.", style="yellow")
         return 130
-    whole = report(tasks, console)
+    whole = progress.report(tasks, console)
     if with_book:
         whole = build_book(tasks[0].root, tasks[0].profile, console) and whole
     return 0 if whole else 1
@@ -113,16 +100,6 @@ def build_book(root: Path, profile: str, console: Console) -> bool:
 
 
 # --- what to run ----------------------------------------------------------------------------------------------------
-
-
-def repository_root() -> Path:
-    """The nearest folder, from the current one upwards, with pyproject.toml and notebooks/ in it."""
-    for folder in (here := Path.cwd(), *here.parents):
-        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
-            return folder
-    raise FileNotFoundError(
-        f"No pyproject.toml with notebooks/ beside it in {here} or above. Run this inside a clone of the repository."
-    )
 
 
 def plan(root: Path, profile: str, only: Iterable[str] = (), settings: Iterable[str] = ()) -> list[Task]:
@@ -236,89 +213,3 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, usual)
-
-
-# --- what the user sees ---------------------------------------------------------------------------------------------
-
-
-def clock(seconds: float | None) -> str:
-    """A duration as m:ss, or h:mm:ss from an hour on; empty for `None`."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
-
-
-def headline(tasks: list[Task]) -> str:
-    """How much there is to do, and how long it may take: said before it starts."""
-    todo = [task for task in tasks if task.state == "waiting"]
-    known = [task.estimate for task in todo if task.estimate is not None]
-    about = f", about {clock(sum(known))} of work" if known else ""
-    blind = f" ({len(todo) - len(known)} without an estimate)" if len(known) < len(todo) else ""
-    where = tasks[0].folder.relative_to(tasks[0].root)
-    return f"Profile {tasks[0].profile}: {len(todo)} of {len(tasks)} notebooks to execute{about}{blind}, into {where}"
-
-
-def overview(tasks: list[Task]) -> Table:
-    """The state of each notebook, one line each."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("notebook", overflow="ellipsis", no_wrap=True)
-    table.add_column("state", no_wrap=True, min_width=12)
-    table.add_column("elapsed", justify="right", no_wrap=True, min_width=7)
-    table.add_column("about", justify="right", no_wrap=True, min_width=7)
-    for task in tasks:
-        state = Text(task.state, _STYLES[task.state])
-        table.add_row(task.notebook.stem, state, clock(task.seconds), clock(task.estimate))
-    return table
-
-
-def is_live(console: Console) -> bool:
-    """Whether lines can be drawn again: not in a log, even where colours are forced on."""
-    return console.is_interactive and console.file.isatty()
-
-
-@contextmanager
-def display(tasks: list[Task], console: Console) -> Iterator[Callable[[], None]]:
-    """Give a function that shows the tasks: a live table in a terminal, plain lines in a log."""
-    if not is_live(console):
-        yield _plain(tasks, console)
-        return
-    with Live(overview(tasks), console=console, auto_refresh=False) as live:
-        yield lambda: live.update(overview(tasks), refresh=True)
-
-
-def _plain(tasks: list[Task], console: Console) -> Callable[[], None]:
-    said = {task.id: "waiting" for task in tasks}
-    last = time.monotonic()
-
-    def show() -> None:
-        nonlocal last
-        lines = [task for task in tasks if task.state != said[task.id]]
-        if not lines and time.monotonic() - last >= HEARTBEAT_SECONDS:
-            lines = [task for task in tasks if task.state == "running"]
-        for task in lines:
-            said[task.id], last = task.state, time.monotonic()
-            console.print(_line(task), soft_wrap=True, markup=False, highlight=False)
-        console.file.flush()
-
-    return show
-
-
-def _line(task: Task) -> str:
-    elapsed = f" {clock(task.seconds)}" if task.seconds else ""
-    about = f" of about {clock(task.estimate)}" if task.state == "running" and task.estimate else ""
-    why = f": {task.why}" if task.why else ""
-    return f"{datetime.now():%H:%M:%S} {task.notebook.stem} {task.state}{elapsed}{about}{why}"
-
-
-def report(tasks: list[Task], console: Console) -> bool:
-    """Print which notebooks failed, why, and where to look; `True` when none did."""
-    bad = [task for task in tasks if not task.state.endswith("done")]
-    if not bad:
-        return True
-    console.print("Not reproduced:", style="bold")
-    for task in bad:
-        console.print(Text(f"{task.notebook.stem} {task.state}: {task.why}", _STYLES[task.state]), soft_wrap=True)
-        if task.look:  # a path on a line of its own can be copied
-            console.print(Text(f"  look into {task.look.relative_to(task.root)}"), soft_wrap=True)
-    return False

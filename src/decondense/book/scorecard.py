@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..base.errors import unknown
+from ..bench import RECORDS as BENCHMARKS
 from ..paper.claims import COLUMNS, OWN, badge, cells
 from ..paper.verdicts import BADGES
 from .profiles import about, notebook_id
-
-BENCH = "bench-*.json"  # records of `nox -s bench`, which no notebook names
 
 
 class Page(NamedTuple):
@@ -68,7 +67,7 @@ def keep(records: Path, committed: Path) -> list[Path]:
     beside = committed.with_name(f".{committed.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     copy_records({file["notebook"]: file for file in verdicts.values()}, records, beside, arrays=True)
-    for path in [*files, *committed.glob(BENCH)]:
+    for path in [*files, *committed.glob(BENCHMARKS)]:
         shutil.copyfile(path, beside / path.name)
     shutil.rmtree(committed, ignore_errors=True)  # only now that the new results are whole
     beside.rename(committed)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from .. import __version__
 from ..base.errors import unknown
+from ..base.files import repository_root
 from ..book import reproduce as runner
 from ..book.profiles import PROFILES
 from .command import said_plainly
@@ -83,7 +84,7 @@ def book(profile: Profile = "laptop") -> None:
     """Build the book again from the notebooks that were executed."""
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
-    if not runner.build_book(runner.repository_root(), profile, Console()):
+    if not runner.build_book(repository_root(), profile, Console()):
         raise typer.Exit(1)
 
 
@@ -93,7 +94,7 @@ def keep(profile: Profile = "laptop") -> None:
     """Copy the verdicts and records of a run to book/results, to be committed; the book shows them ever after."""
     from ..book import overview, scorecard
 
-    root = runner.repository_root()
+    root = repository_root()
     results = root / "book" / "results"
     written = scorecard.keep(root / "build" / profile / "records", results)
     overview.save(scorecard.read_committed(results), results, results / overview.PICTURE)

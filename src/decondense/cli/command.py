@@ -4,7 +4,6 @@ Exit status: 0 all is well; 1 something that was run failed, or `doctor` found s
 command could not begin; 130 Ctrl-C.
 """
 
-import ast
 import json
 import os
 import shlex
@@ -46,7 +45,6 @@ Terms = Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's l
 
 SOURCES = ("local", "hub", "pypi")  # those of `models`, here without torch
 ANYWHERE = ",".join(SOURCES)
-INSTALL = 'python -m pip install -e ".[reproduce,tests,cluster]" -c constraints.txt'  # zsh needs the quotes
 
 _NOT_SAID = ("quiet", "as_json")
 _OFF = ("", "0", "false", "no", "off")
@@ -139,25 +137,6 @@ def flag(name: str) -> bool:
 def places(sources: str) -> tuple[str, ...]:
     """The names in a list like "local, hub"."""
     return tuple(place.strip() for place in sources.split(","))
-
-
-def named(option: str, setting: str) -> tuple[str, object]:
-    """The name and the value of NAME=VALUE; the value is read as Python where that can be done and JSON can hold it.
-
-    Raises
-        ValueError: no name or no sign; true or false, which as a string would both count as true.
-    """
-    name, sign, text = setting.partition("=")
-    if not (name and sign):
-        raise ValueError(f"{option} {setting}: write it as NAME=VALUE.")
-    if text in ("true", "false"):
-        raise ValueError(f"{option} {setting}: write {text.title()}, the value is read as Python.")
-    try:
-        value = ast.literal_eval(text)
-        json.dumps(value)
-    except (ValueError, SyntaxError, TypeError):
-        return name, text
-    return name, value
 
 
 def print_json(content: dict) -> None:

@@ -15,11 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..base import files, machine
-from ..base.errors import unknown
+from ..base.errors import INSTALL, unknown
 from ..book import execute, profiles
-from ..book import reproduce as runner
 from . import door
-from .command import INSTALL, AsJson, Quiet, console, print_json, said_plainly
+from .command import AsJson, Quiet, console, print_json, said_plainly
 
 NEEDED_GB = 8  # of memory as it is sold, for the profile `laptop`
 LEFT = 0.85  # of it at least, by what firmware and graphics take
@@ -78,7 +77,7 @@ def machine_here():
 
 def _root() -> Path | None:
     try:
-        return runner.repository_root()
+        return files.repository_root()
     except FileNotFoundError:
         return None
 

@@ -12,9 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from ..base.errors import INSTALL
 from ..base.files import cache_dir
 from ..book import cells, profiles
-from .command import INSTALL, SOURCES, flag
+from .command import SOURCES, flag
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 RUNNERS = ("papermill", "ipykernel", "nbformat", "jupyter_book")  # of the extra `reproduce`

@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ..base.settings import named
 from . import door
 from .command import (
     ANYWHERE,
     AsJson,
     Quiet,
     console,
-    named,
     places,
     print_json,
     said_plainly,

@@ -1,0 +1,23 @@
+"""Values that are given as text: NAME=VALUE."""
+
+import ast
+import json
+
+
+def named(option: str, setting: str) -> tuple[str, object]:
+    """The name and the value of NAME=VALUE; the value is read as Python where that can be done and JSON can hold it.
+
+    Raises
+        ValueError: no name or no sign; true or false, which as a string would both count as true.
+    """
+    name, sign, text = setting.partition("=")
+    if not (name and sign):
+        raise ValueError(f"{option} {setting}: write it as NAME=VALUE.")
+    if text in ("true", "false"):
+        raise ValueError(f"{option} {setting}: write {text.title()}, the value is read as Python.")
+    try:
+        value = ast.literal_eval(text)
+        json.dumps(value)
+    except (ValueError, SyntaxError, TypeError):
+        return name, text
+    return name, value
