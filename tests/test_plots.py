@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -129,3 +130,31 @@ def test_pairs_below_the_limits_of_the_paper_are_not_cut_off(condensation):
     spread[:, 0] = spread.shape[1] / 2  # all pairs at -1
     (axis, *_) = plots.heatmaps([replace(condensation, histogram=spread)]).axes
     assert axis.get_ylim() == (-1, 1)
+
+
+def test_colours_are_evenly_spaced_in_a_colormap_without_its_ends():
+    found = plots.colours(3)
+    assert found == [colormaps["viridis"](x)[:3] for x in (0.25, 0.5, 0.75)]
+    assert plots.colours(1, "Reds") == [colormaps["Reds"](0.5)[:3]]
+    assert plots.colours(0) == []
+
+
+def test_qualitative_colours_keep_their_place():
+    found = plots.colours(11, "colorblind")
+    assert len(set(found)) == 10
+    assert found[:3] == plots.colours(3, "colorblind")
+    assert found[10] == found[0]
+
+
+def test_a_grid_writes_each_text_in_its_field_in_ink_that_can_be_read():
+    values = pd.DataFrame([[0.0, 1.0]], index=pd.Index(["a"], name="row"), columns=["x", "y"])
+    figure, axis = plt.subplots()
+    image = plots.grid(axis, values, values.astype(str), "Reds", (0, 1))
+    plots.closed(figure)
+    assert [(t.get_position(), t.get_text(), t.get_color()) for t in axis.texts] == [
+        ((0.5, 0.5), "0.0", "0.15"),
+        ((1.5, 0.5), "1.0", "white"),
+    ]
+    assert image.get_clim() == (0, 1)
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["x", "y"]
+    assert axis.get_ylabel() == "row"

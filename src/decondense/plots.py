@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
-import seaborn as sns
+from matplotlib import colormaps, style
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from .condensation import Condensation
 
@@ -23,6 +24,16 @@ STYLE = {
     "axes.spines.right": False,
     "legend.frameon": False,
 }
+
+
+def colours(n: int, name: str = "viridis") -> list[tuple[float, float, float]]:
+    """`n` colours in [0, 1]^3, evenly spaced inside a colormap of matplotlib; "colorblind": ten that most people can
+    tell apart, in their order and then from the first again.
+    """
+    if name == "colorblind":
+        palette = style.library["tableau-colorblind10"]["axes.prop_cycle"].by_key()["color"]
+        return [to_rgb(palette[i % len(palette)]) for i in range(n)]
+    return [tuple(colour) for colour in colormaps[name](np.linspace(0, 1, n + 2)[1:-1])[:, :3].tolist()]
 
 
 def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = None, columns: int = 4) -> Figure:
@@ -116,8 +127,7 @@ def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None
     """mu over layer fraction, one line a model, with its 95 % bootstrap interval over the texts."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
-        colours = sns.color_palette("viridis", len(results))
-        for result, title, colour in zip(results, titles or _names(results), colours, strict=True):
+        for result, title, colour in zip(results, titles or _names(results), colours(len(results)), strict=True):
             axis.plot(result.layer_fraction, result.mu, color=colour, label=title)
             axis.fill_between(result.layer_fraction, *result.mu_interval, color=colour, alpha=0.2)
         axis.set(xlabel="layer fraction", ylabel="mean cosine μ", ylim=(min(0, axis.get_ylim()[0]), 1))
@@ -125,11 +135,11 @@ def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None
     return closed(figure)
 
 
-def lines(table: pd.DataFrame, ylabel: str, xlabel: str = "") -> Figure:
+def lines(table: "pandas.DataFrame", ylabel: str, xlabel: str = "") -> Figure:
     """One series of points a column of `table` over its index: for small comparisons such as Fig. S3's."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(6.2, 3.2), layout="constrained")
-        for column, colour in zip(table, sns.color_palette("viridis", len(table.columns)), strict=True):
+        for column, colour in zip(table, colours(len(table.columns)), strict=True):
             axis.plot(range(len(table)), table[column], "o", markersize=5, color=colour, label=column)
         axis.set(xlabel=xlabel, ylabel=ylabel)
         names = [str(name) for name in table.index]
@@ -169,6 +179,29 @@ def _sphere(axis, xyz: np.ndarray) -> None:
     axis.set(xlim=(-0.75, 0.75), ylim=(-0.75, 0.75), zlim=(-0.75, 0.75))
     axis.view_init(elev=18, azim=-60)
     axis.set_axis_off()
+
+
+def grid(axis, values: "pandas.DataFrame", text: "pandas.DataFrame", colormap: str, limits: tuple) -> AxesImage:
+    """Fields coloured by `values` between `limits`, the first row on top, with `text` in each; for a colour bar.
+
+    Field (i, j) covers j to j + 1 and i to i + 1 of the axes.
+    """
+    rows, columns = values.shape
+    how = {"cmap": colormap, "vmin": limits[0], "vmax": limits[1], "extent": (0, columns, rows, 0)}
+    image = axis.imshow(values.to_numpy(), aspect="auto", interpolation="nearest", **how)
+    luminance = image.to_rgba(values.to_numpy())[..., :3] @ (0.2126, 0.7152, 0.0722)
+    for (i, j), light in np.ndenumerate(luminance):
+        ink = "0.15" if light > 0.5 else "white"
+        axis.text(j + 0.5, i + 0.5, text.iat[i, j], color=ink, fontsize=7, ha="center", va="center")
+    axis.set_xticks(np.arange(columns) + 0.5, values.columns)
+    axis.set_yticks(np.arange(rows) + 0.5, values.index)
+    axis.set(xlabel=values.columns.name, ylabel=values.index.name)
+    for place, edges in ((axis.xaxis, range(columns + 1)), (axis.yaxis, range(rows + 1))):
+        place.set_ticks(edges, minor=True)
+    axis.grid(which="minor", color="white", linewidth=0.5)
+    axis.tick_params(which="minor", length=0)
+    axis.spines[:].set_visible(False)
+    return image
 
 
 def _nothing() -> Figure:

@@ -68,7 +68,7 @@ def test_book(run, monkeypatch, built, status):
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.app.registered_commands]
 WITH_EXAMPLES = ("measure", "compare", "doctor", "reproduce")  # those of `train` run in test_cli_train.py
-HEAVY = {"torch", "transformers", "datasets", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "lm_eval", "psutil"}
+HEAVY = {"torch", "transformers", "datasets", "numpy", "scipy", "pandas", "matplotlib", "lm_eval", "psutil"}
 
 
 def test_no_heavy_package_is_imported_for_help():

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from .. import records
@@ -14,7 +13,7 @@ from ..base.files import sha256
 from ..condensation import Condensation
 from ..paper.claims import OWN
 from ..paper.verdicts import BADGES, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
-from ..plots import STYLE, closed
+from ..plots import STYLE, closed, colours
 from .profiles import notebook_id
 
 PICTURE = "overview.png"
@@ -60,9 +59,9 @@ def _measured(committed: Mapping[str, dict], results: Path) -> list[tuple[str, b
 
 
 def _depth(axis, measured: Sequence[tuple[str, bool, Condensation]]) -> None:
-    for trained, palette in ((True, "flare"), (False, "Blues")):
+    for trained, palette in ((True, "OrRd"), (False, "Blues")):
         chosen = [(model, result) for model, here, result in measured if here == trained]
-        for (model, result), colour in zip(chosen, sns.color_palette(palette, len(chosen) + 1)[1:], strict=True):
+        for (model, result), colour in zip(chosen, colours(len(chosen) + 1, palette)[1:], strict=True):
             label = model if trained else f"{model}, first weights"
             axis.plot(result.layer_fraction, result.mu, "-" if trained else "--", color=colour, label=label)
             axis.fill_between(result.layer_fraction, *result.mu_interval, color=colour, alpha=0.15, linewidth=0)

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from ..plots import BLUE, RED, STYLE, closed
+from ..plots import BLUE, RED, STYLE, closed, colours
 
 
 def forces(table: pd.DataFrame) -> Figure:
     """`fields.by_angle` as lines, each divided by its largest size, so that shapes can be compared."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.0), layout="constrained")
-        for name, colour in zip(table, sns.color_palette("colorblind", len(table.columns)), strict=True):
+        for name, colour in zip(table, colours(len(table.columns), "colorblind"), strict=True):
             axis.plot(table.index, table[name] / table[name].abs().max(), label=name, color=colour)
         axis.axhline(0, color="0.7", linewidth=0.8)
         axis.set(
@@ -84,7 +83,7 @@ def by_layer(table: pd.DataFrame, ylabel: str) -> Figure:
     """One line a column over the entries 0..L of the residual stream."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.0), layout="constrained")
-        for name, colour in zip(table, sns.color_palette("colorblind", len(table.columns)), strict=True):
+        for name, colour in zip(table, colours(len(table.columns), "colorblind"), strict=True):
             axis.plot(table.index, table[name], label=name, color=colour, marker=".", linewidth=1)
         axis.axhline(0, color="0.7", linewidth=0.8)
         axis.set(xlabel="entry of the residual stream", ylabel=ylabel)
@@ -96,7 +95,7 @@ def curves(tables: dict[str, pd.DataFrame], column: str, ylabel: str) -> Figure:
     """One logged number over the steps of training, one line a run."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.0), layout="constrained")
-        for (name, table), colour in zip(tables.items(), sns.color_palette("colorblind", len(tables)), strict=True):
+        for (name, table), colour in zip(tables.items(), colours(len(tables), "colorblind"), strict=True):
             axis.plot(table["step"], table[column], label=name, color=colour, linewidth=1)
         axis.set(xlabel="step", ylabel=ylabel)
         axis.legend(fontsize=8)

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ..paper.claims import OWN, Claim
 from ..paper.verdicts import FALLS, falls_with_size
-from ..plots import BLUE, RED, STYLE, closed
+from ..plots import BLUE, RED, STYLE, closed, colours
 from ..runs import readings as run_paths
 from ..runs.readings import SYMBOLS
 from ..runs.run import Run
@@ -53,7 +52,7 @@ def profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
             1, len(tables), figsize=(3.2 * len(tables) + 0.4, 3), sharey=True, squeeze=False, layout="constrained"
         )
         for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
-            for name, colour in zip(table, sns.color_palette("viridis", len(table.columns)), strict=True):
+            for name, colour in zip(table, colours(len(table.columns)), strict=True):
                 axis.plot(table.index, table[name], ".-", linewidth=1, color=colour, label=name)
             axis.set(title=title, xlabel="entry of the residual stream")
             axis.legend(fontsize=8)
@@ -67,13 +66,13 @@ def paths(runs: Sequence[Run], loss: float) -> Figure:
     Labels by colour. Dashed: `loss`, where the runs are compared. The dot is the last checkpoint.
     """
     labels = list(dict.fromkeys(run.label for run in runs))
-    colours = dict(zip(labels, sns.color_palette("viridis", len(labels)), strict=True))
+    colour_of = dict(zip(labels, colours(len(labels)), strict=True))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.1), layout="constrained")
         for axis, name in zip(axes, ("rho", "late_half"), strict=True):
             for run in runs:
                 new = run.label if run is next(r for r in runs if r.label == run.label) else None
-                how = {"color": colours[run.label], "linewidth": 1, "markevery": [-1], "markersize": 3.5}
+                how = {"color": colour_of[run.label], "linewidth": 1, "markevery": [-1], "markersize": 3.5}
                 axis.plot(run.path.validation_loss, run.path[name], "-o", label=new, **how)
             axis.axvline(loss, color="0.5", linestyle="--", linewidth=0.8)
             axis.set(xlabel="validation loss (nats a token)", ylabel=SYMBOLS[name])

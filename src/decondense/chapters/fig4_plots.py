@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ..condensation import Condensation
-from ..plots import BLUE, RED, STYLE, closed
+from ..plots import BLUE, RED, STYLE, closed, colours
 from . import fig4
 
 TREND = {"rho": ("ρ", "spearman", BLUE), "tau": ("τ", "kendall", RED)}
@@ -22,7 +21,7 @@ def untrained(groups: Mapping[str, Mapping[str, Sequence[Condensation]]]) -> Fig
             1, len(groups), figsize=(2.6 * len(groups) + 0.4, 2.9), squeeze=False, sharey=True, layout="constrained"
         )
         for axis, (family, models) in zip(axes.flat, groups.items(), strict=True):
-            for (name, results), colour in zip(models.items(), sns.color_palette("viridis", len(models)), strict=True):
+            for (name, results), colour in zip(models.items(), colours(len(models)), strict=True):
                 mu, depth = np.array([r.mu for r in results]), results[0].layer_fraction
                 axis.plot(depth, mu.mean(0), color=colour, label=name)
                 axis.fill_between(depth, mu.min(0), mu.max(0), color=colour, alpha=0.2, linewidth=0)
@@ -50,7 +49,7 @@ def training(runs: Sequence, published: pd.DataFrame, start: Sequence[Condensati
             axis.set(title=label, ylim=(-1.05, 1.05))
             axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
         if labels:
-            for label, colour in zip(labels, sns.color_palette("viridis", len(labels)), strict=True):
+            for label, colour in zip(labels, colours(len(labels)), strict=True):
                 _path(axes.flat[-1], fig4.band(runs, label, "late_half"), label, colour)
             axes.flat[-1].set(title="late half of the layers", ylabel="mean cosine μ", ylim=(0, 1))
         for axis in axes.flat:

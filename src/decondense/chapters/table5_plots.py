@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from ..plots import BLUE, RED, STYLE, closed
+from ..plots import BLUE, RED, STYLE, closed, colours
 from ..runs.run import Run
 
 
@@ -39,7 +38,7 @@ def along(runs: Mapping[str, Sequence[Run]], columns: Mapping[str, str]) -> Figu
 def _paths(axis, trained: Sequence[Run], name: str, labels: Sequence[str]) -> None:
     steps = trained[0].path["step"].to_numpy()
     at = np.where(steps == 0, 0.5, steps)
-    for label, colour in zip(labels, sns.color_palette("colorblind", len(labels)), strict=True):
+    for label, colour in zip(labels, colours(len(labels), "colorblind"), strict=True):
         values = np.array([run.path[name] for run in trained if run.label == label])
         axis.plot(at, values.mean(0), color=colour, linewidth=1, marker=".", markersize=4, label=label)
         axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)

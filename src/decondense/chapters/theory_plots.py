@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ..condensation import Condensation
-from ..plots import BLUE, RED, STYLE, closed
+from ..plots import BLUE, RED, STYLE, closed, colours, grid
 from . import appendix
 from .signal import recursion
 from .signal.recursion import Propagation
@@ -23,7 +22,7 @@ def padding(norms: Sequence[float], m: int) -> Figure:
     entries = np.unique(np.logspace(0.31, 4, 80).astype(int))
     with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-        for r, colour in zip(norms, sns.color_palette("viridis", len(norms)), strict=True):
+        for r, colour in zip(norms, colours(len(norms)), strict=True):
             factor, jensen = appendix.padding_factor(r, entries), r**2 / (r**2 + entries)
             left.loglog(entries, factor, color=colour, label=f"r = {r:g}")
             right.semilogx(entries, factor / jensen, color=colour)
@@ -47,7 +46,7 @@ def padded_cosines(table: pd.DataFrame, m: int) -> Figure:
     groups = table.groupby("before")
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.2, 3.3), layout="constrained")
-        for (before, rows), colour in zip(groups, sns.color_palette("viridis", len(groups)), strict=True):
+        for (before, rows), colour in zip(groups, colours(len(groups)), strict=True):
             mean = before * appendix.padding_factor(r, m)
             spread = np.sqrt(np.maximum(appendix.second_moment(before, r, m) - mean**2, 0))
             axis.semilogx(r, mean, color=colour, label=f"cosine {before:g} before")
@@ -86,7 +85,7 @@ def drifts(names: Sequence[str]) -> Figure:
     c = np.linspace(0.005, 1, 150)
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.6, 3.3), layout="constrained")
-        for name, colour in zip(names, sns.color_palette("viridis", len(names)), strict=True):
+        for name, colour in zip(names, colours(len(names)), strict=True):
             a = recursion.architecture(name)
             axis.plot(c, recursion.drift(a, c), "--" if a.kind == "gpt2" else "-", color=colour, label=name)
         axis.axhline(0, color="0.6", linewidth=0.8)
@@ -100,10 +99,9 @@ def maps(tables: dict[str, pd.DataFrame]) -> Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(tables), figsize=(4.1 * len(tables), 3.2), layout="constrained")
         for axis, (title, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
-            how = {"vmin": 0, "vmax": 1, "cmap": "Reds", "annot": True, "fmt": ".2f", "annot_kws": {"size": 7}}
-            sns.heatmap(table, ax=axis, cbar=axis is np.atleast_1d(axes)[-1], **how)
+            image = grid(axis, table, table.map("{:.2f}".format), "Reds", (0, 1))
             axis.set_title(title)
-            axis.tick_params(axis="y", labelrotation=0)
+        figure.colorbar(image, ax=axes)
     return closed(figure)
 
 

@@ -36,7 +36,7 @@ def test_cells_map_is_dark_where_the_rule_forbids():
     cells = audit.cells()
     figure = plots.cells_map(cells, "mean of 3")
     axis = figure.axes[0]
-    shown = np.asarray(axis.collections[0].get_array()).ravel()
+    shown = np.asarray(axis.images[0].get_array()).ravel()
     assert shown.sum() == (~cells["mean of 3"]).sum()
     dark = [text for text, value in zip(texts(axis), shown, strict=True) if value]
     expected = cells[~cells["mean of 3"]]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from ... import stats
 from ...paper.accuracies import MID_TRAINED, TASKS
-from ...plots import BLUE, RED, STYLE, closed
+from ...plots import BLUE, RED, STYLE, closed, colours, grid
 from . import tables as audit
 
 GREY = "0.75"
@@ -22,7 +22,8 @@ def runs_map(found: pd.DataFrame, chance: pd.DataFrame) -> Figure:
     text = found.astype(int).astype(str) + "  (" + chance.map("{:.1f}".format) + ")"
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(6.4, 0.235 * len(found) + 0.9), layout="constrained")
-        _grid(axis, found.astype(float), text, vmin=0, vmax=len(audit.GRANULAR), cbar_kws=_bar("cells of 8 allowed"))
+        image = _grid(axis, found.astype(float), text, (0, len(audit.GRANULAR)))
+        figure.colorbar(image, ax=axis, label="cells of 8 allowed", shrink=0.5)
         axis.set_xticklabels([name.replace(", ", "\n") for name in found.columns])
     return closed(figure)
 
@@ -34,36 +35,23 @@ def cells_map(cells: pd.DataFrame, rule: str) -> Figure:
     order = list(audit.GRANULAR)
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(7.4, 0.235 * len(text) + 0.9), layout="constrained")
-        _grid(axis, forbidden[order], text[order], vmin=-0.1, vmax=1.4, cbar=False)
+        _grid(axis, forbidden[order], text[order], (-0.1, 1.4))
         axis.set_xticklabels([name.replace("_", "\n") for name in order])
     return closed(figure)
 
 
-def _grid(axis, values: pd.DataFrame, text: pd.DataFrame, **how) -> None:
+def _grid(axis, values: pd.DataFrame, text: pd.DataFrame, limits: tuple) -> AxesImage:
     """An annotated grid, one row a row of the paper's tables, with a line between base models."""
     names = [
         f"{row[1]}  {row[2].replace('_', ' ')}{' (Table 3)' if row[0] == 'Table 3' else ''}" for row in values.index
     ]
-    sns.heatmap(
-        values,
-        annot=text,
-        fmt="",
-        cmap="Blues",
-        yticklabels=names,
-        annot_kws={"size": 7},
-        linewidths=0.5,
-        ax=axis,
-        **how,
-    )
+    models = values.index.get_level_values("model")
+    image = grid(axis, values.set_axis(names), text, "Blues", limits)
     axis.set(xlabel="", ylabel="")
     axis.xaxis.tick_top()
-    axis.tick_params(axis="both", labelsize=7.5, length=0, labelrotation=0)
-    models = values.index.get_level_values("model")
+    axis.tick_params(axis="both", labelsize=7.5, length=0)
     axis.hlines(np.flatnonzero(models[1:] != models[:-1]) + 1, *axis.get_xlim(), color="0.3", linewidth=1)
-
-
-def _bar(label: str) -> dict:
-    return {"label": label, "shrink": 0.5}
+    return image
 
 
 def gains(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -109,7 +97,7 @@ def power(gains: pd.DataFrame, items: dict[str, int], flips: Sequence[float] = F
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(items), figsize=(3.9 * len(items), 3.1), sharey=True, layout="constrained")
         for axis, (family, n) in zip(np.atleast_1d(axes), items.items(), strict=True):
-            for share, colour in zip(flips, sns.color_palette("viridis", len(flips)), strict=True):
+            for share, colour in zip(flips, colours(len(flips)), strict=True):
                 possible = difference[difference <= share]
                 found = [stats.power(float(d), n, len(TASKS), share) for d in possible]
                 axis.plot(100 * possible, found, color=colour, label=f"{share:.0%} of the items flip")
@@ -129,7 +117,7 @@ def spreads(table: pd.DataFrame) -> Figure:
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
         models = table.index.get_level_values("model")
-        for model, colour in zip(MID_TRAINED, sns.color_palette("viridis", len(MID_TRAINED)), strict=True):
+        for model, colour in zip(MID_TRAINED, colours(len(MID_TRAINED)), strict=True):
             rows = table[models == model]
             axis.errorbar(rows.independent, rows.printed, yerr=0.005, fmt="o", markersize=4, color=colour, label=model)
         end = 1.05 * max(table.independent.max(), table.printed.max())
