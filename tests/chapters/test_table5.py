@@ -5,8 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from decondense.chapters import table5
@@ -62,32 +60,6 @@ def test_one_seed_and_equal_differences_take_no_part_in_the_correction(one_quant
     alone = table5.comparisons({"one": made({"train": [1.0], "a": [2.0]})}).iloc[0]
     assert alone.difference == 1
     assert alone[["low", "high", "p", "p, Holm", "detectable"]].isna().all()
-
-
-@given(spread=st.floats(0.01, 100), n=st.integers(4, 8), power=st.sampled_from([0.5, 0.8, 0.95]))
-def test_detectable_is_found_with_that_chance(spread, n, power):
-    differences = np.arange(n) * spread
-    smallest = table5.detectable(differences, power)
-    error = differences.std(ddof=1) / n**0.5
-    threshold = stats.t.isf(0.025, n - 1)
-    found = stats.nct.sf(threshold, n - 1, smallest / error) + stats.nct.cdf(-threshold, n - 1, smallest / error)
-    assert found == pytest.approx(power, abs=1e-3)
-
-
-def test_detectable_by_simulation():
-    differences = np.array([0.1, -0.3, 0.5, 0.2, -0.1])
-    smallest, spread = table5.detectable(differences), differences.std(ddof=1)
-    draws = np.random.default_rng(0).normal(smallest, spread, (40_000, 5))
-    assert (stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.01)
-
-
-def test_two_seeds_detect_what_is_many_times_their_spread():
-    assert 10 < table5.detectable([0.0, 2**0.5]) < 20
-
-
-@pytest.mark.parametrize("values", [[1.0], [0.3, 0.3, 0.3]])
-def test_nothing_is_detectable_without_a_spread(values):
-    assert np.isnan(table5.detectable(values))
 
 
 def test_spread_is_pooled_over_the_conditions_of_the_paper():

@@ -38,7 +38,7 @@ def test_gain_of_average_reports_what_the_tables_do():
     assert row.gain == pytest.approx(1.17)
     items = 10 * accuracies.equivalent_items("Qwen3-0.6B")
     assert 1.96 * np.sqrt(row.flips_196 / items) == pytest.approx(0.0117)
-    assert stats.power(0.0117, items // 10, 10, row.flips_power) == pytest.approx(0.8)
+    assert stats.mcnemar_power(0.0117, items // 10, 10, row.flips_power) == pytest.approx(0.8)
     rows = [("Table 5", "Qwen3-0.6B", condition) for condition in ("dispersion", "train")]
     tasks = accuracies.wide().loc[rows, list(accuracies.TASKS)]
     gain = tasks.iloc[0] - tasks.iloc[1]

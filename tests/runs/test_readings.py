@@ -9,7 +9,6 @@ from made_runs import made
 
 from decondense.paper import verdicts
 from decondense.runs import readings as run_paths
-from decondense.runs import tables
 
 NAN = float("nan")
 COLUMNS = ["label", "seed", "learning_rate", "step", "tokens", "validation_loss", "rho", "tau", "late_half"]
@@ -132,10 +131,10 @@ def test_by_seed_keeps_the_order_of_the_labels(runs):
 
 def test_differences_are_taken_seed_by_seed(runs):
     end, steps = run_paths.differences(run_paths.at_checkpoint(runs), "rho")
-    expected = tables.over_seeds([-0.7, -0.5, -0.75])
+    expected = mean_and_interval([-0.7, -0.5, -0.75])
     assert (end.mean, *end.interval, end.p) == pytest.approx((expected.mean, *expected.interval, expected.p))
     assert [step.mean for step in steps] == pytest.approx([-0.15, -0.5])
-    assert steps[1].interval == pytest.approx(tables.over_seeds([-0.5, -0.45, -0.55]).interval)
+    assert steps[1].interval == pytest.approx(mean_and_interval([-0.5, -0.45, -0.55]).interval)
 
 
 def test_seeds_that_only_one_label_has_are_left_out(runs):
@@ -156,7 +155,7 @@ def test_seed_by_seed_shows_each_seed_and_the_interval(runs):
     assert list(found.columns) == ["seed 0", "seed 1", "seed 2", "mean", "low", "high"]
     row = found.loc[("end", "Spearman ρ")]
     assert row[:4].tolist() == pytest.approx([-0.7, -0.5, -0.75, -0.65])
-    assert (row.low, row.high) == pytest.approx(tables.over_seeds([-0.7, -0.5, -0.75]).interval)
+    assert (row.low, row.high) == pytest.approx(mean_and_interval([-0.7, -0.5, -0.75]).interval)
     assert found.loc[("end", "late-half μ"), "mean"] == pytest.approx(-0.325)
 
 

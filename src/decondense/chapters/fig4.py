@@ -15,7 +15,7 @@ from ..paper import verdicts
 from ..paper.claims import Claim, number, numbers, signed
 from ..paper.trends import METRICS
 from ..runs import tables
-from ..stats import Interval
+from ..stats import Interval, mean_and_interval
 from ..surveys import Measured, untrained
 
 # Checkpoint in Fig. 4 -> revision on the hub. The names of stage 1 are those of the hub's branches as far as known;
@@ -132,11 +132,11 @@ def _highest_start(runs: Sequence, column: str) -> list[float]:
 def _by_label(runs: Sequence, values: Sequence[float]) -> tuple[str, list[Interval]]:
     """Mean over the seeds of each label with its 95 % interval (Student's t), as text and as numbers."""
     found = {
-        label: tables.over_seeds([v for run, v in zip(runs, values, strict=True) if run.label == label])
+        label: mean_and_interval([v for run, v in zip(runs, values, strict=True) if run.label == label])
         for label in labels(runs)
     }
-    shown = "; ".join(f"{label} {tables.text(paired, 2)}" for label, paired in found.items())
-    return shown or "none", [paired.interval for paired in found.values()]
+    shown = "; ".join(f"{label} {tables.text(mean, 2)}" for label, mean in found.items())
+    return shown or "none", [mean.interval for mean in found.values()]
 
 
 def olmo_claims(results: Sequence[Condensation]) -> list[Claim]:

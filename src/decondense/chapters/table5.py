@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.stats import chi2, norm
-from scipy.stats import t as student
+from scipy.stats import chi2
 
 from .. import paper, stats
 from ..paper.claims import Claim
@@ -14,7 +12,7 @@ from ..paper.verdicts import ABOVE_0, BELOW_0, not_raised, on_one_side
 from ..runs import tables
 from ..runs.run import Run
 from ..runs.tables import Quantity
-from ..stats import LEVEL, Interval
+from ..stats import LEVEL, Interval, Mean, detectable_mean, mean_and_interval
 
 
 def average(column: str) -> Quantity:
@@ -53,8 +51,8 @@ def comparisons(runs: Mapping[str, Sequence[Run]], baseline: str = "train") -> p
             table = tables.by_seed(trained, value)
             for label in table.index.drop(baseline):
                 values = (table.loc[label] - table.loc[baseline]).dropna().to_numpy()
-                found = tables.over_seeds(values)
-                rows[name, label, quantity] = [found.mean, *found.interval, found.p, detectable(values)]
+                found = mean_and_interval(values)
+                rows[name, label, quantity] = [found.mean, *found.interval, found.p, detectable_mean(values)]
     found = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high", "p", "detectable"])
     found.index = pd.MultiIndex.from_tuples(found.index, names=["model", "condition", "quantity"])
     tested = found.p.dropna()
@@ -66,21 +64,6 @@ def intervals(table: pd.DataFrame, condition: str, quantity: str) -> list[Interv
     """The intervals of one condition and quantity of `comparisons`, one a model."""
     rows = table.xs((condition, quantity), level=("condition", "quantity"))
     return [Interval(row.low, row.high) for row in rows.itertuples()]
-
-
-def detectable(differences: Sequence[float] | np.ndarray, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The smallest true mean difference that a two-sided paired t-test finds with this chance.
-
-    The spread of the differences is taken as the true one. NaN with fewer than two, or where they are all the same.
-    """
-    n = len(differences)
-    spread = float(np.std(differences, ddof=1)) if n > 1 else 0.0
-    if spread == 0:
-        return float("nan")
-    # Given the estimated variance, a chi-square, the numerator is normal; scipy's noncentral t fails for few seeds.
-    threshold = student.isf(alpha / 2, n - 1) * np.sqrt(chi2.ppf((np.arange(4000) + 0.5) / 4000, n - 1) / (n - 1))
-    found = lambda shift: (norm.sf(threshold - shift) + norm.cdf(-threshold - shift)).mean()
-    return float(brentq(lambda shift: found(shift) - power, 1e-6, 10 * threshold.max())) * spread / n**0.5
 
 
 def spread(runs: Sequence[Run], quantity: Quantity) -> tuple[float, Interval]:
@@ -155,6 +138,6 @@ def in_words(compared: pd.DataFrame, condition: str, quantity: str) -> str:
     """The differences of one condition and quantity, a model each: `GPT-2 -0.013 [-0.014, -0.012]; Qwen3 ...`."""
     rows = compared.xs((condition, quantity), level=("condition", "quantity"))
     return "; ".join(
-        f"{row.Index} {tables.text(tables.Paired(row.difference, Interval(row.low, row.high), row.p), 3)}"
+        f"{row.Index} {tables.text(Mean(row.difference, Interval(row.low, row.high), row.p), 3)}"
         for row in rows.itertuples()
     )

@@ -106,9 +106,9 @@ def _gain(a: pd.Series, b: pd.Series, model: str) -> dict[str, float]:
     }
 
 
-def flips_for_power(gain: float, n_items: int, power: float = 0.8) -> float:
+def flips_for_power(gain: float, n_items: int) -> float:
     """The largest share of flips at which a paired test finds this gain of a ten-task average; NaN for none at all."""
-    excess = lambda flips: stats.power(gain, n_items, len(TASKS), flips) - power
+    excess = lambda flips: stats.mcnemar_power(gain, n_items, len(TASKS), flips) - stats.POWER
     if excess(gain) < 0:
         return float("nan")
     return 1.0 if excess(1.0) > 0 else float(brentq(excess, gain, 1.0))

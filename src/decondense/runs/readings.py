@@ -10,9 +10,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from . import tables as run_tables
+from ..stats import Mean, mean_and_interval
 from .run import Run
-from .tables import Paired
 
 SYMBOLS = {"rho": "Spearman ρ", "tau": "Kendall τ", "late_half": "late-half μ"}  # quantities of a reading
 
@@ -99,7 +98,7 @@ def by_seed(readings: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return readings.pivot(index="label", columns="seed", values=quantity).loc[readings.label.unique()]
 
 
-def differences(readings: pd.DataFrame, quantity: str) -> tuple[Paired, list[Paired]]:
+def differences(readings: pd.DataFrame, quantity: str) -> tuple[Mean, list[Mean]]:
     """(last label minus first, each label minus the one before it), taken seed by seed: what `falls_with_size` asks.
 
     Raises
@@ -113,7 +112,7 @@ def differences(readings: pd.DataFrame, quantity: str) -> tuple[Paired, list[Pai
     for (a, b), values in zip(pairs, found, strict=True):
         if len(values) == 0:
             raise ValueError(f"{b!r} and {a!r} share no seed.")
-    end, *steps = map(run_tables.over_seeds, found)
+    end, *steps = map(mean_and_interval, found)
     return end, steps
 
 

@@ -4,26 +4,17 @@ Runs of two conditions with the same seed saw the same batches in the same order
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.stats import rankdata, ttest_1samp, ttest_ind
 
 from .. import stats
 from ..base.errors import unknown
-from ..stats import LEVEL, Interval
+from ..stats import Mean, mean_and_interval
 from .run import Run
 
 Quantity = Callable[[Run], float]
-
-
-class Paired(NamedTuple):
-    """A mean difference over seeds, its 95 % interval (Student's t; NaN with one seed), and the p-value."""
-
-    mean: float
-    interval: Interval
-    p: float
 
 
 def by_seed(runs: Sequence[Run], quantity: Quantity) -> pd.DataFrame:
@@ -48,8 +39,8 @@ def _mean_and_spread(values: pd.Series) -> str:
     return f"{values.mean():.4f}{spread}"
 
 
-def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -> Paired:
-    """Mean over the seeds of quantity(label) - quantity(baseline).
+def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -> Mean:
+    """Mean over the seeds of quantity(label) - quantity(baseline), each seed with its own; the paired t-test's p-value.
 
     Raises
         ValueError: a label that no run has, or the two conditions share no seed.
@@ -61,20 +52,10 @@ def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -
     difference = (table.loc[label] - table.loc[baseline]).dropna().to_numpy()
     if len(difference) == 0:
         raise ValueError(f"{label!r} and {baseline!r} share no seed.")
-    return over_seeds(difference)
+    return mean_and_interval(difference)
 
 
-def over_seeds(values: Sequence[float] | np.ndarray) -> Paired:
-    """Mean of one number a seed, its interval, and the p-value against 0."""
-    values = np.asarray(values, dtype=float)
-    mean, n = float(values.mean()), len(values)
-    if n == 1:
-        return Paired(mean, Interval(np.nan, np.nan), np.nan)
-    half = float(student.ppf((1 + LEVEL) / 2, n - 1) * values.std(ddof=1) / n**0.5)
-    return Paired(mean, Interval(mean - half, mean + half), float(stats.paired_t_test(values).p))
-
-
-def text(found: Paired, digits: int = 4) -> str:
+def text(found: Mean, digits: int = 4) -> str:
     """A difference as the tables show it: `-0.0132 [-0.0140, -0.0124]`."""
     low, high = found.interval
     between = f" [{low:+.{digits}f}, {high:+.{digits}f}]" if np.isfinite(low) else ""
@@ -93,11 +74,12 @@ def _over(table: pd.DataFrame, spread: bool) -> pd.Series:
     return table.std(ddof=1) if spread else table.mean()
 
 
-def with_rank(table: pd.DataFrame, ties: str = "average") -> pd.DataFrame:
-    """The table with a column `rank`: the mean over the tasks of a label's rank among the labels (1 is best)."""
-    tasks = table.drop(columns="average")
-    places = np.array([stats.ranks(tasks[task], ties) for task in tasks])
-    return table.assign(rank=places.mean(0))
+def with_rank(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column `rank`: the mean over the tasks of a label's rank among the labels.
+
+    1 is best; equal values get the mean of their places.
+    """
+    return table.assign(rank=rankdata(-table.drop(columns="average").to_numpy(float), axis=0).mean(1))
 
 
 def scores(runs: Sequence[Run], label: str, column: str = "score") -> list[np.ndarray]:
@@ -137,10 +119,8 @@ def _student(ours: Sequence[float], theirs: Sequence[float]) -> float:
     ours, theirs = sorted((ours, theirs), key=len, reverse=True)  # two-sided: which is which does not matter
     if len(ours) < 2 or np.std(ours) + np.std(theirs) == 0:
         return np.nan
-    mean, std = np.mean(ours), np.std(ours, ddof=1)
-    if len(theirs) == 1:
-        return float(stats.t_test_one_sample(mean, std, len(ours), theirs[0]).p)
-    return float(stats.t_test(mean, std, len(ours), np.mean(theirs), np.std(theirs, ddof=1), len(theirs)).p)
+    test = ttest_1samp(ours, theirs[0]) if len(theirs) == 1 else ttest_ind(ours, theirs)
+    return float(test.pvalue)
 
 
 def flip_share(a: np.ndarray, b: np.ndarray) -> float:

@@ -101,6 +101,14 @@ def test_p_values_of_a_row_without_a_spread():
         tables.p_values("students", (1.0, 1.0), (1.0, 1.0))
 
 
+@pytest.mark.parametrize("reading", ["student", "welch", "one-sample"])
+def test_without_any_spread_a_difference_is_certain(reading):
+    other = (34.35, NAN if reading == "one-sample" else 0.0)
+    p, span = tables.p_values(reading, (35.61, 0.0), other)
+    assert p == span.low == 0
+    assert 0 < span.high < 1e-3  # a spread of 0.00 may be one of 0.005
+
+
 def test_p_values_know_the_number_of_runs():
     two, _ = tables.p_values("student", (35.61, 0.12), (34.95, 0.11), seeds=2)
     assert two == pytest.approx(scipy_stats.ttest_ind_from_stats(35.61, 0.12, 3, 34.95, 0.11, 2).pvalue)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ... import paper, stats
+from ... import paper
 from ...paper import accuracies
 from ...paper.accuracies import MID_TRAINED, TASKS
 from ...paper.claims import OWN, Claim, number
@@ -41,7 +41,7 @@ def arithmetic() -> list[Claim]:
             )
         )
     ranks = audit.ranks()
-    fits = {rule: int(np.isclose(ranks[rule], ranks.printed, atol=granularity.HALF).sum()) for rule in stats.TIES}
+    fits = {rule: int(np.isclose(ranks[rule], ranks.printed, atol=granularity.HALF).sum()) for rule in audit.TIES}
     here = "; ".join(f"{rule} {n}" for rule, n in fits.items())
     best = max(fits, key=fits.get)
     verdict = counted(fits[best], len(ranks), f"with ties at their {best} place")

@@ -5,6 +5,7 @@ All values in per cent. Items are counted as the released scripts evaluate them:
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ttest_ind_from_stats
 
 from ... import paper, stats
 from ...paper import accuracies
@@ -37,9 +38,8 @@ def gains(model: str, against: str = "train") -> pd.DataFrame:
     means, spreads = accuracies.mid_trained().loc[model], accuracies.mid_trained("std").loc[model].fillna(0)
     gain = (means.loc["dispersion"] - means.loc[against])[list(TASKS)]
     seeds = np.sqrt((spreads.loc["dispersion"] ** 2 + spreads.loc[against] ** 2)[list(TASKS)] / tables.SEEDS)
-    error = 100 * stats.error_of_difference(
-        means.loc[["dispersion", against], list(TASKS)].mean() / 100, accuracies.items(model)
-    )
+    middle = means.loc[["dispersion", against], list(TASKS)].mean() / 100
+    error = 100 * np.sqrt(2) * stats.binomial_error(middle, accuracies.items(model))
     found = pd.DataFrame({"gain": gain, "carries": gain / len(TASKS), "share": gain / gain.sum()})
     return found.assign(seeds=seeds, items=error).astype(float)
 
@@ -92,5 +92,5 @@ def settings() -> pd.DataFrame:
     found["to_default"] = found.average - default
     found["to_train"] = found.average - means.train
     found["to_best_other"] = found.average - others.max()
-    found["p_same"] = stats.t_test(default, spread, tables.SEEDS, found.average, spread, tables.SEEDS).p
+    found["p_same"] = ttest_ind_from_stats(default, spread, tables.SEEDS, found.average, spread, tables.SEEDS).pvalue
     return found

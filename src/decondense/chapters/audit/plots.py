@@ -99,7 +99,7 @@ def power(gains: pd.DataFrame, items: dict[str, int], flips: Sequence[float] = F
         for axis, (family, n) in zip(np.atleast_1d(axes), items.items(), strict=True):
             for share, colour in zip(flips, colours(len(flips)), strict=True):
                 possible = difference[difference <= share]
-                found = [stats.power(float(d), n, len(TASKS), share) for d in possible]
+                found = [stats.mcnemar_power(float(d), n, len(TASKS), share) for d in possible]
                 axis.plot(100 * possible, found, color=colour, label=f"{share:.0%} of the items flip")
             for row in gains[gains.family == family].itertuples():
                 axis.axvline(row.gain, color="0.4", linewidth=0.9, linestyle="--")
