@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 
@@ -95,7 +95,7 @@ class Configuration(ABC):
         return json.loads(json.dumps(found))
 
     @classmethod
-    def read(cls, config: Mapping) -> Self:
+    def read(cls, config: Mapping) -> "Configuration":
         """The run that `as_dict` gave.
 
         Raises
@@ -103,7 +103,7 @@ class Configuration(ABC):
         """
         return cls._made({name: value for name, value in config.items() if name not in cls.derived})
 
-    def changed(self, **changes) -> Self:
+    def changed(self, **changes) -> "Configuration":
         """The same run with other values of some fields.
 
         Raises
@@ -113,7 +113,7 @@ class Configuration(ABC):
         return replace(self, **changes)
 
     @classmethod
-    def _made(cls, given: Mapping) -> Self:
+    def _made(cls, given: Mapping) -> "Configuration":
         _refuse_unknown(given, cls)
         try:
             return cls(**given)
