@@ -1,8 +1,18 @@
-"""NAME=VALUE, as options take it."""
+"""NAME=VALUE, as options take it, and variables that are on or off."""
 
 import pytest
 
-from decondense.base.settings import named
+from decondense.base.settings import flag, named
+
+
+@pytest.mark.parametrize(
+    ("value", "on"), [("1", True), ("yes", True), *((v, False) for v in ("", "0", "False", "off"))]
+)
+def test_a_variable_is_on_or_off(monkeypatch, value, on):
+    monkeypatch.setenv("DECONDENSE_DEBUG", value)
+    assert flag("DECONDENSE_DEBUG") is on
+    monkeypatch.delenv("DECONDENSE_DEBUG")
+    assert not flag("DECONDENSE_DEBUG")
 
 
 @pytest.mark.parametrize(

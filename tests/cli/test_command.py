@@ -76,16 +76,11 @@ def test_with_quiet_only_what_is_said_is_printed(monkeypatch, capsys):
         assert capsys.readouterr() == ("", f"{expected}a model failed\nerror: give --text\n")
 
 
-@pytest.mark.parametrize(
-    ("value", "on"), [("1", True), ("yes", True), *((v, False) for v in ("", "0", "False", "off"))]
-)
-def test_a_variable_is_on_or_off(monkeypatch, value, on):
+@pytest.mark.parametrize(("value", "on"), [("1", True), ("0", False)])
+def test_debug_raises_the_error(monkeypatch, value, on):
     monkeypatch.setenv("DECONDENSE_DEBUG", value)
-    assert command.flag("DECONDENSE_DEBUG") is on
     with pytest.raises(ValueError if on else typer.Exit):
         command.said_plainly(lambda: int("x"))()
-    monkeypatch.delenv("DECONDENSE_DEBUG")
-    assert not command.flag("DECONDENSE_DEBUG")
 
 
 def test_sources_are_those_of_models():

@@ -274,3 +274,14 @@ def test_too_short_a_corpus_says_how_many_words_it_gave():
 def test_no_text_is_refused(toy):
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         corpora.sample_texts(toy, 0)
+
+
+def test_drawn_texts_name_their_source():
+    corpus = corpus_of([f"row {i} has six words here\n" for i in range(2000)])
+    drawn = corpora.draw(corpus, 3, 5)
+    assert drawn == (corpora.sample_texts(corpus, 3, 5), "toy (made here)")
+    assert drawn.sha256 == corpora.Texts(drawn.texts, "elsewhere").sha256
+
+
+def test_the_hash_of_texts_is_of_them_and_their_order():
+    assert len({corpora.Texts(t, "").sha256 for t in (["a", "b"], ["b", "a"], ["ab"], ["a", "b", "c"])}) == 4

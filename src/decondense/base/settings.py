@@ -1,11 +1,19 @@
-"""Values that are given as text: NAME=VALUE."""
+"""Values that are given as text: NAME=VALUE of an option, and variables of the environment."""
 
 import ast
 import json
+import os
+
+_OFF = ("", "0", "false", "no", "off")
+
+
+def flag(name: str) -> bool:
+    """Whether a variable of the environment is on: set, and neither empty nor 0, false, no or off."""
+    return os.environ.get(name, "").strip().lower() not in _OFF
 
 
 def named(option: str, setting: str) -> tuple[str, object]:
-    """The name and the value of NAME=VALUE; the value is read as Python where that can be done and JSON can hold it.
+    """The name and the value of NAME=VALUE; the value is read as Python where possible and where JSON can hold it.
 
     Raises
         ValueError: no name or no sign; true or false, which as a string would both count as true.

@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.text import Text
 from typer.models import ArgumentInfo, OptionInfo
 
+from ..base.settings import flag
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
@@ -47,7 +49,6 @@ SOURCES = ("local", "hub", "pypi")  # those of `models`, here without torch
 ANYWHERE = ",".join(SOURCES)
 
 _NOT_SAID = ("quiet", "as_json")
-_OFF = ("", "0", "false", "no", "off")
 _spoken_to: ContextVar[TextIO | None] = ContextVar("standard error as it was before it was silenced", default=None)
 
 
@@ -127,11 +128,6 @@ def silenced(quiet: bool = True) -> Iterator[None]:
             yield
     finally:
         _spoken_to.reset(before)
-
-
-def flag(name: str) -> bool:
-    """Whether a variable of the environment is on: set, and neither empty nor 0, false, no or off."""
-    return os.environ.get(name, "").strip().lower() not in _OFF
 
 
 def places(sources: str) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..base.files import CANNOT_WRITE
+from ..base.settings import flag
 from ..condensation import Condensation
 from . import door
-from .command import SOURCES, flag
+from .command import SOURCES
 
 VERSIONED = ("decondense", "torch", "transformers", "tokenizers", "numpy")
 REFUSALS = (ValueError, OSError, MemoryError, RuntimeError, ImportError)

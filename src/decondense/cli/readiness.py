@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from ..base.errors import INSTALL
 from ..base.files import cache_dir
+from ..base.settings import flag
 from ..book import cells, profiles
-from .command import SOURCES, flag
+from .command import SOURCES
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 RUNNERS = ("papermill", "ipykernel", "nbformat", "jupyter_book")  # of the extra `reproduce`

