@@ -1,17 +1,39 @@
-"""What every loss does with a batch of sequences: mask, random positions, the average over the sequences."""
+"""What every loss does with a batch of sequences: options, mask, random positions, the average over the sequences."""
 
+import math
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+Hidden = Float[Tensor, "batch tokens features"]
+Mask = Bool[Tensor, "batch tokens"] | Int[Tensor, "batch tokens"] | Float[Tensor, "batch tokens"]
+Scalar = Float[Tensor, ""]
+
+LOWEST_TEMPERATURE = 0.02  # below it the exponentials leave the range of float32
+_RANGES = {
+    "temperature": (LOWEST_TEMPERATURE, math.inf),
+    "clamp": (1e-6, 0.999),  # at 0 the slope of arccos is infinite where tokens coincide
+    "eps": (1e-12, math.inf),
+    "margin": (1e-12, math.inf),
+    "norm_weight": (0, math.inf),
+}
+
+
+def check_options(**options: float) -> None:
+    """Refuse an option of a loss that lies out of its range."""
+    for name, value in options.items():
+        low, high = _RANGES[name]
+        if not (low <= value <= high) or value == math.inf:
+            raise ValueError(f"{name} must lie between {low:g} and {high:g}, got {value}.")
 
 
 def prepare(z: Tensor, mask: Tensor | None, subsample: int | None, generator) -> tuple[Tensor, Tensor | None]:
     """z in float32 at least, hidden tokens set to zero (whatever they held), positions drawn; and a boolean mask.
 
     Raises
-        ValueError: see the module `losses`.
+        ValueError: see the package `losses`.
     """
     if z.ndim != 3 or not z.is_floating_point():
         raise ValueError(f"z must be (batch, tokens, features) of floats, got {tuple(z.shape)} of {z.dtype}.")

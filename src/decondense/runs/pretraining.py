@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 
@@ -84,7 +84,7 @@ class PreTraining(Configuration):
             del found["processes"]
         return found
 
-    def changed(self, *, shape: Mapping | None = None, **changes) -> Self:
+    def changed(self, *, shape: Mapping | None = None, **changes) -> "PreTraining":
         return super().changed(shape=dict(self.shape) | dict(shape or {}), **changes)
 
     @property

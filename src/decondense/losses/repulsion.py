@@ -1,0 +1,158 @@
+"""Losses that push the tokens of a sequence apart, pair by pair. What all of them share: see the package."""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from .batch import Hidden, Mask, Scalar, check_options, counts, directions, masked, mean_over_sequences, prepare
+from .expansion import mean_over_pairs
+from .pairs import pair_sum
+
+CLAMP = 0.1  # the released training script's; its class has 0.25
+EPS = 1e-2  # added to norms by the released code  # added to norms by the released code
+
+
+def dispersion(
+    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
+    temperature: float = 1.0, clamp: float = CLAMP, eps: float = EPS, order: int | None = None,
+) -> Scalar:  # fmt: skip
+    """log mean_{i != j} exp(-D_ij / temperature), with the angular distance D_ij = arccos(cos(z_i, z_j)) / pi.
+
+    Low when the tokens point apart. Range: between -(1 - arccos(1 - clamp) / pi) / temperature and
+    -arccos(1 - clamp) / (pi temperature). The paper's formula has the sum in place of the mean, log(N (N - 1)) more.
+    The diagonal is excluded.
+
+    clamp
+        The cosine is cut to [-1 + clamp, 1 - clamp] before the arccos. The gradient is straight-through: outside the
+        band it is that at the band's edge, so that tokens that coincide in direction are still pushed apart.
+    eps
+        Vectors are divided by (norm + eps).
+    order
+        `None`: all pairs. 1: their mean cosine, O(N d). 2: and its variance, O(N d^2). See `expansion`.
+
+    Source: Table 1 and Section 4 of the paper; mean, clamp and eps as in the released code.
+    """
+    check_options(temperature=temperature, clamp=clamp, eps=eps)
+    z, mask = prepare(z, mask, subsample, generator)
+    # exp(-(D - 1/2) / temperature), so that small temperatures do not overflow.
+    kernel = partial(_dispersion_kernel, temperature, clamp)
+    if order is not None:
+        mean = mean_over_pairs(z, kernel, order, eps=eps, mask=mask)
+        return mean_over_sequences(lambda s, n: s.log() - 0.5 / temperature, mean, z, mask)
+    total = pair_sum(directions(z, eps), kernel, mask=mask)
+    return mean_over_sequences(lambda s, n: (s / (n * (n - 1))).log() - 0.5 / temperature, total, z, mask)
+
+
+def _dispersion_kernel(temperature: float, clamp: float, cosine: Tensor) -> tuple[Tensor, Tensor]:
+    c = cosine.clamp_(clamp - 1, 1 - clamp)
+    value = c.acos().mul_(-1 / (math.pi * temperature)).add_(0.5 / temperature).exp_()
+    slope = c.square_().neg_().add_(1).rsqrt_().mul_(value).mul_(1 / (math.pi * temperature))
+    return value, slope
+
+
+def orthogonalization(
+    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
+    clamp: float = CLAMP, eps: float = EPS,
+) -> Scalar:  # fmt: skip
+    """mean_{i != j} max(0, 1/2 - D_ij)^2: pushes pairs closer than 90 degrees apart, and leaves the others alone.
+
+    D, `clamp` (straight-through) and `eps` as in `dispersion`. Range [0, 1/4). The diagonal is excluded.
+
+    Source: Table 1 of the paper.
+    """
+    check_options(clamp=clamp, eps=eps)
+    z, mask = prepare(z, mask, subsample, generator)
+    total = pair_sum(directions(z, eps), partial(_orthogonalization_kernel, clamp), mask=mask)
+    return mean_over_sequences(lambda s, n: s / (n * (n - 1)), total, z, mask)
+
+
+def _orthogonalization_kernel(clamp: float, cosine: Tensor) -> tuple[Tensor, Tensor]:
+    c = cosine.clamp_(clamp - 1, 1 - clamp)
+    short = c.acos().mul_(-1 / math.pi).add_(0.5).clamp_min_(0)  # by how much a pair is closer than 90 degrees
+    slope = c.square_().neg_().add_(1).rsqrt_().mul_(short).mul_(2 / math.pi)
+    return short.square_(), slope
+
+
+def l2_repel(
+    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
+    temperature: float = 1.0, norm_weight: float = 0.1,
+) -> Scalar:  # fmt: skip
+    """log mean_{i, j} exp(-||z_i - z_j||^2 / temperature) + norm_weight * mean(z^2).
+
+    The second term, a mean over tokens and features, keeps the norms from growing without bound. The diagonal is
+    included, so the first term lies in [-log N, 0]; where all distances are large it is flat.
+
+    Source: Table 1 of the paper; `norm_weight` and the diagonal as in the released code.
+    """
+    check_options(temperature=temperature, norm_weight=norm_weight)
+    z, mask = prepare(z, mask, subsample, generator)
+    squares = z.square().mean(-1)
+    size = mean_over_sequences(lambda s, n: s / n, squares.sum(-1), z, mask)
+    return _log_mean_exp_of_distances(z, mask, temperature) + norm_weight * size
+
+
+def wang_he_cosine(
+    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
+    temperature: float = 1.0, eps: float = EPS,
+) -> Scalar:  # fmt: skip
+    """log mean_{i, j} exp(cos(z_i, z_j) / temperature), the diagonal included. Range [-1, 1] / temperature.
+
+    Source: Wang & He 2025, "Diffuse and Disperse", InfoNCE form with the cosine; there z are the examples of a
+    batch, here the tokens of a sequence.
+    """
+    check_options(temperature=temperature, eps=eps)
+    z, mask = prepare(z, mask, subsample, generator)
+    u = directions(z, eps)
+    kernel = lambda c: ((value := c.mul_(1 / temperature).exp_()), value / temperature)
+    itself = masked((u.square().sum(-1) / temperature).exp(), mask).sum(-1)
+    total = pair_sum(u, kernel, mask=mask) + itself
+    return mean_over_sequences(lambda s, n: (s / n**2).log(), total, z, mask)
+
+
+def wang_he_l2(
+    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
+    temperature: float = 1.0,
+) -> Scalar:  # fmt: skip
+    """log mean_{i, j} exp(-||z_i - z_j||^2 / temperature), the diagonal included. Range [-log N, 0].
+
+    Source: Wang & He 2025, InfoNCE form with the squared distance; tokens in place of examples.
+    """
+    check_options(temperature=temperature)
+    z, mask = prepare(z, mask, subsample, generator)
+    return _log_mean_exp_of_distances(z, mask, temperature)
+
+
+def wang_he_hinge(
+    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
+    margin: float = 1.0,
+) -> Scalar:  # fmt: skip
+    """mean_{i, j} max(0, margin - ||z_i - z_j||^2)^2, the diagonal included. Range (0, margin^2].
+
+    Source: Wang & He 2025, hinge form; tokens in place of examples. Table 1 of the paper prints it with D = -cos.
+    """
+    check_options(margin=margin)
+    z, mask = prepare(z, mask, subsample, generator)
+    x, offset = _half_squared_distances(z, mask)
+
+    def kernel(t: Tensor) -> tuple[Tensor, Tensor]:  # t = -distance^2 / 2
+        short = (2 * t.clamp_max_(0) + margin).clamp_min_(0)
+        return short.square(), 4 * short
+
+    total = pair_sum(x, kernel, offset=offset, mask=mask)
+    return mean_over_sequences(lambda s, n: (s + n * margin**2) / n**2, total, z, mask)
+
+
+def _half_squared_distances(z: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """x and a with <x_i, x_j> + a_i + a_j = -||z_i - z_j||^2 / 2."""
+    # Distances do not change when the mean is taken away, and the smaller numbers round less.
+    x = masked(z - (z.sum(1, keepdim=True) / counts(z, mask)[:, None, None]).detach(), mask)
+    return x, -0.5 * x.square().sum(-1)
+
+
+def _log_mean_exp_of_distances(z: Tensor, mask: Tensor | None, temperature: float) -> Scalar:
+    x, offset = _half_squared_distances(z, mask)
+    kernel = lambda t: ((value := t.clamp_max_(0).mul_(2 / temperature).exp_()), value * (2 / temperature))
+    total = pair_sum(x, kernel, offset=offset, mask=mask)
+    return mean_over_sequences(lambda s, n: ((s + n) / n**2).log(), total, z, mask)
