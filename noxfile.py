@@ -136,11 +136,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the style of the code."""
+    """Check the style of the code, what imports what, and that notebooks, rooms and tests belong together."""
     prepare(session)
     code = ("src", "tests", "noxfile.py")
     run(session, "ruff", "check", *code)
     run(session, "ruff", "format", "--check", *code)
+    session.run(str(BIN / "lint-imports"), "--no-cache")
+    run(session, "decondense.book.rooms")
 
 
 @nox.session

@@ -30,7 +30,7 @@ def takes(notebook: Path) -> tuple[set[str], set[str]]:
     for number, cell in enumerate(read(notebook)):
         if cell["cell_type"] != "code":
             continue
-        names = [n for n in ast.walk(_parse(notebook, number, cell["source"])) if isinstance(n, ast.Name)]
+        names = [n for n in ast.walk(parse(notebook, number, cell["source"])) if isinstance(n, ast.Name)]
         if not tagged and "parameters" in cell["metadata"].get("tags", []):
             tagged = True  # papermill injects after the first one
             defined = {n.id for n in names if isinstance(n.ctx, ast.Store)}
@@ -39,7 +39,12 @@ def takes(notebook: Path) -> tuple[set[str], set[str]]:
     return defined, used
 
 
-def _parse(notebook: Path, number: int, source: str) -> ast.Module:
+def parse(notebook: Path, number: int, source: str) -> ast.Module:
+    """A code cell as Python, its magics left out.
+
+    Raises
+        ValueError: it is not valid Python.
+    """
     if source.startswith("%%"):
         return ast.Module(body=[], type_ignores=[])
     plain = re.sub(r"(?m)^([ \t]*)[%!].*$", r"\1pass", source)  # line magics are no Python
