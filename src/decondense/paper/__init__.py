@@ -1,4 +1,4 @@
-"""The published numbers of arXiv:2602.00217 (v3), loaded and typed. The CSV files stand in `paper/`.
+"""The published numbers of arXiv:2602.00217 (v3), loaded and typed. The CSV files lie beside this module.
 
 Values of figures were read off the published pixels; their `error` is the bound of that reading, not a spread of the
 experiment. Section, figure and table numbers are the paper's.

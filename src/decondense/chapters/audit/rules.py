@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...paper.accuracies import TASKS
-from ...paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED, Verdict
+from ...paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict, by_count, graded
 from . import tables
 
 WITHIN_ROUNDING = "some values within rounding"
@@ -19,8 +19,7 @@ def counted(holds: int, of: int, what: str) -> Verdict:
     """Judge "this holds for each": reproduced for all, partly for half of them or more."""
     if of == 0:
         return Verdict(NOT_TESTABLE, "nothing can be told")
-    verdict = REPRODUCED if holds == of else PARTLY if 2 * holds >= of else NOT_REPRODUCED
-    return Verdict(verdict, f"{holds} of {of} {what}")
+    return by_count(holds, of, f"{holds} of {of} {what}")
 
 
 def all_consistent(outcomes: Sequence[str] | pd.Series) -> Verdict:
@@ -57,6 +56,4 @@ def judge_fall(p: Sequence[float], falls: bool) -> Verdict:
     """Judge "it falls along the series" by the rule `PERMUTATION`; `p` at the least favourable ends of the errors."""
     worst = max(p)
     why = f"p = {worst:.2g}" + ("" if falls else "; the last is not below the first")
-    if worst < ALPHA and falls:
-        return Verdict(REPRODUCED, why)
-    return Verdict(PARTLY if falls else NOT_REPRODUCED, why)
+    return graded(worst < ALPHA and falls, falls, why)
