@@ -9,6 +9,7 @@ from made_runs import made
 
 from decondense.paper import verdicts
 from decondense.runs import readings as run_paths
+from decondense.stats import mean_and_interval
 
 NAN = float("nan")
 COLUMNS = ["label", "seed", "learning_rate", "step", "tokens", "validation_loss", "rho", "tau", "late_half"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata, ttest_1samp, ttest_ind
+from scipy.stats import rankdata, ttest_ind_from_stats
 
 from .. import stats
 from ..base.errors import unknown
@@ -119,8 +119,10 @@ def _student(ours: Sequence[float], theirs: Sequence[float]) -> float:
     ours, theirs = sorted((ours, theirs), key=len, reverse=True)  # two-sided: which is which does not matter
     if len(ours) < 2 or np.std(ours) + np.std(theirs) == 0:
         return np.nan
-    test = ttest_1samp(ours, theirs[0]) if len(theirs) == 1 else ttest_ind(ours, theirs)
-    return float(test.pvalue)
+    if len(theirs) == 1:
+        return mean_and_interval(np.subtract(ours, theirs)).p
+    summary = [(np.mean(x), np.std(x, ddof=1), len(x)) for x in (ours, theirs)]
+    return float(ttest_ind_from_stats(*summary[0], *summary[1]).pvalue)
 
 
 def flip_share(a: np.ndarray, b: np.ndarray) -> float:

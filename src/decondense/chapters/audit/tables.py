@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy.stats import rankdata, ttest_ind_from_stats
 
 from ... import stats
@@ -36,7 +35,7 @@ TIES = ("average", "min", "max", "dense")  # the place of equal values, as `scip
 READINGS = ("student", "welch", "one-sample")
 
 
-def rounded(value: ArrayLike, decimals: int) -> Interval:
+def rounded(value: stats.Numbers, decimals: int) -> Interval:
     """The values that print as `value` with so many decimals, ends included."""
     half = 0.5 * 10.0**-decimals
     return Interval(np.asarray(value, dtype=float) - half, np.asarray(value, dtype=float) + half)
