@@ -88,10 +88,9 @@ def cells(claim: Mapping[str, str]) -> tuple[str, ...]:
 
 def check_claim(check: pd.DataFrame) -> Claim:
     """The claim on check runs (tables of `records.beside_record`, one below the other): every quantity agrees."""
-    claim, here = "every check run agrees with its record", f"{check.agrees.sum()} of {len(check)}"
     return Claim(
-        claim=claim,
-        here=here,
+        claim="every check run agrees with its record",
+        here=f"{check.agrees.sum()} of {len(check)}",
         rule="all",
         verdict=agrees(check.quantity.tolist(), check.agrees.tolist()),
     )

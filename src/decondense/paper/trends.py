@@ -19,22 +19,17 @@ METRICS = {  # a number of a Condensation -> its symbol, its name in the paper's
 
 def size_claims(family: str, results: Sequence[Condensation], source: str, published: dict[str, str]) -> list[Claim]:
     """Two claims for one family in the order of size: rho falls, tau falls. `published` says what the paper has."""
-    claims = []
-    for name, (symbol, _, statistic) in METRICS.items():
-        here = chain([getattr(r, name) for r in results], [getattr(r, f"{name}_interval") for r in results])
-        claim = f"{family}: the larger the model, the lower {symbol}"
-        verdict = falls_with_size(*paired_differences(results, statistic))
-        claims.append(
-            Claim(
-                claim=claim,
-                source=source,
-                published=published[name],
-                here=here,
-                rule=FALLS,
-                verdict=verdict,
-            )
+    return [
+        Claim(
+            claim=f"{family}: the larger the model, the lower {symbol}",
+            source=source,
+            published=published[name],
+            here=chain([getattr(r, name) for r in results], [getattr(r, f"{name}_interval") for r in results]),
+            rule=FALLS,
+            verdict=falls_with_size(*paired_differences(results, statistic)),
         )
-    return claims
+        for name, (symbol, _, statistic) in METRICS.items()
+    ]
 
 
 def published_trend(figure: str, family: str, dataset: str = "wikitext-103") -> dict[str, str]:

@@ -121,6 +121,7 @@ def _student(ours: Sequence[float], theirs: Sequence[float]) -> float:
         return np.nan
     if len(theirs) == 1:
         return mean_and_interval(np.subtract(ours, theirs)).p
+    # From summaries: scipy warns where it is given values that are all the same.
     summary = [(np.mean(x), np.std(x, ddof=1), len(x)) for x in (ours, theirs)]
     return float(ttest_ind_from_stats(*summary[0], *summary[1]).pvalue)
 
