@@ -35,7 +35,7 @@ def prepare(session: nox.Session) -> None:
     session.log("Installing the pinned packages into .nox/decondense: several minutes, once")
     if unchecked:
         session.warn("DECONDENSE_NO_HASHES is set: versions are pinned, but no file is checked against its hash")
-        pip(session, "install", "-e", ".[reproduce,tests,cluster]", "-c", "constraints.txt")
+        pip(session, "install", "-e", ".[all,dev]", "-c", "constraints.txt")
     else:
         install_locked(session)
     stamp.write_text(wanted)

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -18,8 +19,8 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def requirements():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    return [*project["dependencies"], *extras["reproduce"], *extras["tests"]]
+    asked = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    return [requirement for requirement in map(Requirement, asked) if requirement.name != "decondense"]
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +29,26 @@ def pins():
     return {canonicalize_name(name): pin for name, pin in (line.split("==") for line in lines if line[0] != "#")}
 
 
-def test_environment_is_that_of_pyproject(requirements):
+def test_environment_is_that_of_pyproject():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     *conda, pip = environment["dependencies"]
     assert (environment["name"], environment["channels"]) == ("decondense", ["conda-forge"])
     assert conda == ["python>=3.11", "pip"]
-    assert pip == {"pip": [*requirements, "-e ."]}
+    assert pip == {"pip": ["-e .[all,dev]"]}
+
+
+def test_all_is_all_but_dev():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    def closure(name):
+        own = [Requirement(line) for line in extras[name]]
+        return {name}.union(*(closure(extra) for line in own if line.name == "decondense" for extra in line.extras))
+
+    assert closure("all") == set(extras) - {"dev"}
 
 
 def test_pins_satisfy_the_ranges(requirements, pins):
-    for requirement in map(Requirement, requirements):
+    for requirement in requirements:
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("papermill", reason="needs the extra `reproduce`: pip install -e '.[reproduce]'")
+pytest.importorskip("papermill", reason="needs the extra `book`: pip install -e '.[book]'")
 
 ROOT = Path(__file__).parents[1]
 AUDIT = "20_audit_of_the_tables.ipynb"  # reads printed numbers only: the cheapest

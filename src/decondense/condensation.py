@@ -8,10 +8,10 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 
 from . import metrics
+from .base.extras import need
 from .base.files import write_atomically
 from .stats import LEVEL, RESAMPLES, Interval, percentile_interval
 
@@ -123,10 +123,10 @@ class Condensation:
         value = float(metrics.mean_of_last(self.mu, entries))
         return value, self._interval(lambda mu: metrics.mean_of_last(mu, entries))
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pandas.DataFrame":
         """One row per entry: mu, its spread over the texts, and the counts of vectors that have no direction."""
         texts = len(self.mu_per_text)
-        return pd.DataFrame(
+        return need("pandas", extra="train").DataFrame(
             {
                 "layer": np.arange(len(self.mu)),
                 "layer_fraction": self.layer_fraction,

@@ -18,10 +18,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import psutil
 
 from .base import closure, machine
+from .base.extras import need
 from .base.files import cache_dir, require_writable, sha256, write_atomically
 
 PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy")
@@ -167,12 +167,12 @@ def read(path: Path) -> Record | None:
     return Record(path, content, arrays)
 
 
-def beside_record(rows: Sequence[tuple[str, float, float, float]]) -> pd.DataFrame:
+def beside_record(rows: Sequence[tuple[str, float, float, float]]) -> "pandas.DataFrame":
     """A check run as a table: quantity, its value in the record and now, the tolerance, and whether they agree.
 
     NaN agrees with nothing.
     """
-    table = pd.DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
+    table = need("pandas", extra="train").DataFrame(rows, columns=["quantity", "record", "now", "tolerance"])
     return table.assign(agrees=(table.record - table.now).abs() <= table.tolerance)
 
 

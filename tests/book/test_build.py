@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("jupyter_book", reason="needs the extra `reproduce`: pip install -e '.[reproduce]'")
+pytest.importorskip("jupyter_book", reason="needs the extra `book`: pip install -e '.[book]'")
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 

@@ -3,6 +3,7 @@
 from importlib import metadata
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -41,6 +42,6 @@ def test_the_build_behind_the_version_does_not_count(monkeypatch):
     assert kernel.stale() == []
 
 
-def test_packages_of_the_extras_do_not_count(monkeypatch):
-    monkeypatch.setattr(pytest, "__version__", "1.0")
-    assert kernel.stale() == []
+def test_packages_of_the_extras_count_once(monkeypatch):
+    monkeypatch.setattr(pandas, "__version__", "1.0")
+    assert kernel.stale() == [("pandas", "1.0", metadata.version("pandas"))]

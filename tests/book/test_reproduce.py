@@ -2,7 +2,7 @@
 
 import io
 import json
-import re
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from decondense.base import machine
-from decondense.base.errors import INSTALL
 from decondense.base.files import sha256
 from decondense.book import cells, execute, profiles, reproduce
 
@@ -246,10 +245,14 @@ def test_set_that_cannot_be_meant(root, setting, said):
         reproduce.plan(root, "ci", settings=[setting])
 
 
-def test_without_papermill_the_whole_installation_is_the_cure(root, monkeypatch):
-    monkeypatch.setattr(reproduce.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=re.escape(INSTALL)):
+@pytest.mark.parametrize("package", reproduce.PACKAGES)
+def test_without_the_packages_of_the_book_nothing_begins(root, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    cure = rf"{package} is not installed, .*'decondense\[book\]'"
+    with pytest.raises(ImportError, match=cure):
         reproduce.reproduce("ci")
+    with pytest.raises(ImportError, match=cure):
+        reproduce.build_book(root, "ci", Console())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("nbformat", reason="needs the extra `reproduce`: pip install -e '.[reproduce]'")
+pytest.importorskip("nbformat", reason="needs the extra `book`: pip install -e '.[book]'")
 from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-INSTALL = 'python -m pip install -e ".[reproduce,tests,cluster]" -c constraints.txt'  # zsh needs the quotes
+INSTALL = 'python -m pip install -e ".[all,dev]" -c constraints.txt'  # zsh needs the quotes
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:

@@ -12,8 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
 
-import pandas as pd
-
 
 class Cost(NamedTuple):
     """What one call took. `bytes`: largest resident memory beyond that before the call; `None` where not Linux."""
@@ -78,21 +76,28 @@ def interleaved(
     return found[warm:]
 
 
-def seconds(rows: Sequence[Mapping[str, Sequence]]) -> pd.DataFrame:
+def seconds(rows: Sequence[Mapping[str, Sequence]]) -> "pandas.DataFrame":
     """Seconds of the rounds that `interleaved` gave, also as read from a record: one row a round, a column a case."""
-    return pd.DataFrame([{name: cost[0] for name, cost in row.items()} for row in rows])
+    return _pandas().DataFrame([{name: cost[0] for name, cost in row.items()} for row in rows])
 
 
-def mebibytes(rows: Sequence[Mapping[str, Sequence]]) -> pd.Series:
+def mebibytes(rows: Sequence[Mapping[str, Sequence]]) -> "pandas.Series":
     """Largest peak of each case over the rounds, in MiB; NaN where it is not known."""
-    frame = pd.DataFrame([{name: cost[1] for name, cost in row.items()} for row in rows], dtype=float)
+    peaks = [{name: cost[1] for name, cost in row.items()} for row in rows]
+    frame = _pandas().DataFrame(peaks, dtype=float)
     return frame.max() / 2**20
 
 
-def ratio(above: pd.Series, below: pd.Series) -> Ratio:
+def ratio(above: "pandas.Series", below: "pandas.Series") -> Ratio:
     """above / below, round by round: two columns of `seconds`."""
     found = above / below
     return Ratio(float(found.median()), float(found.min()), float(found.max()))
+
+
+def _pandas():
+    from .extras import need  # not above: an environment without this package runs this file too
+
+    return need("pandas", extra="train")
 
 
 # --- a process of its own -------------------------------------------------------------------------------------------

@@ -33,12 +33,9 @@ def stale() -> list[tuple[str, str, str]]:
     What follows a `+` is left out: a CUDA build of torch may state it of itself and not in its metadata.
     """
     found = []
-    for requirement in metadata.requires("decondense") or []:
-        name = re.match(r"[\w.-]+", requirement)[0]
+    for name in dict.fromkeys(re.match(r"[\w.-]+", line)[0] for line in metadata.requires("decondense") or []):
         loaded = getattr(sys.modules.get(name.replace("-", "_")), "__version__", None)
-        if loaded is None or "extra ==" in requirement:
-            continue
-        installed = metadata.version(name)
-        if loaded.partition("+")[0] != installed.partition("+")[0]:
+        installed = loaded and metadata.version(name)
+        if loaded and loaded.partition("+")[0] != installed.partition("+")[0]:
             found.append((name, loaded, installed))
     return found

@@ -1,6 +1,5 @@
 """Execute the notebooks in order, skip what is done, and build the book: `decondense reproduce`."""
 
-import importlib.util
 import signal
 import threading
 import time
@@ -12,7 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ..base.errors import INSTALL, unknown
+from ..base.errors import unknown
+from ..base.extras import require
 from ..base.files import repository_root, require_writable, write_atomically
 from ..base.settings import named
 from . import cells, execute, profiles, progress
@@ -22,6 +22,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+PACKAGES = ("papermill", "ipykernel", "nbformat", "jupyter_book")  # of the extra `book`
 
 
 def reproduce(
@@ -50,13 +52,12 @@ def reproduce(
     Raises
         FileNotFoundError: not inside a clone of the repository.
         ValueError: unknown profile, notebook or parameter; a parameter that would have no effect.
-        ImportError: the packages of the extra `reproduce` are missing.
+        ImportError: the extra `book` is not installed.
         OSError: the disk is full, or the folder build/ cannot be written.
     """
     console = console or Console()
     root = repository_root()
-    if not importlib.util.find_spec("papermill"):
-        raise ImportError(f"papermill is not installed. In {root} run: {INSTALL}")
+    require(*PACKAGES, extra="book")
     tasks = plan(root, profile, only, settings)
     with terminable(), alone(tasks, console):
         return _reproduce(tasks, fresh, jobs, with_book, console)
@@ -84,7 +85,12 @@ def _reproduce(tasks: list[Task], fresh: bool, jobs: int, with_book: bool, conso
 
 
 def build_book(root: Path, profile: str, console: Console) -> bool:
-    """Build the book from what was executed and print where it is; `False`, with the reason printed, if it fails."""
+    """Build the book from what was executed and print where it is; `False`, with the reason printed, if it fails.
+
+    Raises
+        ImportError: the extra `book` is not installed.
+    """
+    require(*PACKAGES, extra="book")
     console.print("Building the book")
     try:
         from . import build

@@ -9,6 +9,7 @@ from uuid import uuid4
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..base.extras import need
 from . import field_plots
 
 
@@ -28,8 +29,6 @@ def slider(frames: Sequence[Figure], labels: Sequence[str], about: str, start: i
     Raises
         ValueError: no frame, another number of labels, or a first frame that is not there.
     """
-    from IPython.display import HTML
-
     if not frames or len(frames) != len(labels):
         raise ValueError(f"{len(frames)} frames and {len(labels)} labels: give one label for each frame.")
     if not 0 <= start < len(frames):
@@ -45,7 +44,7 @@ def slider(frames: Sequence[Figure], labels: Sequence[str], about: str, start: i
         "i.forEach((e,k)=>{e.style.display=k==this.value?'':'none'});"
         "f.querySelector('output').textContent=i[this.value].dataset.label"
     )
-    return HTML(
+    return need("IPython.display", extra="book").HTML(
         f'<div id="{name}">{images}<div><label><input type="range" min="0" max="{len(frames) - 1}" '
         f'value="{start}" aria-label="{escape(about)}" '
         f'oninput="{choose}"></label> <output>{escape(labels[start])}</output></div></div>'

@@ -1,1 +1,5 @@
 """The command `decondense`."""
+
+from ..base.extras import require
+
+require("typer", "rich", "pandas", extra="cli")

@@ -16,10 +16,10 @@ from ..base.errors import INSTALL
 from ..base.files import cache_dir
 from ..base.settings import flag
 from ..book import cells, profiles
+from ..book.reproduce import PACKAGES
 from .command import SOURCES
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
-RUNNERS = ("papermill", "ipykernel", "nbformat", "jupyter_book")  # of the extra `reproduce`
 ON_GPU = ("gpu", "paper")
 NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER")  # parameters whose models need no weights
 INDEX = "model.safetensors.index.json"  # which file holds which of the weights
@@ -190,7 +190,7 @@ def _hub_datasets() -> set[str]:
 def _of_installation(root: Path | None) -> Iterator[str]:
     if root is None:
         yield "a clone of the repository: run this inside one (`measure`, `compare` and `train` need none)"
-    if absent := [name for name in RUNNERS if not find_spec(name)]:
+    if absent := [name for name in PACKAGES if not find_spec(name)]:
         yield f"{', '.join(absent)}: {INSTALL}"
 
 

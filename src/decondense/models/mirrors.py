@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from ..base import assets
+from ..base.extras import require
 from ..base.files import cache_dir, move_folder, unfinished_folder
 
 TOKENIZER = "tokenizer"  # the part of a mirror that is no weights; the other parts are dtypes
@@ -23,12 +24,15 @@ def folder(name: str, part: str, *, accept_terms: bool = False) -> Path:
 
     Raises
         PermissionError, ConnectionError, ValueError: as `assets.fetch`.
+        ImportError: the file is not dequantised yet, and the extra `cli`, which reads GGUF, is not installed.
         MemoryError: less memory is free than dequantising takes, seven times the file.
         OSError: the disk is full, or the cache cannot be written.
         RuntimeError: the file could not be converted; the last line of the converter says why.
     """
-    gguf = assets.fetch(name, accept_terms=accept_terms)
     target = cache_dir() / "mirrors" / f"{name}-{part}-{assets.table()[name]['sha256'][:12]}"
+    if not target.exists():
+        require("gguf", extra="cli")
+    gguf = assets.fetch(name, accept_terms=accept_terms)
     if not target.exists():
         needed, free = 7 * gguf.stat().st_size * (part != TOKENIZER), psutil.virtual_memory().available
         if needed > free:

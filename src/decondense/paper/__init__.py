@@ -7,9 +7,10 @@ experiment. Section, figure and table numbers are the paper's.
 from functools import cache
 from pathlib import Path
 
-import pandas as pd
-
 from ..base.errors import unknown
+from ..base.extras import need
+
+pd = need("pandas", extra="train")
 
 TABLES = {
     "figure_points": "rho and tau read off Fig. 2b, 3b, 4, 5b, S2",

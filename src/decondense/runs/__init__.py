@@ -6,6 +6,10 @@
 
 from collections.abc import Mapping
 
+from ..base.extras import require
+
+require("pandas", "yaml", extra="train")
+
 from .configuration import Configuration
 from .midtraining import MidTraining
 from .pretraining import PreTraining

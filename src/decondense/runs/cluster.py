@@ -30,6 +30,7 @@ import psutil
 from tqdm import tqdm
 
 from ..base.errors import unknown
+from ..base.extras import need
 
 if TYPE_CHECKING:
     from .configuration import Configuration
@@ -53,7 +54,7 @@ def engine(where: str, jobs: int | None = None, options: Mapping[str, object] | 
     The folders DECONDENSE_CACHE, DECONDENSE_RECORDS and the one the command is started in must be seen by all machines.
 
     Raises
-        ImportError: submitit is not installed.
+        ImportError: the extra `cluster` is not installed.
         ValueError: another place, or options for "local".
         RuntimeError: no SLURM here; a job ended and its run has no record: the last line it said.
     """
@@ -198,11 +199,5 @@ def _check(jobs: Sequence, parts: Sequence[list["Configuration"]]) -> None:
 
 
 def _submitit():
-    try:
-        import submitit
-        import submitit.helpers
-    except ImportError as error:
-        raise ImportError(
-            "Jobs need the package submitit, which is an extra: python -m pip install 'decondense[cluster]'."
-        ) from error
-    return submitit
+    need("submitit.helpers", extra="cluster")
+    return need("submitit", extra="cluster")

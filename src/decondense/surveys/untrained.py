@@ -6,7 +6,6 @@ Only one block of a model exists at a time (`streaming`), so models of 7 billion
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from .. import corpora, measurement, models, records, surveys
 from ..base import machine
@@ -97,7 +96,7 @@ def _repeated(config: dict) -> Measured:
     return Measured(Condensation.load(record.arrays), record)
 
 
-def check_run(kept: Measured) -> pd.DataFrame:
+def check_run(kept: Measured) -> "pandas.DataFrame":
     """A measurement made again now, beside its record: is the record what this code gives?
 
     One row a quantity with the tolerance and whether they agree. The weights are drawn on the CPU, so the tolerance has
