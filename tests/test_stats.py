@@ -67,6 +67,8 @@ def test_no_mean_is_detectable_without_a_spread(values):
 @pytest.mark.parametrize(("units", "expected"), [(1, (np.nan, np.nan)), (2, (2.5, 97.5))])
 def test_percentile_interval_leaves_out_a_fortieth_on_each_side(units, expected):
     assert stats.percentile_interval(np.arange(101.0), units) == pytest.approx(expected, nan_ok=True)
+    each = stats.percentile_interval(np.stack([np.arange(101.0), np.arange(101.0)], axis=1), units)
+    np.testing.assert_allclose(each, np.transpose([expected, expected]))
 
 
 @SETTINGS

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from . import metrics
 from .base.extras import need
 from .base.files import write_atomically
-from .stats import LEVEL, RESAMPLES, Interval, percentile_interval
+from .stats import RESAMPLES, Interval, percentile_interval
 
 _ARRAYS = (
     "mu_per_text",
@@ -100,9 +100,7 @@ class Condensation:
     @property
     def mu_interval(self) -> Interval:
         """95 % bootstrap interval of `mu` over the texts at each entry: two arrays, low and high."""
-        if len(self.mu_per_text) < 2:
-            return Interval(np.full_like(self.mu, np.nan), np.full_like(self.mu, np.nan))
-        return Interval(*np.quantile(self.resampled_mu, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0))
+        return percentile_interval(self.resampled_mu, len(self.mu_per_text))
 
     @cached_property
     def rho_interval(self) -> Interval:

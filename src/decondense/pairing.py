@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from . import metrics
 from .condensation import Condensation
-from .stats import LEVEL, Interval, percentile_interval
+from .stats import Interval, percentile_interval
 
 QUANTITIES = {  # of the course of mu over depth
     "late half": lambda mu: metrics.mean_of_last(mu, None),
@@ -59,10 +59,9 @@ def compare(first: Condensation, second: Condensation) -> Paired:
     texts = len(one.mu_per_text)
     a, b = _at(depth, one, one.mu), _at(depth, other, other.mu)
     resampled = _at(depth, other, other.resampled_mu) - _at(depth, one, one.resampled_mu)
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    band = np.quantile(resampled, tails, axis=0) if texts > 1 else np.full((2, len(depth)), np.nan)
+    band = percentile_interval(resampled, texts)
     numbers = [_difference(name, one, other) for name in QUANTITIES]
-    return Paired(first.name, second.name, texts, depth, Difference("mu", a, b, b - a, Interval(*band)), numbers)
+    return Paired(first.name, second.name, texts, depth, Difference("mu", a, b, b - a, band), numbers)
 
 
 def _at(depth: np.ndarray, result: Condensation, mu: Float[np.ndarray, "*batch entries"]) -> np.ndarray:

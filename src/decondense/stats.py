@@ -71,12 +71,12 @@ def detectable_mean(differences: Numbers) -> float:
     return float(brentq(excess, 0, 10 * threshold.max())) * spread / n**0.5
 
 
-def percentile_interval(resampled: Float[np.ndarray, "resamples"], units: int) -> Interval:
+def percentile_interval(resampled: Float[np.ndarray, "resamples *shape"], units: int) -> Interval:
     """The 95 % percentile interval of a statistic over its bootstrap resamples; NaN with fewer than two units."""
+    ends = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     if units < 2:
-        return Interval(np.nan, np.nan)
-    tail = (1 - LEVEL) / 2
-    return Interval(*(float(q) for q in np.quantile(resampled, [tail, 1 - tail])))
+        ends = np.full_like(ends, np.nan)
+    return Interval(*(ends if ends.ndim > 1 else ends.tolist()))
 
 
 def bootstrap_mean(values: Numbers, seed: int = 0) -> tuple[float, Interval]:
