@@ -17,6 +17,8 @@ from scipy.optimize import brentq
 from scipy.stats import chi2, norm, ttest_1samp
 from scipy.stats import t as student
 
+from .base.extras import need
+
 Numbers = Real | ArrayLike  # a float is no `ArrayLike` to a checker at run time
 LEVEL = 0.95  # of the intervals
 ALPHA, POWER = 0.05, 0.8  # of the tests whose smallest detectable difference is asked for
@@ -87,11 +89,15 @@ def bootstrap_mean(values: Numbers, seed: int = 0) -> tuple[float, Interval]:
 
 
 def holm(p_values: Numbers) -> Float[np.ndarray, "tests"]:
-    """Holm's step-down correction: p-values that control the chance of any false rejection among these tests."""
-    from statsmodels.stats.multitest import multipletests  # not part of a light install
+    """Holm's step-down correction: p-values that control the chance of any false rejection among these tests.
 
+    Raises
+        ImportError: statsmodels is not installed.
+    """
     p_values = np.asarray(p_values, dtype=float)
-    return multipletests(p_values, method="holm")[1] if len(p_values) else p_values
+    if len(p_values) == 0:
+        return p_values
+    return need("statsmodels.stats.multitest", "train").multipletests(p_values, method="holm")[1]
 
 
 # --- accuracies -----------------------------------------------------------------------------------------------------
