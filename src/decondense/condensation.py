@@ -138,7 +138,7 @@ class Condensation:
 
     def plot(self):
         """Heat map of the cosines over depth with mu on top: a matplotlib figure."""
-        from . import plots  # plots imports this module
+        from . import plots
 
         return plots.heatmaps([self])
 

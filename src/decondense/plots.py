@@ -1,4 +1,7 @@
-"""Figures: heat maps of the cosines over depth, trends over model size, tokens on a sphere."""
+"""Figures: heat maps of the cosines over depth, trends over model size, tokens on a sphere.
+
+`results` are measurements (`Condensation`), which draw themselves with this module; so it imports nothing of theirs.
+"""
 
 from collections.abc import Sequence
 
@@ -8,8 +11,6 @@ from matplotlib import colormaps, style
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-
-from .condensation import Condensation
 
 DENSITY_LIMITS = (0, 10)  # colour limits of the paper's heat maps
 COSINE_LIMITS = (-0.25, 1.0)
@@ -36,7 +37,7 @@ def colours(n: int, name: str = "viridis") -> list[tuple[float, float, float]]:
     return [tuple(colour) for colour in colormaps[name](np.linspace(0, 1, n + 2)[1:-1])[:, :3].tolist()]
 
 
-def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = None, columns: int = 4) -> Figure:
+def heatmaps(results: Sequence, titles: Sequence[str] | None = None, columns: int = 4) -> Figure:
     """One heat map a model: density of the cosines (128 bins, red, 0 to 10) over depth, with the mean mu as a line.
 
     Columns of the image are the L + 1 entries, each 1 / (L + 1) wide, as in Fig. 2a of the paper. Without any result
@@ -66,7 +67,7 @@ def heatmaps(results: Sequence[Condensation], titles: Sequence[str] | None = Non
     return closed(figure)
 
 
-def _heatmap(axis, result: Condensation):
+def _heatmap(axis, result):
     entries = len(result.mu)
     low, high = _limits(result)
     image = axis.imshow(
@@ -87,14 +88,14 @@ def _heatmap(axis, result: Condensation):
     return image
 
 
-def _limits(result: Condensation) -> tuple[float, float]:
+def _limits(result) -> tuple[float, float]:
     """The paper's, but for a result of which more than 1 % of the pairs at an entry lie below them."""
     edges = np.linspace(-1, 1, result.histogram.shape[1] + 1)
     below = result.histogram[:, edges[1:] <= COSINE_LIMITS[0]].sum(1) * (edges[1] - edges[0])
     return (-1.0, COSINE_LIMITS[1]) if below.max() > 0.01 else COSINE_LIMITS
 
 
-def trends(families: dict[str, Sequence[Condensation]], columns: int = 4) -> Figure:
+def trends(families: dict[str, Sequence], columns: int = 4) -> Figure:
     """rho and tau over the models of each family in the order of size, with 95 % intervals over the texts (Fig. 2b)."""
     rows, columns = -(-len(families) // columns), min(columns, len(families))
     with plt.rc_context(STYLE):
@@ -113,7 +114,7 @@ def trends(families: dict[str, Sequence[Condensation]], columns: int = 4) -> Fig
     return closed(figure)
 
 
-def _trend(axis, results: Sequence[Condensation]) -> None:
+def _trend(axis, results: Sequence) -> None:
     place = np.arange(len(results))
     for name, label, colour in (("rho", "Spearman ρ", BLUE), ("tau", "Kendall τ", RED)):
         axis.plot(place, [getattr(r, name) for r in results], color=colour, marker="o", markersize=4, label=label)
@@ -123,7 +124,7 @@ def _trend(axis, results: Sequence[Condensation]) -> None:
     axis.set_xlim(-0.4, len(results) - 0.6)
 
 
-def depth_profiles(results: Sequence[Condensation], titles: Sequence[str] | None = None) -> Figure:
+def depth_profiles(results: Sequence, titles: Sequence[str] | None = None) -> Figure:
     """mu over layer fraction, one line a model, with its 95 % bootstrap interval over the texts."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
@@ -212,7 +213,7 @@ def _nothing() -> Figure:
     return closed(figure)
 
 
-def _names(results: Sequence[Condensation]) -> list[str]:
+def _names(results: Sequence) -> list[str]:
     return [result.name for result in results]
 
 
