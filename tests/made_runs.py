@@ -1,12 +1,54 @@
-"""Training runs that need no file, for `test_run_paths` and `test_width_plots`."""
+"""Training runs that need no training: made up, or those of the committed records."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from decondense import records
+from decondense.evaluate import Evaluation
 from decondense.records import Record
 from decondense.runs.run import Run
+
+NO_CHECK = records.beside_record([("mu before training", 0.0, 0.0, 0.01)])
+
+
+class Known(Run):
+    """A run that is its label, its seed, and what is known of it."""
+
+    mu = validation_loss = evaluation = curve = path = None
+
+    def __init__(self, label, seed, **known):
+        vars(self).update(label=label, seed=seed, **known)
+
+
+def by_seed(values, of):
+    """Runs with one number a seed: `values` by label, `of` what becomes of each number."""
+    return [Known(label, seed, **of(value)) for label, row in values.items() for seed, value in enumerate(row)]
+
+
+def scored(share, items=40):
+    """What is known of a run with this share of the items of each of two tasks right, always the same ones first."""
+    score = (np.arange(items) < round(share * items)).astype(float)
+    table = pd.DataFrame({"task": np.repeat(["a", "b"], items), "score": np.tile(score, 2)})
+    return {"evaluation": Evaluation(table.assign(logprob=table.score - 2.0), {})}
+
+
+def committed(room, changes):
+    """The runs behind the committed verdicts of a room, those verdicts, and the other records.
+
+    `changes` as the room's notebook has them: each run gets the label whose changes it has, the one with the most.
+    """
+    said = json.loads((records.committed_folder() / f"verdicts-{room}.json").read_text())
+    runs, others = [], []
+    for record in (records.read(records.committed_folder() / name) for name in said["records"]):
+        config = record.content["config"]
+        labels = [label for label, change in changes.items() if "steps" in config and config | change == config]
+        label = max(labels, key=lambda label: len(changes[label]), default=None)
+        others.append(record) if label is None else runs.append(Run(label, config["seed"], record))
+    runs.sort(key=lambda run: (list(changes).index(run.label), run.seed))
+    return runs, said["claims"], others
 
 
 def made(label, seed, losses, rate=1e-3, rho=None, width=None):

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import colormaps
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from decondense import plots
+from decondense.plots import BLUE, RED
 
 
 @pytest.fixture(autouse=True)
@@ -158,3 +159,80 @@ def test_a_grid_writes_each_text_in_its_field_in_ink_that_can_be_read():
     assert image.get_clim() == (0, 1)
     assert [label.get_text() for label in axis.get_xticklabels()] == ["x", "y"]
     assert axis.get_ylabel() == "row"
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def lines(axis):
+    """The lines with a name of their own."""
+    return {line.get_label(): line for line in axis.lines if not line.get_label().startswith("_")}
+
+
+def legend(axis):
+    return [text.get_text() for text in axis.get_legend().get_texts()]
+
+
+def test_doses_have_a_dot_a_seed_and_a_line_through_the_means():
+    table = pd.DataFrame({0: [0.9, 0.5, 0.1], 1: [0.7, np.nan, 0.3]}, index=["0", "0.1", "10"])
+    (axis,) = drawn(plots.doses(table, "mean cosine", "weight")).axes
+    *dots, mean = axis.lines
+    assert [line.get_linestyle() for line in dots] == ["None", "None"]
+    assert [line.get_color() for line in [*dots, mean]] == [BLUE, BLUE, RED]
+    np.testing.assert_array_equal(dots[1].get_ydata(), table[1])
+    np.testing.assert_allclose(mean.get_ydata(), [0.8, 0.5, 0.2])
+    assert mean.get_xdata().tolist() == [0, 1, 2]  # at equal distances
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "0.1", "10"]
+    assert (axis.get_xlabel(), axis.get_ylabel(), legend(axis)) == ("weight", "mean cosine", ["mean over seeds"])
+
+
+def test_layers_have_a_line_a_column():
+    table = pd.DataFrame({"a": [0.0, -0.1, -0.2], "b": [0.0, 0.1, 0.2]})
+    (axis,) = drawn(plots.by_layer(table, "mu minus that of the default")).axes
+    found = lines(axis)
+    assert legend(axis) == ["a", "b"]
+    np.testing.assert_array_equal(found["b"].get_xdata(), [0, 1, 2])
+    np.testing.assert_array_equal(found["b"].get_ydata(), table["b"])
+    assert axis.get_ylabel() == "mu minus that of the default"
+    assert axis.get_xlabel() == "entry of the residual stream"
+
+
+def test_curves_have_a_line_a_series_of_any_length():
+    series = {"train": pd.Series([5.0, 4.0, 3.5], [1, 2, 3]), "dispersion": pd.Series([5.5, 4.5], [1, 2])}
+    (axis,) = drawn(plots.curves(series, "step", "loss (nats)")).axes
+    assert legend(axis) == ["train", "dispersion"]
+    for name, line in lines(axis).items():
+        assert line.get_xdata().tolist() == series[name].index.tolist()
+        assert line.get_ydata().tolist() == series[name].tolist()
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("step", "loss (nats)")
+    assert len(axis.lines) == 2
+
+
+@pytest.mark.parametrize("published", [None, [0.5, -1.0, 2.0]])
+def test_differences_have_a_row_each_from_the_top(published):
+    rows = {"train": [1.0, 0.5, 1.5], "l2_repel": [-0.5, -1.0, 0.25], "none": [3.0, 2.0, 4.0]}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high"])
+    (axis,) = drawn(plots.differences(table, "points", published)).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["train", "l2_repel", "none"]
+    assert axis.get_yticks().tolist() == [2, 1, 0]
+    bars = axis.collections[0].get_segments()
+    np.testing.assert_allclose([bar[:, 0] for bar in bars], table[["low", "high"]])
+    np.testing.assert_allclose([bar[:, 1] for bar in bars], [[2, 2], [1, 1], [0, 0]])
+    found = lines(axis)
+    here = found["here, 95 % interval over items"]
+    assert here.get_xdata().tolist() == table["difference"].tolist()
+    assert here.get_ydata().tolist() == [2, 1, 0]
+    assert ("published" in found) == (published is not None)
+    if published is not None:
+        assert list(found["published"].get_xdata()) == published
+        assert to_rgb(found["published"].get_color()) == to_rgb(RED)
+    assert axis.get_xlabel() == "points"
+
+
+def test_differences_name_rows_of_two_levels_and_what_their_intervals_are_over():
+    index = pd.MultiIndex.from_product([["GPT-2", "Qwen3"], ["dispersion", "more"]])
+    table = pd.DataFrame({"difference": [1.0, 2, 3, 4], "low": [0.0, 1, 2, 3], "high": [2.0, 3, 4, 5]}, index=index)
+    (axis,) = drawn(plots.differences(table, "points", [1.17, np.nan, 1.17, np.nan], "seeds")).axes
+    assert [text.get_text() for text in axis.get_yticklabels()][:2] == ["GPT-2, dispersion", "GPT-2, more"]
+    assert set(lines(axis)) == {"here, 95 % interval over seeds", "published"}
+    assert np.nansum(lines(axis)["published"].get_xdata()) == pytest.approx(2.34)

@@ -1,4 +1,4 @@
-"""Figures: heat maps of the cosines over depth, trends over model size, tokens on a sphere.
+"""Figures that several chapters draw: cosines over depth, trends over size, training, doses, differences, spheres.
 
 `results` are measurements (`Condensation`), which draw themselves with this module; so it imports nothing of theirs.
 """
@@ -146,6 +146,69 @@ def lines(table: "pandas.DataFrame", ylabel: str, xlabel: str = "") -> Figure:
         names = [str(name) for name in table.index]
         axis.set_xticks(range(len(table)), names, rotation=30, ha="right")
         axis.legend(fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
+    return closed(figure)
+
+
+def curves(
+    series: "dict[str, pandas.Series]", xlabel: str, ylabel: str, marker: str = "", zero: bool = False
+) -> Figure:
+    """One line a series over its index; with a grey line at 0 where `zero` asks for it."""
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(5.5, 3.0), layout="constrained")
+        for (name, values), colour in zip(series.items(), colours(len(series), "colorblind"), strict=True):
+            axis.plot(values.index, values, label=name, color=colour, marker=marker, linewidth=1)
+        if zero:
+            axis.axhline(0, color="0.7", linewidth=0.8)
+        axis.set(xlabel=xlabel, ylabel=ylabel)
+        axis.legend(fontsize=8)
+    return closed(figure)
+
+
+def by_layer(table: "pandas.DataFrame", ylabel: str) -> Figure:
+    """One line a column over the entries 0..L of the residual stream."""
+    return curves(dict(table.items()), "entry of the residual stream", ylabel, marker=".", zero=True)
+
+
+def doses(table: "pandas.DataFrame", ylabel: str, xlabel: str) -> Figure:
+    """A quantity against a dose, one dot a seed and a line through their means; the doses are at equal distances.
+
+    `table` has one row per dose, in its order, and one column per seed (`runs.tables.by_seed`).
+    """
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(4.2, 3.0), layout="constrained")
+        at = np.arange(len(table))
+        for seed in table:
+            axis.plot(at, table[seed], "o", color=BLUE, markersize=4, alpha=0.6)
+        axis.plot(at, table.mean(axis=1), color=RED, linewidth=1, label="mean over seeds")
+        axis.set_xticks(at, table.index)
+        axis.set(xlabel=xlabel, ylabel=ylabel)
+        axis.legend(fontsize=8)
+    return closed(figure)
+
+
+def differences(
+    table: "pandas.DataFrame", xlabel: str, published: Sequence[float] | None = None, over: str = "items"
+) -> Figure:
+    """Differences with their 95 % intervals, one row each from the top, beside the published ones.
+
+    table
+        Columns difference, low, high; the index names the rows.
+    published
+        In the order of the rows; NaN draws nothing.
+    over
+        What the intervals are over, for the legend.
+    """
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(5.5, 0.45 * len(table) + 1.2), layout="constrained")
+        at = np.arange(len(table))[::-1]
+        axis.hlines(at, table["low"], table["high"], color=BLUE, linewidth=2, alpha=0.5)
+        axis.plot(table["difference"], at, "o", color=BLUE, markersize=5, label=f"here, 95 % interval over {over}")
+        if published is not None:
+            axis.plot(published, at, "D", color=RED, markersize=5, label="published")
+        axis.axvline(0, color="0.7", linewidth=0.8)
+        axis.set_yticks(at, [", ".join(name) if isinstance(name, tuple) else name for name in table.index])
+        axis.set(xlabel=xlabel, ylim=(-0.6, len(table) - 0.4))
+        figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     return closed(figure)
 
 

@@ -4,11 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from made_runs import NO_CHECK, Known, committed
 
 from decondense import corpora, measurement, models, records
 from decondense.chapters import fig5
 from decondense.chapters.fig5 import PAIRS, pair_claims, profile_distance, published
+from decondense.condensation import Condensation
 from decondense.corpora import streams
 from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
 from decondense.records import Record
@@ -99,3 +102,62 @@ def test_the_teacher_is_measured_on_the_windows_of_its_students(small_pocket, tm
 def test_a_run_without_a_teacher_is_refused():
     with pytest.raises(ValueError, match="The run 'logits' had no teacher"):
         fig5.teacher_of(student(None))
+
+
+# --- students ---------------------------------------------------------------------------------------------------------
+
+
+def taught(condensation, **kinds):
+    """Two seeds of each kind: what is added to the mean cosine of the last entry, and the last divergence logged."""
+    runs = []
+    for label, (shift, divergence) in {"cross-entropy": (0.0, 2.0), **kinds}.items():
+        for seed in (0, 1):
+            look = result(condensation, label, shift + 0.001 * seed)
+            curve = pd.DataFrame({"loss_distillation": [9.0, divergence + 0.01 * seed]})
+            known = {"mu": look.mu[None], "curve": curve, "validation_loss": 3.0, "look": lambda look=look: look}
+            runs.append(Known(label, seed, **known))
+    return runs
+
+
+KINDS = {"logits": (0.0, 1.0), "logits + dispersion": (-0.5, 1.0), "hidden states": (0.5, 1.0)}
+
+
+def test_students_are_compared_with_those_that_saw_the_text_alone(condensation):
+    teacher = result(condensation, "teacher", 0.5)
+    found = fig5.compared(taught(condensation, **KINDS), teacher)
+    assert list(found) == list(KINDS)
+    assert found["logits"]["ρ"].mean == 0
+    assert found["hidden states"]["to the teacher"].mean == pytest.approx(-0.5 / 4, abs=1e-3)
+    table = fig5.in_words(found, teacher)
+    assert list(table.index) == [*KINDS, "teacher itself"]
+    late = f"{teacher.mu[3:].mean():.3f}"  # of 5 entries
+    assert table.loc["teacher itself"].tolist() == [f"{teacher.rho:.3f}", f"{teacher.tau:.3f}", late, "", ""]
+    assert table.loc["hidden states", "to the teacher"].startswith("-0.125 [")
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, [REPRODUCED] * 7),
+        ({"logits": (-1.0, 3.0)}, [NOT_REPRODUCED] * 2 + [REPRODUCED] * 2 + [NOT_REPRODUCED] * 2 + [REPRODUCED]),
+        ({"hidden states": (-1.0, 1.0)}, [REPRODUCED] * 2 + [NOT_REPRODUCED] * 2 + [REPRODUCED] * 2 + [NOT_REPRODUCED]),
+    ],
+)
+def test_verdicts(condensation, changed, expected):
+    runs = taught(condensation, **KINDS | changed)
+    claims = fig5.claims([], runs, result(condensation, "teacher", 0.5), NO_CHECK)
+    assert [claim.verdict.word for claim in claims[2:9]] == expected
+    assert claims[9].claim == "every check run agrees with its record"
+
+
+def test_committed_runs_give_the_committed_verdicts():
+    logits = {"teacher": "pocket-medium", "kind": "logits", "share": 0.5, "temperature": 2.0}
+    changes = {
+        "cross-entropy": {"distillation": logits | {"share": 0.0}},
+        "logits": {"distillation": logits},
+        "logits + dispersion": {"distillation": logits, "loss": "dispersion"},
+        "hidden states": {"distillation": logits | {"kind": "hidden", "temperature": None}},
+    }
+    runs, said, (teacher,) = committed("fig5", changes)
+    claims = fig5.claims([], runs, Condensation.load(teacher.arrays), NO_CHECK)
+    assert [claim.as_dict() for claim in claims][:9] == said[:9]

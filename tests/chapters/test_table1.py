@@ -1,18 +1,32 @@
-"""Losses probed at real layers: a toy model and text, and the record that keeps the numbers."""
+"""What losses push: a toy model and text with the record that keeps the numbers, a cone of tokens, claims, figures."""
 
+import base64
 import json
+import re
+from html.parser import HTMLParser
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
-from decondense import corpora, models
+from decondense import corpora, metrics, models, records
 from decondense.chapters import table1
 from decondense.losses import forces
 from decondense.models import pocket
+from decondense.paper.verdicts import NOT_REPRODUCED, REPRODUCED
+from decondense.plots import RED
 
 NAMES = ["dispersion", "l2_repel"]
+CLOUD = forces.cloud(9)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open():
+    yield
+    assert plt.get_fignums() == []
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +121,135 @@ def test_only_a_pocket_model_has_tokens_to_train_on(monkeypatch, tiny_gpt2):
 def test_unknown_loss_is_an_error():
     with pytest.raises(ValueError, match="Unknown loss 'dispersal'"):
         probed(names=["dispersal"])
+
+
+# --- a cone of tokens -----------------------------------------------------------------------------------------------
+
+
+def flows(names=NAMES, steps=7):
+    return {name: forces.flow(name, CLOUD, steps) for name in names}
+
+
+def test_what_becomes_of_the_cone():
+    made = flows()
+    table = table1.what_becomes(CLOUD, made)
+    assert list(table.index) == [*NAMES, "before"]
+    last = torch.from_numpy(made["l2_repel"][-1])
+    expected = [metrics.mean_cosine(last).off_diagonal, forces.elongation(last.numpy()), last.norm(dim=1).mean()]
+    expected.append(forces.radial_share("l2_repel", CLOUD))
+    assert table.loc["l2_repel"].tolist() == pytest.approx([float(value) for value in expected])
+    assert table.loc["before", "mean norm"] == pytest.approx(1)
+    assert np.isnan(table.loc["before", "radial share of the force"])
+
+
+# --- claims ---------------------------------------------------------------------------------------------------------
+
+TURNED = {"force": -1.0, "elongation": 3.0, "mean cosine": 0.9, "change of norm in %": 1.0}  # against every claim
+
+
+def claims(turned=()):
+    """On tables for which every claim holds, but for those columns that are turned."""
+    value = lambda name, holds: TURNED[name] if name in turned else holds
+    push = value("force", 1.0)
+    angles = pd.DataFrame({"dispersion": push, "orthogonalization": [push, 0.0 if push > 0 else 0.1]}, index=[45, 135])
+    after = [value("elongation", 1.0), value("mean cosine", 0.0)]
+    table = pd.DataFrame({"decorrelation": after, "l2_repel": after, "before": [2.0, 0.5]}).T
+    table.columns = ["elongation", "mean cosine"]
+    layer = pd.DataFrame({"change of norm in %": [value("change of norm in %", -5.0)]}, index=["l2_repel"])
+    return table1.claims(angles, table, layer)
+
+
+@pytest.mark.parametrize(
+    ("turned", "fail"),
+    [([], []), (["force"], [0, 1, 2]), (["elongation"], [3]), (["mean cosine"], [4]), (["change of norm in %"], [5])],
+)
+def test_each_claim_rests_on_its_column(turned, fail):
+    expected = [NOT_REPRODUCED if number in fail else REPRODUCED for number in range(6)]
+    assert [claim.verdict.word for claim in claims(turned)] == expected
+
+
+def test_committed_verdicts_are_those_of_the_losses():
+    """All but the last, which is of a real layer: the forces need no record."""
+    names = ["dispersion", "decorrelation", "l2_repel", "orthogonalization"]
+    cloud = forces.cloud()
+    table = table1.what_becomes(cloud, {name: forces.flow(name, cloud) for name in names})
+    layer = pd.DataFrame({"change of norm in %": [-5.0]}, index=["l2_repel"])
+    found = table1.claims(forces.by_angle(names), table, layer)
+    said = json.loads((records.committed_folder() / "verdicts-table1.json").read_text())["claims"]
+    assert [claim.as_dict() for claim in found][:5] == said[:5]
+    assert found[5].claim == said[5]["claim"]
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def test_forces_are_divided_by_their_largest_size():
+    table = pd.DataFrame({"a": [1.0, -4.0, 2.0], "b": [0.1, 0.2, 0.1], "none": 0.0}, index=[10, 90, 170])
+    figure = table1.force_curves(table)
+    figure.canvas.draw()
+    a, b, none = (line.get_ydata() for line in figure.axes[0].lines[:3])
+    np.testing.assert_allclose(a, [0.25, -1, 0.5])
+    np.testing.assert_allclose(b, [0.5, 1, 0.5])
+    assert np.isnan(none).all()
+
+
+@pytest.mark.parametrize("names", [NAMES, ["orthogonalization"]])
+def test_vector_fields_have_a_dot_and_an_arrow_for_each_token(names):
+    figure = table1.vector_fields(names, CLOUD, length=0.3)
+    figure.canvas.draw()
+    assert [axis.get_title() for axis in figure.axes] == names
+    for axis, name in zip(figure.axes, names, strict=True):
+        _, dots, arrows = axis.collections
+        np.testing.assert_allclose(np.stack(dots._offsets3d, axis=1), CLOUD)
+        assert to_hex(arrows.get_color()[0]) == RED
+        heads, tails = np.stack(arrows._segments3d[:9], axis=1)  # the shafts come first
+        push = forces.force(name, CLOUD).numpy()
+        np.testing.assert_allclose(tails, CLOUD)
+        np.testing.assert_allclose(heads - tails, push / np.linalg.norm(push, axis=1).max() * 0.3)
+
+
+def test_no_force_is_drawn_without_a_warning():
+    table1.vector_fields(["orthogonalization"], torch.eye(3, dtype=torch.float64)).canvas.draw()
+
+
+class Page(HTMLParser):
+    """The attributes of each element by its name."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements = {}
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.setdefault(tag, []).append(dict(attrs))
+
+
+def frames(html):
+    return re.findall(r'frames\[\d+\] = "(data:image/png;base64,[^"]*)"', html)
+
+
+def test_the_animation_has_a_frame_every_so_many_steps_and_first_shows_the_last():
+    html = table1.animation(flows(), every=3).data
+    images = frames(html)
+    assert len(set(images)) == 3  # steps 0, 3, 6
+    for image in images:
+        assert base64.b64decode(image.split(",")[1], validate=True).startswith(b"\x89PNG")
+    (shown,) = Page(html).elements["img"]
+    assert shown["src"] == images[-1]
+    assert shown["alt"]
+
+
+def test_the_animation_needs_nothing_from_outside():
+    html = re.sub(r"base64,[^\"]*", "", table1.animation(flows(steps=1)).data)
+    assert not re.search(r"https?:|//[a-z]|<link|url\(|src=\"(?!data:)", html)
+    assert "fa-" not in html
+    elements = Page(html).elements
+    assert len(elements["button"]) == 9
+    assert "i" not in elements
+
+
+def test_two_animations_on_one_page_have_ids_of_their_own():
+    first, second = (Page(table1.animation(flows(steps=1)).data) for _ in range(2))
+    ids = lambda page: {entry["id"] for tag in page.elements.values() for entry in tag if "id" in entry}
+    assert len(ids(first)) == len(ids(second)) > 0
+    assert not ids(first) & ids(second)

@@ -1,28 +1,21 @@
-"""Differences over seeds against scipy and simulation, and the rules on their borders."""
+"""Differences over seeds against scipy and simulation, claims, and figures that show what the tables hold."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_runs import NO_CHECK, Known, by_seed, committed
 from scipy import stats
 
 from decondense.chapters import table5
 from decondense.paper.verdicts import NOT_REPRODUCED, REPRODUCED
-from decondense.runs.run import Run
 from decondense.stats import Interval
-
-
-class Made(Run):
-    """A run that is its label, its seed and a number."""
-
-    def __init__(self, label, seed, value):
-        self.__dict__.update(label=label, seed=seed, value=value)
 
 
 def made(values):
     """Runs with one quantity: a row of values a label, one a seed."""
-    return [Made(label, seed, float(value)) for label, row in values.items() for seed, value in enumerate(row)]
+    return by_seed(values, lambda value: {"value": float(value), "validation_loss": float(value)})
 
 
 @pytest.fixture
@@ -108,7 +101,7 @@ def test_claims_of_the_paper_and_of_this_book(monkeypatch):
         names=["model", "condition", "quantity"],
     )
     rows = pd.DataFrame({"difference": -2.0, "low": -3.0, "high": -1.0, "p": 0.01}, index=index)
-    ours, more = table5.claims(rows, "dispersion", 0.05), table5.claims(rows, "more", 0.05)
+    ours, more = table5.condition_claims(rows, "dispersion", 0.05), table5.condition_claims(rows, "more", 0.05)
     expected = [REPRODUCED, REPRODUCED, REPRODUCED, NOT_REPRODUCED]
     assert [claim.verdict.word for claim in ours] == [claim.verdict.word for claim in more] == expected
     assert ours[3].published == "+1.17, one run each"
@@ -119,3 +112,71 @@ def test_claims_of_the_paper_and_of_this_book(monkeypatch):
     assert "below 0" in ours[2].rule
     assert "above 0" in ours[3].rule
     assert ours[3].here == "GPT-2 -2.000 [-3.000, -1.000]; Qwen3 -2.000 [-3.000, -1.000]"
+
+
+CHANGES = {
+    "train": {},
+    "dispersion": {"loss": "dispersion", "weight": 0.1},
+    "dispersion, weight 1": {"loss": "dispersion", "weight": 1.0},
+}
+
+
+def test_committed_runs_give_the_committed_verdicts():
+    every, said, _ = committed("table5", CHANGES)
+    kind = lambda run: run.record.content["config"]["shape"]["architecture"]
+    names = {"GPT-2": "GPT2Config", "Qwen3": "Qwen3Config"}
+    runs = {name: [run for run in every if kind(run) == architecture] for name, architecture in names.items()}
+    found = table5.claims(table5.comparisons(runs), runs, NO_CHECK)
+    assert [claim.as_dict() for claim in found][:9] == said[:9]
+    table = table5.spread_table(runs).iloc[:, 0]
+    assert [f"{name.removeprefix('here, ')} {table[name]}" for name in table.index[2:]] == said[8]["here"][7:].split(
+        "; "
+    )
+    assert table["allowed"] in said[8]["why"]
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+STEPS = [0, 1, 10, 100]
+
+
+def followed(seeds=3):
+    rng = np.random.default_rng(0)
+    path = lambda: pd.DataFrame({"step": STEPS, "validation_loss": rng.normal(size=4), "rho": rng.normal(size=4)})
+    labels = ("train", "dispersion")
+    return {
+        name: [Known(label, seed, path=path()) for label in labels for seed in range(seeds)]
+        for name in ("GPT-2", "Qwen3")
+    }
+
+
+def test_along_shows_means_and_ranges_by_model_and_quantity():
+    runs = followed()
+    figure = table5.along(runs, {"validation_loss": "validation loss", "rho": "ρ"})
+    axes = np.reshape(figure.axes, (2, 2))
+    assert [axis.get_title() for axis in axes[0]] == ["GPT-2", "Qwen3"]
+    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["validation loss", "ρ"]
+    paths = np.array([run.path["rho"] for run in runs["Qwen3"] if run.label == "dispersion"])
+    line, band = axes[1, 1].lines[1], axes[1, 1].collections[1]
+    np.testing.assert_allclose(line.get_ydata(), paths.mean(0))
+    assert line.get_xdata().tolist() == [0.5, 1, 10, 100]
+    edges = band.get_paths()[0].vertices[:, 1]
+    assert (edges.min(), edges.max()) == pytest.approx((paths.min(), paths.max()))
+    assert [text.get_text() for text in axes[1, 1].get_xticklabels()] == ["0", "1", "10", "100"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["train", "dispersion"]
+
+
+def test_one_model_and_one_quantity():
+    runs = followed(seeds=1)
+    figure = table5.along({"GPT-2": runs["GPT-2"]}, {"rho": "ρ"})
+    assert len(figure.axes) == 1
+
+
+def test_the_published_gain_is_beside_the_condition_of_the_paper():
+    index = pd.MultiIndex.from_product([["GPT-2", "Qwen3"], ["dispersion", "more"], ["acc (%)", "ρ"]])
+    index.names = ["model", "condition", "quantity"]
+    table = pd.DataFrame({"difference": np.arange(8.0), "low": -1.0, "high": 9.0}, index=index)
+    (axis,) = table5.gains(table).axes
+    here, published = axis.lines[:2]
+    assert list(here.get_xdata()) == [0, 2, 4, 6]
+    np.testing.assert_allclose(published.get_xdata(), [1.17, np.nan, 1.17, np.nan])

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_runs import by_seed
 from scipy import stats as scipy_stats
 
 from decondense import stats
@@ -237,3 +238,20 @@ def test_flip_share_of_closed_cases():
     assert tables.flip_share(a, 1 - a) == 1
     assert tables.flip_share(a, b) == 0.5
     assert tables.flip_share(np.concatenate([a, b]), a) == 0.25
+
+
+# --- labels, and profiles of the mean cosine --------------------------------------------------------------------------
+
+
+def test_first_run_of_each_label(losses):
+    found = tables.first(losses)
+    assert list(found) == ["none", "a", "b"]
+    assert {run.seed for run in found.values()} == {0}
+
+
+def test_mean_cosines_against_those_of_the_baseline():
+    rows = {"train": [[0.1, 0.2], [0.3, 0.2]], "a": [[0.5, 0.0]]}
+    runs = by_seed(rows, lambda last: {"mu": np.array([[9.0, 9.0], last])})
+    table = tables.mu_against(runs, "train")
+    assert list(table) == ["a"]
+    np.testing.assert_allclose(table["a"], [0.3, -0.2])

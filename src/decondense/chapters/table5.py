@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.stats import chi2
 
-from .. import paper, stats
-from ..paper.claims import Claim
-from ..paper.verdicts import ABOVE_0, BELOW_0, not_raised, on_one_side
+from .. import paper, plots, stats
+from ..paper.claims import Claim, check_claim, number
+from ..paper.verdicts import ABOVE_0, BELOW_0, BEYOND, beyond_spread, not_raised, on_one_side
+from ..plots import STYLE, closed
 from ..runs import tables
 from ..runs.run import Run
 from ..runs.tables import Quantity
@@ -28,7 +31,7 @@ NOT_RAISED = (
 )
 
 QUANTITIES: dict[str, Quantity] = {  # after the last step
-    "late-half μ": lambda run: run.late_half(),
+    "late-half μ": Run.late_half,
     "ρ": lambda run: run.look().rho,
     "τ": lambda run: run.look().tau,
     "validation loss": lambda run: run.validation_loss,
@@ -90,6 +93,11 @@ def published() -> pd.DataFrame:
     return found.assign(difference=found.dispersion - found.train)
 
 
+def published_gain() -> float:
+    """The difference of the two printed averages, in points."""
+    return float(published().difference["average"])
+
+
 def largest_spread(gain: float) -> float:
     """The spread from run to run at which the difference of two single runs is 1.96 of its standard errors.
 
@@ -98,7 +106,49 @@ def largest_spread(gain: float) -> float:
     return gain / (1.96 * 2**0.5)
 
 
-def claims(compared: pd.DataFrame, label: str, one_percent: float) -> list[Claim]:
+def spreads(runs: Mapping[str, Sequence[Run]]) -> dict[str, tuple[float, Interval]]:
+    """`spread` of the average on the benchmarks, a model each."""
+    return {name: spread(trained, QUANTITIES["acc (%)"]) for name, trained in runs.items()}
+
+
+def spread_table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """The spread that the published gain allows, the largest that Table 2 prints for the model, and those seen here."""
+    printed = paper.table("table2_midtraining").query("model == 'Qwen3-0.6B' and benchmark == 'average'")["std"].max()
+    rows = {"allowed": f"{largest_spread(published_gain()):.2f}", "Table 2, Qwen3-0.6B": f"{printed:.2f}"}
+    rows |= {f"here, {name}": number(*found) for name, found in spreads(runs).items()}
+    return pd.Series(rows, name="standard deviation (points)").to_frame()
+
+
+# --- paper against here ---------------------------------------------------------------------------------------------
+
+
+def claims(compared: pd.DataFrame, runs: Mapping[str, Sequence[Run]], check: pd.DataFrame) -> list[Claim]:
+    """Four claims on each condition, one on the spread from run to run, and the check run.
+
+    compared
+        `comparisons` of the runs.
+    check
+        The table of `grid.check_run`.
+    """
+    least = min(run.validation_loss for trained in runs.values() for run in trained if run.label == "train")
+    found, gain = spreads(runs), published_gain()
+    here = "; ".join(f"{name} {number(*one)}" for name, one in found.items())
+    by_chance = Claim(
+        claim="the published gain of one run is more than small runs here differ by",
+        published=f"{gain:+.2f}, one run each",
+        here=f"spread {here}",
+        rule=BEYOND,
+        verdict=beyond_spread(largest_spread(gain), [interval for _, interval in found.values()]),
+    )
+    conditions = compared.index.unique("condition")
+    return [
+        *(claim for label in conditions for claim in condition_claims(compared, label, 0.01 * least)),
+        by_chance,
+        check_claim(check),
+    ]
+
+
+def condition_claims(compared: pd.DataFrame, label: str, one_percent: float) -> list[Claim]:
     """Four claims on one condition of `comparisons`.
 
     one_percent
@@ -108,7 +158,7 @@ def claims(compared: pd.DataFrame, label: str, one_percent: float) -> list[Claim
     The condition `dispersion` is that of the paper; others are this book's own.
     """
     ours = label != "dispersion"
-    gain = "not stated" if ours else f"{published().difference['average']:+.2f}, one run each"
+    gain = "not stated" if ours else f"{published_gain():+.2f}, one run each"
     found = {name: intervals(compared, label, name) for name in QUANTITIES}
     here = {name: in_words(compared, label, name) for name in QUANTITIES}
     loss, acc, mu = "validation loss", "acc (%)", "late-half μ"
@@ -141,3 +191,50 @@ def in_words(compared: pd.DataFrame, condition: str, quantity: str) -> str:
         f"{row.Index} {tables.text(Mean(row.difference, Interval(row.low, row.high), row.p), 3)}"
         for row in rows.itertuples()
     )
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def along(runs: Mapping[str, Sequence[Run]], columns: Mapping[str, str]) -> Figure:
+    """Columns of `Run.path` against the steps (logarithmic; step 0 is left of them), mean and range over seeds.
+
+    One row of panels for each of `columns` (name of the column to label of the axis), one column a model.
+    """
+    labels = list(tables.first([run for trained in runs.values() for run in trained]))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            len(columns), len(runs), figsize=(3.1 * len(runs) + 0.6, 2.1 * len(columns) + 0.7),
+            squeeze=False, sharex="col", layout="constrained",
+        )  # fmt: skip
+        for row, (name, label) in zip(axes, columns.items(), strict=True):
+            for axis, trained in zip(row, runs.values(), strict=True):
+                _paths(axis, trained, name, labels)
+            row[0].set_ylabel(label)
+        for axis, model in zip(axes[0], runs, strict=True):
+            axis.set_title(model)
+        for axis in axes[-1]:
+            axis.set_xlabel("step")
+        handles, names = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, names, fontsize=8, loc="outside lower center", ncols=len(labels))
+    return closed(figure)
+
+
+def _paths(axis, trained: Sequence[Run], name: str, labels: Sequence[str]) -> None:
+    steps = trained[0].path["step"].to_numpy()
+    at = np.where(steps == 0, 0.5, steps)
+    for label, colour in zip(labels, plots.colours(len(labels), "colorblind"), strict=True):
+        values = np.array([run.path[name] for run in trained if run.label == label])
+        axis.plot(at, values.mean(0), color=colour, linewidth=1, marker=".", markersize=4, label=label)
+        axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+    axis.set_xscale("log")
+    shown = [step for step in (1, 10, 100, 1_000, 10_000) if step <= steps[-1]]
+    axis.set_xticks([0.5, *shown], ["0", *map(str, shown)])
+    axis.minorticks_off()
+
+
+def gains(compared: pd.DataFrame) -> Figure:
+    """The differences of the average on the benchmarks, with the published one beside the condition of the paper."""
+    table = compared.xs("acc (%)", level="quantity")
+    printed = [published_gain() if label == "dispersion" else np.nan for _, label in table.index]
+    return plots.differences(table, "acc minus that of train (percentage points)", printed, "seeds")

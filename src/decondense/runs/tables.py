@@ -25,6 +25,22 @@ def by_seed(runs: Sequence[Run], quantity: Quantity) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def first(runs: Sequence[Run]) -> dict[str, Run]:
+    """The first run of each label, by label, in the order of the runs."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        found.setdefault(run.label, run)
+    return found
+
+
+def mu_against(runs: Sequence[Run], baseline: str) -> pd.DataFrame:
+    """Mean cosine after the last step minus that of `baseline`, both means over their seeds: entries 0..L by label."""
+    ends = pd.DataFrame(
+        {label: np.mean([run.mu[-1] for run in runs if run.label == label], 0) for label in first(runs)}
+    )
+    return ends.drop(columns=baseline).sub(ends[baseline], axis=0)
+
+
 def summary(runs: Sequence[Run], quantities: dict[str, Quantity]) -> pd.DataFrame:
     """Mean over the seeds of each quantity, with its standard deviation (ddof = 1) as text, one row a label."""
     columns = {}
