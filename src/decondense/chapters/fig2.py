@@ -22,7 +22,7 @@ def families(pretrained: Survey, trained: Survey, untrained: Survey) -> dict[str
 
 
 def table(groups: Mapping[str, Sequence[Measured]]) -> pd.DataFrame:
-    """One row a model: entries, rho and tau with their intervals, mu of the last entry, and where the weights are from."""
+    """One row a model: entries, rho and tau with their intervals, mu of the last entry, the source of the weights."""
     rows = []
     for family, members in groups.items():
         for result, record in members:
