@@ -1,4 +1,7 @@
-"""Figures of models that differ in one size: readings by label, profiles over depth, paths over the loss."""
+"""Fig. 3: the width of the MLP, in runs that differ in nothing else: tables, figures and claims.
+
+A table of readings is one of `runs.readings`; here a label is a width.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,16 +10,115 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..paper.claims import OWN, Claim
+from .. import metrics, paper
+from ..paper.claims import OWN, Claim, check_claim
+from ..paper.trends import published_trend
 from ..paper.verdicts import FALLS, falls_with_size
 from ..plots import BLUE, RED, STYLE, closed, colours
-from ..runs import readings as run_paths
-from ..runs.readings import SYMBOLS
+from ..runs.readings import SYMBOLS, at_checkpoint, at_loss, by_seed, chain, common_loss, differences, learning_rate
 from ..runs.run import Run
 
+FAMILY = "GPT2-like (controlled)"  # the paper's name for its four models
+COMPARED = ("paper-like rate", "tuned rate", "same loss")  # tables of readings that carry claims, the paper's first
 
-def readings(tables: Mapping[str, pd.DataFrame], xlabel: str) -> Figure:
-    """A column of panels a table of readings (`run_paths`): rho and tau above, late-half mu below.
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def rates(learning_rates: Sequence[float], steps: int, tokens: int) -> pd.DataFrame:
+    """Learning rate x steps, how far Adam can move a weight: the paper's, and that of runs with so many steps here."""
+    settings = paper.table("tableS1_settings").query("experiment == 'controlled_gpt2'").set_index("setting").value
+    seen = float(settings.training_tokens)
+    rows = {"paper": (float(settings.learning_rate), seen / float(settings.effective_batch_tokens), seen)}
+    rows |= {f"here, rate {i}": (rate, steps, tokens) for i, rate in enumerate(learning_rates, start=1)}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["learning rate", "steps", "tokens"])
+    return table.assign(**{"rate × steps": table["learning rate"] * table.steps})
+
+
+def by_rate(runs: Sequence[Run], quantities: Sequence[str]) -> pd.DataFrame:
+    """Means over the seeds after the last step: one row a width, one column a quantity and learning rate."""
+    return at_checkpoint(runs).pivot_table(index="label", columns="learning_rate", values=list(quantities), sort=False)
+
+
+def losses(runs: Sequence[Run]) -> pd.DataFrame:
+    """Validation loss (nats a token), mean over the seeds: a row a width, a column a rate, and `before training`."""
+    table = by_rate(runs, ["validation_loss"])["validation_loss"].rename_axis("MLP width")
+    return table.assign(**{"before training": at_checkpoint(runs, 0).validation_loss.mean()})
+
+
+def means(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Means over the seeds of each table of readings, one below the other."""
+    columns = ["learning_rate", "step", "validation_loss", *SYMBOLS]
+    each = {name: table.groupby("label", sort=False)[columns].mean() for name, table in tables.items()}
+    return pd.concat(each, names=["", "width"])
+
+
+def at_one_rate(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
+    """For each learning rate two tables of readings: after the last step, and at the lowest loss all its runs reach."""
+    tables = {}
+    for rate in dict.fromkeys(map(learning_rate, runs)):
+        alike = [run for run in runs if learning_rate(run) == rate]
+        tables[f"{rate:g}, end"] = at_checkpoint(alike)
+        tables[f"{rate:g}, same loss"] = at_loss(alike, common_loss(alike))
+    return tables
+
+
+def mean_mu(runs: Sequence[Run]) -> pd.DataFrame:
+    """mu after the last step, mean over the seeds: one row an entry, one column a label."""
+    labels = dict.fromkeys(run.label for run in runs)
+    return pd.DataFrame({label: np.mean([run.mu[-1] for run in runs if run.label == label], 0) for label in labels})
+
+
+def published_mu() -> pd.DataFrame:
+    """Mean cosines read off the heat maps of Fig. 3a: one row an entry, one column a width."""
+    return pd.DataFrame({
+        model.removeprefix("MLP"): paper.mean_cosines("Fig3a", model).cosine_mean
+        for model in paper.trend("Fig3", "spearman", FAMILY).model
+    })  # fmt: skip
+
+
+def published() -> pd.DataFrame:
+    """Fig. 3 as a table of readings: rho and tau of 3b, late-half mu of 3a; the only seed is 0."""
+    mu = published_mu()
+    half = metrics.mean_of_last(mu.T.to_numpy(), None)
+    rho, tau = (paper.trend("Fig3", metric, FAMILY).value for metric in ("spearman", "kendall"))
+    return pd.DataFrame({"label": mu.columns, "seed": 0, "rho": rho, "tau": tau, "late_half": half})
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+
+
+def claims(tables: Mapping[str, pd.DataFrame], check: pd.DataFrame) -> list[Claim]:
+    """The wider, the lower each of `SYMBOLS`, in each table of `COMPARED`; and the check run agrees with its record."""
+    there, half = published_trend("Fig3", FAMILY), published().late_half
+    said = {name: ("Fig. 3b", text) for name, text in there.items()}
+    said["late_half"] = ("Fig. 3a", " → ".join(f"{value:.2f}" for value in half) + " (means of the heat maps)")
+    found = [
+        _falls(name, tables[name], quantity, *(said[quantity] if name == COMPARED[0] else (OWN, "not stated")))
+        for name in COMPARED
+        for quantity in SYMBOLS
+    ]
+    return [*found, check_claim(check)]
+
+
+def _falls(where: str, readings: pd.DataFrame, quantity: str, source: str, there: str) -> Claim:
+    """By the rule `FALLS`, with intervals over the seeds in place of those over texts."""
+    end, steps = differences(readings, quantity)
+    return Claim(
+        claim=f"{where}: the wider the MLP, the lower {SYMBOLS[quantity]}",
+        source=source,
+        published=there,
+        here=chain(readings, quantity),
+        rule=f"{FALLS}; over seeds",
+        verdict=falls_with_size(end.interval, [step.interval for step in steps]),
+    )
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def trends(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """A column of panels a table of readings (`runs.readings`): rho and tau above, late-half mu below.
 
     A dot a seed, a line through the means over the seeds; labels stand at equal distances.
     """
@@ -25,7 +127,7 @@ def readings(tables: Mapping[str, pd.DataFrame], xlabel: str) -> Figure:
         figure, axes = plt.subplots(2, len(tables), sharey="row", **size)
         for (title, table), (above, below) in zip(tables.items(), axes.T, strict=True):
             for axis, name, colour in ((above, "rho", BLUE), (above, "tau", RED), (below, "late_half", "0.35")):
-                _dots(axis, run_paths.by_seed(table, name), colour, SYMBOLS[name])
+                _dots(axis, by_seed(table, name), colour, SYMBOLS[name])
             above.axhline(0, color="0.8", linewidth=0.8, zorder=0)
             above.set_title(title)
         axes[0, 0].set_ylim(axes[0, 0].get_ylim()[0], 1.05)  # limits last: they end the autoscaling of the whole row
@@ -33,7 +135,7 @@ def readings(tables: Mapping[str, pd.DataFrame], xlabel: str) -> Figure:
         axes[0, 0].set_ylabel("rank correlation of μ with depth")
         axes[1, 0].set_ylabel(SYMBOLS["late_half"])
         axes[0, 0].legend(fontsize=8)
-        figure.supxlabel(xlabel, fontsize=9)
+        figure.supxlabel("width of the MLP", fontsize=9)
     return closed(figure)
 
 
@@ -80,32 +182,3 @@ def paths(runs: Sequence[Run], loss: float) -> Figure:
         axes[1].set_ylim(0, None)
         axes[1].legend(fontsize=8)
     return closed(figure)
-
-
-def falling_claims(
-    where: str, what: str, readings: pd.DataFrame, published: Mapping[str, tuple[str, str]] | None = None
-) -> list[Claim]:
-    """One claim for each of `SYMBOLS`: it falls over the labels, by the rule `FALLS` with intervals over the seeds.
-
-    where, what
-        The two parts of the claim, such as "tuned rate" and "the wider the MLP, the lower".
-    published
-        For a quantity its source and what the paper has; the others are claims of this book.
-    """
-    claims = []
-    for quantity, symbol in SYMBOLS.items():
-        source, there = (published or {}).get(quantity, (OWN, "not stated"))
-        end, steps = run_paths.differences(readings, quantity)
-        verdict = falls_with_size(end.interval, [step.interval for step in steps])
-        here = run_paths.chain(readings, quantity)
-        claims.append(
-            Claim(
-                claim=f"{where}: {what} {symbol}",
-                source=source,
-                published=there,
-                here=here,
-                rule=f"{FALLS}; over seeds",
-                verdict=verdict,
-            )
-        )
-    return claims
