@@ -1,7 +1,6 @@
 """Timing: turns, ratios within a round, peaks that belong to one call, and a process that answers."""
 
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -12,19 +11,28 @@ from decondense.base import timing
 MIB = 2**20
 
 
-def test_cases_take_turns_and_the_warm_round_is_not_counted():
+@pytest.fixture
+def quick(monkeypatch):
+    """No collection of garbage before each call, which takes long beside all that these tests import."""
+    monkeypatch.setattr(timing, "_reset_peak", lambda: None)
+
+
+def test_cases_take_turns_and_the_warm_round_is_not_counted(quick):
     order = []
     rows = timing.interleaved({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3, warm=2)
     assert order == ["a", "b"] * 5
     assert [list(row) for row in rows] == [["a", "b"]] * 3
 
 
-def test_seconds_are_those_of_the_call():
-    rows = timing.interleaved({"long": lambda: time.sleep(0.05), "short": lambda: None}, 2, warm=0)
-    table = timing.seconds(rows)
-    assert table.shape == (2, 2)
-    assert table["long"].between(0.05, 0.5).all()
-    assert table["short"].between(0, 0.04).all()
+def test_seconds_are_those_of_the_call(quick, monkeypatch):
+    clock = [100.0]
+
+    def passes(seconds):
+        clock[0] += seconds
+
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    rows = timing.interleaved({"long": lambda: passes(5), "short": lambda: passes(2)}, 2, warm=0)
+    assert timing.seconds(rows).to_dict("list") == {"long": [5, 5], "short": [2, 2]}
 
 
 def test_another_measure_can_be_given():
@@ -45,8 +53,7 @@ def test_peak_belongs_to_one_call():
     assert peaks["nothing"] < 3
 
 
-def test_unknown_peaks_are_nan(monkeypatch):
-    monkeypatch.setattr(timing, "_reset_peak", lambda: None)
+def test_unknown_peaks_are_nan(quick):
     rows = timing.interleaved({"a": lambda: None}, 1)
     assert rows[0]["a"].bytes is None
     assert np.isnan(timing.mebibytes(rows)["a"])

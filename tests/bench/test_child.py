@@ -59,7 +59,7 @@ def test_given_stream_gives_hidden_states_as_a_model_does(loaded):
 @pytest.mark.parametrize("case", ["forward", "mean cosine", "pooled", "averaged"])
 def test_each_case_has_a_cost(case):
     seconds, _ = child.answer(do=case, texts=3)["cost"]
-    assert 0 < seconds < 10
+    assert seconds > 0
 
 
 def test_both_sides_give_the_same_numbers(peer):

@@ -16,6 +16,7 @@ TOKENS = {"bos_token_id": 0, "eos_token_id": 0}
 @pytest.fixture(autouse=True)
 def _one_thread_as_before(monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
+    monkeypatch.setattr(torch.compiler, "reset", lambda: None)  # imports the compiler
     monkeypatch.setattr(torch, "compile", lambda f, dynamic: f)  # a minute of compiling shows nothing here
 
 

@@ -46,8 +46,8 @@ def test_start_is_timed(monkeypatch):
     monkeypatch.setattr(__main__, "_corpus", lambda: None)
     results = __main__.start(rounds=1).content["results"]
     seconds = timing.seconds(results["rows"]).iloc[0]
-    assert 0 < seconds["bare Python"] < seconds["decondense --help"]
     assert list(seconds.index) == ["bare Python", "import decondense", "decondense --help"]
+    assert seconds.gt(0).all()
     assert len(results["corpus"]) == 1
 
 

@@ -211,7 +211,13 @@ def test_docstrings_keep_code_and_list_their_errors():
 # --- the whole book -------------------------------------------------------------------------------------------------
 
 
-def test_build_gives_a_book_that_needs_no_network(repository, offline):
+def test_build_gives_a_book_that_needs_no_network_and_tells_no_folder(repository, offline):
+    """One build for all that is asked of a whole site: it takes many seconds."""
+    start = repository / "build" / "ci" / "notebooks" / "00_start_here.ipynb"
+    said = f"{repository}/src/x.py:1 {Path.home()}/.cache/y /home/somebody/z\n"
+    notebook = nbformat.read(start, as_version=4)
+    notebook.cells.append(new_code_cell("pass", id="said", outputs=[stream(said)]))
+    nbformat.write(notebook, start)
     index = build.build("ci")
     site = index.parent
     assert index == repository / "build" / "ci" / "book" / "index.html"
@@ -231,15 +237,19 @@ def test_build_gives_a_book_that_needs_no_network(repository, offline):
     for name in ("decondense.measure", "decondense.hooks.residual_stream", "decondense.losses.dispersion"):
         assert f'id="{name}"' in api
     assert "<!--" not in (site / "book" / "faq.html").read_text().partition("<article")[2].partition("</article")[0]
+    assert "./src/x.py:1 ~/.cache/y ~/z" in page
+    assert "./src/x.py:1 ~/.cache/y ~/z" in (site / "_sources" / "notebooks" / "00_start_here.ipynb").read_text()
 
 
 def test_build_shows_sphinx_warnings_and_keeps_the_last_good_book(repository):
     old = repository / "build" / "ci" / "book"
     old.mkdir()
     (old / "index.html").write_text("old")
-    with (repository / "book" / "intro.md").open("a") as page:
-        page.write("\n{cite:p}`nobody2026`\n")
-        page.write('\n<img src="https://example.org/badge.svg">\n')
+    for path in (repository / "book").glob("*.md"):  # short pages: what they say is built above
+        path.write_text(f"# {path.stem}\n")
+    (repository / "book" / "intro.md").write_text(
+        '# Intro\n\n{cite:p}`nobody2026`\n\n<img src="https://example.org/badge.svg">\n'
+    )
     with pytest.raises(RuntimeError, match=r"(?s)intro\.md.*nobody2026.*intro\.html: https://example\.org/badge\.svg"):
         build.build("ci")
     assert (old / "index.html").read_text() == "old"
@@ -269,20 +279,14 @@ def test_external_requests_are_not_links_nor_prose(offline, tmp_path):
     assert offline.external_requests(tmp_path) == ["page.css: https://example.org/font.css"]
 
 
-def test_build_tells_no_folder_of_this_machine(repository):
-    start = repository / "build" / "ci" / "notebooks" / "00_start_here.ipynb"
-    said = f"{repository}/src/x.py:1 {Path.home()}/.cache/y /home/somebody/z\n"
-    notebook = nbformat.read(start, as_version=4)
-    notebook.cells.append(new_code_cell("pass", id="said", outputs=[stream(said)]))
-    nbformat.write(notebook, start)
-    site = build.build("ci").parent
-    assert "./src/x.py:1 ~/.cache/y ~/z" in (site / "notebooks" / "00_start_here.html").read_text()
-    assert "./src/x.py:1 ~/.cache/y ~/z" in (site / "_sources" / "notebooks" / "00_start_here.ipynb").read_text()
+def test_build_refuses_a_site_that_would(repository, monkeypatch):
+    def without_sphinx(staging):
+        page = staging / "_build" / "html" / "book" / "intro.html"
+        page.parent.mkdir(parents=True)
+        page.write_text("Look into <code>/home/somebody/x</code>.")
+        return staging / "_build" / "html"
 
-
-def test_build_refuses_a_site_that_would(repository):
-    with (repository / "book" / "intro.md").open("a") as page:
-        page.write("\nLook into `/home/somebody/x`.\n")
+    monkeypatch.setattr(build, "_run_jupyter_book", without_sphinx)
     with pytest.raises(RuntimeError, match=r"(?s)names of this machine.*book/intro\.html: /home/somebody"):
         build.build("ci")
     assert not (repository / "build" / "ci" / "book").exists()
