@@ -22,6 +22,21 @@ def test_import_does_not_load_heavy_packages():
     assert run_python(code) == "set()"
 
 
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [
+        ("losses", {"transformers", "matplotlib", "pandas", "statsmodels", "accelerate"}),
+        ("losses.forces", {"transformers", "matplotlib", "pandas", "statsmodels", "accelerate"}),
+        ("condensation", {"transformers", "matplotlib", "pandas", "statsmodels"}),
+        ("plots", {"transformers", "pandas", "statsmodels"}),
+        ("evaluate", {"lm_eval", "datasets", "pandas"}),
+        ("corpora", {"datasets", "torch", "pandas"}),
+    ],
+)
+def test_a_module_loads_what_it_needs_and_no_more(module, unneeded):
+    assert run_python(f"import sys, decondense.{module}; print({unneeded} & set(sys.modules))") == "set()"
+
+
 def test_measure_stays_the_function_whatever_is_imported():
     code = (
         "from decondense import measure as first\n"

@@ -1,9 +1,11 @@
 """What is said in several files is said alike: pyproject.toml, environment.yml, constraints.txt and the locks."""
 
+import json
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from itertools import chain
 from pathlib import Path
 from zipfile import ZipFile
@@ -99,15 +101,54 @@ def test_what_builds_packages_is_locked(pins):
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["build-backend"] == "hatchling.build"
 
 
-def test_wheel_carries_all_data(tmp_path):
-    """What `pip install git+https://...` gives: tables, recipes and the committed records, not modules alone."""
+# --- the wheel ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built and unpacked: a folder."""
     pytest.importorskip("hatchling", reason="the session `tests` installs it, from requirements.lock")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (path,) = folder.glob("*.whl")
+    ZipFile(path).extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def test_wheel_carries_all_data(wheel):
+    """What `pip install git+https://...` gives: tables, recipes and the committed records, not modules alone."""
     package, results = ROOT / "src" / "decondense", ROOT / "book" / "results"
     files = [path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     wanted = {f"decondense/{path.relative_to(package).as_posix()}" for path in files}
     wanted |= {f"decondense/results/{path.name}" for path in results.iterdir()}
     assert {Path(name).suffix for name in wanted} >= {".py", ".toml", ".csv", ".yaml", ".json", ".npz"}
-    assert wanted <= set(ZipFile(wheel).namelist())
+    assert wanted <= {path.relative_to(wheel).as_posix() for path in wheel.rglob("*")}
+
+
+def brought_by(requirements):
+    """The distributions, by their own names in lower case, that pip would install here for `requirements`."""
+    found, todo = {}, [(requirement, "") for requirement in requirements]
+    while todo:
+        requirement, extra = todo.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        distribution = metadata.distribution(requirement.name)
+        wanted = {"", *requirement.extras} - found.setdefault(distribution.name.lower(), set())
+        found[distribution.name.lower()] |= wanted
+        todo += [(Requirement(line), extra) for line in distribution.requires or [] for extra in wanted]
+    return set(found)
+
+
+def test_without_extras_it_measures_and_trains_and_names_what_it_lacks(wheel):
+    """A Python that finds the distributions of a bare installation alone: `bare_install.py` says what it does."""
+    own = metadata.Distribution.at(next(wheel.glob("*.dist-info")))
+    names = brought_by([Requirement(line) for line in own.requires])
+    assert not names & {"pandas", "datasets", "statsmodels", "lm_eval", "gguf", "papermill", "submitit"}
+    command = [sys.executable, str(ROOT / "tests" / "bare_install.py"), str(wheel), ",".join(names)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, said in json.loads(done.stdout.splitlines()[-1]).items():
+        extra = name.partition(",")[0]
+        assert said.count("\n") <= 1, name
+        assert f"python -m pip install 'decondense[{extra}]'" in said, (name, said)

@@ -55,9 +55,9 @@ def reproduce(
         ImportError: the extra `book` is not installed.
         OSError: the disk is full, or the folder build/ cannot be written.
     """
+    require(*PACKAGES, extra="book")
     console = console or Console()
     root = repository_root()
-    require(*PACKAGES, extra="book")
     tasks = plan(root, profile, only, settings)
     with terminable(), alone(tasks, console):
         return _reproduce(tasks, fresh, jobs, with_book, console)
