@@ -140,6 +140,7 @@ def lint(session: nox.Session) -> None:
     prepare(session)
     code = ("src", "tests", "noxfile.py")
     run(session, "ruff", "check", *code)
+    run(session, "ruff", "check", "--select", "S", "notebooks", "book")
     run(session, "ruff", "format", "--check", *code)
     session.run(str(BIN / "lint-imports"), "--no-cache")
     run(session, "decondense.book.rooms")

@@ -52,7 +52,7 @@ def run(monkeypatch):
         space = {}
         shell = Shell(space)
         space["get_ipython"] = lambda: shell
-        exec(compile(as_python(first(NOTEBOOKS[0])["source"]), "first cell", "exec"), space)
+        exec(compile(as_python(first(NOTEBOOKS[0])["source"]), "first cell", "exec"), space)  # noqa: S102, as Jupyter does
         return shell.told
 
     return run

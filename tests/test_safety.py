@@ -1,8 +1,13 @@
-"""Weights, data and archives that are read run no code: no pickle, no code from the hub, no shell, no path out."""
+"""Weights, data and archives that are read run no code: no pickle, no code from the hub, no path out.
+
+What ruff's rules `S` see (shells, eval, pickle.load, yaml.load, tar archives) is left to `nox -s lint`.
+"""
 
 import ast
 import json
 import re
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
@@ -21,11 +26,11 @@ FILES = [*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "book").rglob("*
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 MODULES = {"pickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
-CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.unsafe_load", "yaml.full_load"}
+CALLS = {"yaml.unsafe_load", "yaml.full_load"}
 METHODS = {"extractall", "unpack_archive"}  # they write where the archive says
 AGREED = "trust_remote_code"  # the caller's own word, handed on
 # Model folders that this package wrote itself, as safetensors, and that nobody else can name.
-OWN_FOLDERS = {"pocket.py", "bench_child.py"}
+OWN_FOLDERS = {"models/pocket.py", "bench/child.py"}
 
 
 def unsafe(source, own_folders=False):
@@ -53,14 +58,10 @@ def unsafe_call(node):
         yield name
     if name == "torch.load" and given.get("weights_only") != "True":
         yield "torch.load without weights_only=True"
-    if name == "yaml.load" and "Safe" not in given.get("Loader", ""):
-        yield "yaml.load without a safe loader"
     yield from unsafe_arguments(given)
 
 
 def unsafe_arguments(given):
-    if given.get("shell", "False") != "False":
-        yield "a shell"
     if given.get("allow_pickle", "False") != "False":
         yield "arrays that may be pickles"
     if given.get("trust_remote_code", "False") not in ("False", AGREED):
@@ -81,7 +82,8 @@ def unsafe_weights(scope):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_the_library_runs_nothing_that_it_reads(path):
-    assert unsafe(path.read_text(encoding="utf-8"), own_folders=path.name in OWN_FOLDERS) == []
+    own_folders = any(path.as_posix().endswith(f"decondense/{name}") for name in OWN_FOLDERS)
+    assert unsafe(path.read_text(encoding="utf-8"), own_folders) == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -98,14 +100,8 @@ def test_the_notebooks_run_nothing_that_they_read(path):
         "torch.load(path)",
         "torch.load(path, weights_only=False)",
         "np.load(path, allow_pickle=True)",
-        "subprocess.run(line, shell=True)",
-        "subprocess.run(line, **{'shell': True})",
-        "os.system(line)",
-        "eval(text)",
-        "exec(text)",
-        "yaml.load(text)",
-        "yaml.load(text, Loader=yaml.FullLoader)",
-        "tar.extractall(folder)",
+        "yaml.full_load(text)",
+        "archive.extractall(folder)",
         "shutil.unpack_archive(path)",
         "AutoTokenizer.from_pretrained(name, trust_remote_code=True)",
         "AutoModel.from_pretrained(name)",
@@ -122,13 +118,10 @@ def test_the_search_finds(source):
 @pytest.mark.parametrize(
     "source",
     [
-        "model.eval()",
         "torch.load(path, weights_only=True)",
         "np.load(path)",
         "np.load(path, allow_pickle=False)",
         "yaml.safe_load(text)",
-        "yaml.load(text, Loader=yaml.CSafeLoader)",
-        "subprocess.run(['ls'])",
         "AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)",
         "def read(name):\n    how = {'use_safetensors': True}\n    return partial(AutoModel.from_pretrained, **how)",
         "def read(name):\n    return AutoModel.from_pretrained(name, gguf_file='a.gguf')",
@@ -136,6 +129,26 @@ def test_the_search_finds(source):
 )
 def test_the_search_leaves_alone(source):
     assert unsafe(source) == []
+
+
+def test_lint_sees_what_is_left_to_it(tmp_path):
+    """No rule that this file counts on may be switched off."""
+    sources = {
+        "S102": "exec(text)",
+        "S202": "tarfile.open(path).extractall(folder)",
+        "S301": "pickle.load(file)",
+        "S302": "marshal.load(file)",
+        "S307": "eval(text)",
+        "S506": "yaml.load(text, Loader=yaml.FullLoader)",
+        "S602": "subprocess.run(line, shell=True)",
+        "S605": "os.system(line)",
+    }
+    imports = "import marshal, os, pickle, subprocess, tarfile\n\nimport yaml\n"
+    (tmp_path / "unsafe.py").write_text(imports + "\n".join(sources.values()))
+    command = [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml")]
+    command += ["--no-cache", "--output-format", "json", str(tmp_path)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    assert set(sources) <= {problem["code"] for problem in found}
 
 
 # --- at run time ----------------------------------------------------------------------------------------------------
