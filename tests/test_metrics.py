@@ -32,7 +32,7 @@ def tokens(n, d, seed=0, scale=1.0, shift=0.5, dtype=torch.float64):
 def given_tokens(test):
     """Run `test(z, rng)` on 50 random sequences."""
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
+    @settings(max_examples=50, derandomize=True)
     @given(SIZES)
     def drawn(size):
         n, d, seed = size
@@ -262,7 +262,7 @@ def test_trend_by_hand():
 
 
 @TREND
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(mu=st.lists(st.integers(-50, 50), min_size=2, max_size=20).filter(lambda v: len(set(v)) > 1))
 def test_trend_is_bounded_odd_and_sees_only_order(ours, scipys, mu):
     mu = np.array(mu, dtype=float)

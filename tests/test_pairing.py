@@ -49,7 +49,7 @@ def test_the_seed_of_a_result_does_not_unpair_it(two):
     assert pairing.compare(a, other).numbers == pairing.compare(a, b).numbers
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 9), st.integers(2, 9), st.integers(0, 99))
 def test_swapping_turns_every_sign(entries_a, entries_b, seed):
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 
 from decondense import stats
 
-SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=50, derandomize=True)
 SAMPLE = st.lists(st.integers(-999, 999), min_size=3, max_size=6, unique=True)
 
 

@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from decondense.chapters import appendix
@@ -130,7 +130,6 @@ def test_same_padding_for_both_raises_the_cosine():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
-@settings(deadline=None)
 def test_repetition_keeps_the_cosine(seed, k):
     x, y = np.random.default_rng(seed).standard_normal((2, 5))
     assert appendix.cosine(appendix.repeated(x, k), appendix.repeated(y, k)) == pytest.approx(

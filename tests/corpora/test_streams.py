@@ -174,7 +174,7 @@ def broken(rows, after):
         yield row
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(kills=st.lists(st.integers(0, 43), max_size=4), rubbish=st.booleans())
 def test_a_preparation_that_is_killed_goes_on(tiny_tokenizer, tmp_path_factory, kills, rubbish):
     """Whatever row it was killed at; what stood in the file behind the last whole part does not matter."""

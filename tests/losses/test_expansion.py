@@ -221,7 +221,7 @@ def test_moments_of_pairs_are_those_of_the_cosines():
     assert found == pytest.approx((c.mean(), c.std(), (standard**3).mean(), (standard**4).mean()), abs=1e-10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(3, 12), st.integers(2, 6), st.floats(0, 3), st.integers(0, 10_000), st.sampled_from([0.1, 0.25]))
 def test_bound_holds(n, d, shift, seed, clamp):
     f = lambda c: np.exp(-np.arccos(np.clip(c, clamp - 1, 1 - clamp)) / np.pi)

@@ -521,7 +521,7 @@ def given_tokens(*names):
 
     def decorator(test):
         @pytest.mark.parametrize("name", names)
-        @settings(max_examples=15, deadline=None, derandomize=True)
+        @settings(max_examples=15, derandomize=True)
         @given(n=st.integers(2, 9), d=st.integers(1, 5), seed=st.integers(0, 10_000))
         def drawn(name, n, d, seed):
             rng = np.random.default_rng(seed)

@@ -124,7 +124,7 @@ def test_tokens_that_share_memory():
     assert_same(gradients(found, x), gradients(expected, x))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(n=st.integers(2, 40), block=st.integers(1, 45), hidden=st.booleans(), seed=st.integers(0, 1000))
 def test_block_does_not_matter(n, block, hidden, seed):
     x, offset = tokens(2, n, 4, seed), offsets(2, n, seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import made
 
@@ -66,7 +66,6 @@ def test_at_loss_between_two_checkpoints_by_hand():
     losses=st.lists(st.integers(1, 90), min_size=2, max_size=8, unique=True).map(lambda x: sorted(x, reverse=True)),
     share=st.floats(0, 1),
 )
-@settings(deadline=None)
 def test_at_loss_is_linear_interpolation_where_the_loss_only_falls(losses, share):
     loss = max(losses[0] + share * (losses[-1] - losses[0]), losses[-1])
     row = run_paths.at_loss([made("a", 0, losses)], loss).iloc[0]
@@ -94,7 +93,6 @@ def test_a_loss_that_is_never_reached_names_the_run_and_the_cure():
         run_paths.at_loss([made("a", 2, [8.0, 2.0]), made("b", 2, [8.0, 4.0])], 3.0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.floats(1, 9), min_size=1, max_size=5), min_size=1, max_size=4))
 def test_common_loss_is_the_lowest_that_all_reach(losses):
     runs = [made(str(i), 0, path) for i, path in enumerate(losses)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from decondense.chapters.audit import granularity
 
-SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=50, derandomize=True)
 
 
 def printed(counts, n_items, ddof=1):

@@ -12,7 +12,7 @@ from decondense.chapters.audit import granularity, tables
 from decondense.paper import accuracies
 from decondense.stats import Interval
 
-SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=50, derandomize=True)
 NAN = float("nan")
 
 
