@@ -1,13 +1,17 @@
-"""The figures of a series of sizes show what they were given."""
+"""The width of the MLP: tables and claims on runs made up here; figures show what they were given."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from made_condensations import made as condensed
 from made_runs import made
 
+from decondense import paper
 from decondense.chapters import fig3
+from decondense.paper.verdicts import FALLS, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
 from decondense.plots import BLUE, RED
+from decondense.records import beside_record
 from decondense.runs import readings
 
 
@@ -27,10 +31,122 @@ def runs():
     ]
 
 
-def test_readings_have_two_panels_a_table_with_a_dot_a_seed(runs):
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def test_rates_keep_rate_times_steps_of_the_paper():
+    table = fig3.rates([5e-5, 1e-3], 400, 409_600)
+    assert table.index.tolist() == ["paper", "here, rate 1", "here, rate 2"]
+    assert table.loc["paper", "learning rate"] == 1e-5
+    assert table.loc["paper", "tokens"] == 1e9
+    assert table["rate × steps"].tolist() == pytest.approx([0.0191, 0.02, 0.4], abs=1e-4)
+
+
+@pytest.fixture
+def sweep():
+    """Two widths, two learning rates, two seeds."""
+    ends = {("8", 1e-3): (5.0, 5.2), ("8", 1e-2): (4.0, 4.4), ("32", 1e-3): (4.5, 4.7), ("32", 1e-2): (3.0, 3.2)}
+    return [made(w, s, [8.0, 6.0, end], rate) for (w, rate), of in ends.items() for s, end in enumerate(of)]
+
+
+def test_losses_are_means_over_the_seeds_by_width_and_rate(sweep):
+    table = fig3.losses(sweep)
+    assert table.index.tolist() == ["8", "32"]
+    assert table.columns.tolist() == [1e-3, 1e-2, "before training"]
+    np.testing.assert_allclose(table, [[5.1, 4.2, 8.0], [4.6, 3.1, 8.0]])
+
+
+def test_by_rate_has_a_column_a_quantity_and_rate(sweep):
+    for run in sweep:
+        run.path.loc[2, "rho"] = run.validation_loss / 10
+    table = fig3.by_rate(sweep, ["rho", "late_half"])
+    assert table.loc["8", ("rho", 1e-2)] == pytest.approx(0.42)
+    assert table.loc["32", ("late_half", 1e-3)] == pytest.approx(0.4)
+
+
+def test_means_stand_one_below_the_other(runs):
+    table = fig3.means({"start": readings.at_checkpoint(runs, 0), "end": readings.at_checkpoint(runs)})
+    assert table.rho.tolist() == pytest.approx([1.0, 1.0, 0.85, -0.1])
+    assert table.index.tolist() == [("start", "8"), ("start", "32"), ("end", "8"), ("end", "32")]
+
+
+def test_at_one_rate_reads_each_rate_at_a_loss_of_its_own(sweep):
+    tables = fig3.at_one_rate(sweep)
+    assert list(tables) == ["0.001, end", "0.001, same loss", "0.01, end", "0.01, same loss"]
+    assert tables["0.001, same loss"].validation_loss.tolist() == pytest.approx([5.2] * 4)
+    assert tables["0.01, same loss"].validation_loss.tolist() == pytest.approx([4.4] * 4)
+    assert tables["0.01, end"].validation_loss.tolist() == [4.0, 4.4, 3.0, 3.2]
+
+
+def test_mean_mu_is_that_after_the_last_step(runs):
+    for number, run in enumerate(runs):
+        vars(run)["looks"] = [condensed([[0.9, 0.9]]), condensed([[0.1, 0.1 * number]])]
+    table = fig3.mean_mu(runs)
+    assert table["8"].tolist() == pytest.approx([0.1, 0.05])
+    assert table["32"].tolist() == pytest.approx([0.1, 0.25])
+
+
+def test_published_readings_are_those_of_the_figure():
+    table = fig3.published()
+    assert table.label.tolist() == ["64", "256", "1024", "4096"]
+    assert table.rho.tolist() == paper.trend("Fig3", "spearman", fig3.FAMILY).value.tolist()
+    assert table.tau.tolist() == pytest.approx([0.92, 0.82, 0.54, 0.39], abs=0.005)
+    mu = fig3.published_mu()
+    assert mu["64"].tolist() == paper.mean_cosines("Fig3a", "MLP64").cosine_mean.tolist()
+    assert table.late_half[0] == pytest.approx(mu["64"][-(len(mu) // 2) :].mean())
+
+
+# --- claims ---------------------------------------------------------------------------------------------------------
+
+CHECK = beside_record([("loss", 1.0, 1.0, 0.1)])
+
+
+def ending(ends):
+    """Readings after the last step of runs that end with these rho, one list of seeds a width."""
+    return readings.at_checkpoint(
+        [made(w, s, [8.0, 5.0], rho=[1.0, r]) for w, of in ends.items() for s, r in enumerate(of)]
+    )
+
+
+FALLING = {"64": [0.9, 0.85, 0.8], "256": [0.75, 0.7, 0.65], "1024": [0.2, 0.3, 0.1]}
+
+
+def test_claims_judge_by_the_rule_over_seeds():
+    falling = ending(FALLING)
+    found = fig3.claims(dict.fromkeys(fig3.COMPARED, falling), CHECK)
+    rho, tau, late, own = found[:4]
+    assert rho.claim == "paper-like rate: the wider the MLP, the lower Spearman ρ"
+    assert rho.here == "0.850 ± 0.050 → 0.700 ± 0.050 → 0.200 ± 0.100"
+    assert rho.rule == f"{FALLS}; over seeds"
+    assert [claim.source for claim in found] == ["Fig. 3b", "Fig. 3b", "Fig. 3a"] + ["this book"] * 7
+    assert "0.97 → 0.91 → 0.69 → 0.43" in rho.published
+    assert "0.92 → 0.82 → 0.54 → 0.39" in tau.published
+    assert late.published == "0.46 → 0.41 → 0.36 → 0.32 (means of the heat maps)"
+    assert (own.claim.split(":")[0], own.published) == ("tuned rate", "not stated")
+    assert [claim.verdict.word for claim in found] == [REPRODUCED] * 10
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        ({"64": [0.9, 0.85, 0.8], "128": [0.95, 0.92, 0.9]} | {"1024": FALLING["1024"]}, PARTLY),  # rises in between
+        (dict(reversed(FALLING.items())), NOT_REPRODUCED),
+        ({width: of[:1] for width, of in FALLING.items()}, NOT_TESTABLE),  # one seed
+    ],
+)
+def test_each_table_is_judged_by_itself(ends, verdict):
+    tables = {name: ending(FALLING) for name in fig3.COMPARED} | {"same loss": ending(ends)}
+    found = fig3.claims(tables, CHECK)
+    assert [claim.verdict.word for claim in found] == [REPRODUCED] * 6 + [verdict] * 3 + [REPRODUCED]
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def test_trends_have_two_panels_a_table_with_a_dot_a_seed(runs):
     low = readings.at_checkpoint(runs).assign(rho=-0.9)
     tables = {"end": readings.at_checkpoint(runs), "low": low}
-    figure = fig3.readings(tables, "MLP width")
+    figure = fig3.trends(tables)
     figure.canvas.draw()
     above, other, below, _ = figure.axes
     assert [above.get_title(), other.get_title()] == ["end", "low"]

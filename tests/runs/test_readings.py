@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import made
 
-from decondense.paper import verdicts
 from decondense.runs import readings as run_paths
 from decondense.stats import mean_and_interval
 
@@ -167,26 +166,3 @@ def test_chain_has_means_and_spreads_in_order(runs):
 def test_published_values_are_readings_too():
     readings = pd.DataFrame({"label": ["64", "256"], "seed": 0, "rho": [0.9, 0.8]})
     assert run_paths.chain(readings, "rho") == "0.900 → 0.800"
-
-
-def test_falling_claims_judge_by_the_rule_over_seeds(runs):
-    said = {"rho": ("Fig. 3b", "0.97 → 0.43")}
-    rho, tau, late = run_paths.falling_claims("here", "wider, lower", run_paths.at_checkpoint(runs), said)
-    assert rho[:4] == (
-        "here: wider, lower Spearman ρ",
-        "Fig. 3b",
-        "0.97 → 0.43",
-        "0.850 ± 0.050 → 0.700 ± 0.050 → 0.200 ± 0.100",
-    )
-    assert (tau.claim, tau.source, tau.published) == ("here: wider, lower Kendall τ", "this book", "not stated")
-    assert late.claim == "here: wider, lower late-half μ"
-    assert {claim.verdict.word for claim in (rho, tau, late)} == {verdicts.REPRODUCED}
-    assert rho.tolerance == f"{verdicts.FALLS}; over seeds"
-
-
-def test_falling_claims_see_a_rise_in_between_and_want_seeds(runs):
-    bump = [made("64", seed, [8.0, 5.0], rho=[1.0, rho]) for seed, rho in enumerate((0.9, 0.95, 0.85))]
-    judge = lambda chosen: run_paths.falling_claims("here", "lower", run_paths.at_checkpoint(chosen))[0].verdict.word
-    assert judge([*runs[:6], *bump, *runs[6:]]) == verdicts.PARTLY
-    assert judge(runs[::-1]) == verdicts.NOT_REPRODUCED
-    assert judge([run for run in runs if run.seed == 0]) == verdicts.NOT_TESTABLE

@@ -1,0 +1,158 @@
+"""Where a run starts: the geometry of untrained models, and how it depends on the text. Tables, claims, figures."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ... import paper
+from ...paper.claims import OWN, Claim, number, signed
+from ...paper.trends import METRICS
+from ...paper.verdicts import all_above, within
+from ...plots import STYLE, closed, colours
+from ...surveys import Measured, untrained
+from ...surveys.untrained import Found
+
+IN_FIG4 = "olmo-3-7b"  # the model of Fig. 4
+TOLERANCE = 0.05  # of rho and tau at initialisation
+Members = Sequence[Measured]  # one measurement a seed
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def table(found: Found) -> pd.DataFrame:
+    """One row a model: size, and over the seeds the mean with lowest and highest of rho, tau, first and last mu.
+
+    `falls`: steps from one entry to the next, of all, where mu (mean over the seeds) does not rise.
+    """
+    rows = {}
+    for name, members in found.items():
+        config, steps = untrained.configuration(name), np.diff(np.mean([m.condensation.mu for m in members], axis=0))
+        rows[name] = {
+            "blocks": config.num_hidden_layers,
+            "width": config.hidden_size,
+            **_correlations(members),
+            **_levels(members, {"first": 0, "last": -1}),
+            "falls": f"{(steps <= 0).sum()} of {len(steps)}",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def repetition(found: Mapping[int, Members]) -> pd.DataFrame:
+    """`untrained.repeated`, one row a count: over the seeds rho, tau, first, second and last mu, as in `table`."""
+    rows = {
+        count: _correlations(members) | _levels(members, {"first": 0, "second": 1, "last": -1})
+        for count, members in found.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("different tokens")
+
+
+def cost(members: Members) -> pd.Series:
+    """What measurements took, from their records."""
+    made = pd.DataFrame([m.record.content["provenance"] for m in members])
+    return pd.Series({
+        "measurements": len(made),
+        "minutes, all together": round(made.seconds.sum() / 60, 1),
+        "longest, minutes": round(made.seconds.max() / 60, 1),
+        "peak memory, GB": round(made.peak_memory_bytes.max() / 1e9, 1),
+    })  # fmt: skip
+
+
+def _correlations(members: Members) -> dict[str, str]:
+    return {symbol: spread(_values(members, name)) for name, symbol in (("rho", "ρ"), ("tau", "τ"))}
+
+
+def _levels(members: Members, entries: Mapping[str, int]) -> dict[str, str]:
+    return {f"{name} μ": spread([float(m.condensation.mu[at]) for m in members]) for name, at in entries.items()}
+
+
+def _values(members: Members, name: str) -> list[float]:
+    return [getattr(m.condensation, name) for m in members]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean, lowest and highest as the tables show them: `0.532 [0.511, 0.550]`; the mean alone of one value."""
+    return f"{np.mean(values):.3f}" + (f" [{min(values):.3f}, {max(values):.3f}]" if len(values) > 1 else "")
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+
+
+def claims(found: Found) -> list[Claim]:
+    """Fig. 4's start against Olmo-3 here; and two questions of this book's own on all other architectures."""
+    published, rows = paper.training_run().iloc[0], []
+    for name, (symbol, metric, _) in METRICS.items():
+        claim = f"Olmo-3-7B at initialisation: {symbol} as published (near 1)"
+        there = {"source": "Fig. 4", "published": number(published[metric], error=published[f"{metric} error"])}
+        rows.append(_near(claim, _values(found.get(IN_FIG4, []), name), published[metric], **there))
+    others = [m for name, members in found.items() if name != IN_FIG4 for m in members]
+    for name, (symbol, _, _) in METRICS.items():
+        rows.append(_near(f"every other architecture at initialisation: {symbol} = 1", _values(others, name), 1.0))
+    return [*rows, size_claim(found)]
+
+
+def _near(claim: str, here: list[float], target: float, source: str = OWN, published: str = "not stated") -> Claim:
+    return Claim(
+        claim=claim,
+        source=source,
+        published=published,
+        here=spread(here) if here else "none",
+        rule=f"{TOLERANCE:g}",
+        verdict=within(here, [target] * len(here), TOLERANCE),
+    )
+
+
+def size_claim(found: Found) -> Claim:
+    """Whether the last mu is higher in the largest model of each family than in its smallest."""
+    last = lambda members: float(np.mean([m.condensation.mu[-1] for m in members]))
+    ends = {f: list(group.values()) for f, group in untrained.families(found).items() if len(group) > 1}
+    rises = pd.Series({f: last(group[-1]) - last(group[0]) for f, group in ends.items()}, dtype=float)
+    return Claim(
+        claim="untrained: the largest model of a family has a higher last μ than its smallest",
+        here=signed(rises) or "none",
+        rule="above 0 in each family",
+        verdict=all_above(list(rises)),
+    )
+
+
+def repetition_claim(model: str, found: Mapping[int, Members]) -> Claim:
+    """This book's question on `untrained.repeated`: is rho 1 whatever the text?"""
+    means = {count: float(np.mean(_values(members, "rho"))) for count, members in found.items()}
+    return Claim(
+        claim=f"{model}, untrained: Spearman ρ = 1 however few different tokens a text has",
+        here="; ".join(f"{count} {rho:.2f}" for count, rho in means.items()) or "none",
+        rule=f"{TOLERANCE:g}",
+        verdict=within(list(means.values()), [1.0] * len(means), TOLERANCE),
+    )
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def profiles(found: Found) -> Figure:
+    """mu over depth, one panel a family and one line a model: mean over the seeds, band from lowest to highest."""
+    return _profiles(untrained.families(found))
+
+
+def repeated_profiles(model: str, found: Mapping[int, Members]) -> Figure:
+    """The same of one model, a line for each count of different tokens in a text."""
+    return _profiles({model: {f"{count} different": members for count, members in found.items()}})
+
+
+def _profiles(groups: Mapping[str, Mapping[str, Members]]) -> Figure:
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1, len(groups), figsize=(2.6 * len(groups) + 0.4, 2.9), squeeze=False, sharey=True, layout="constrained"
+        )
+        for axis, (title, lines) in zip(axes.flat, groups.items(), strict=True):
+            for (name, members), colour in zip(lines.items(), colours(len(lines)), strict=True):
+                mu, depth = np.array([m.condensation.mu for m in members]), members[0].condensation.layer_fraction
+                axis.plot(depth, mu.mean(0), color=colour, label=name)
+                axis.fill_between(depth, mu.min(0), mu.max(0), color=colour, alpha=0.2, linewidth=0)
+            axis.set(title=title, xlabel="layer fraction", ylim=(0, 1), xticks=(0, 0.5, 1))
+            axis.legend(fontsize=7)
+        axes.flat[0].set_ylabel("mean cosine μ, untrained")
+    return closed(figure)
