@@ -82,6 +82,13 @@ def test_published_table():
     assert table.index[0] == "anli_r2"
 
 
+def test_the_gain_beside_the_error_of_its_items_is_that_of_the_table():
+    table = table5.by_items()
+    assert list(table.index) == ["Qwen3-0.6B"]
+    assert table.gain.item() == pytest.approx(table5.published_gain())
+    assert 0 < table.flips_196.item() < 1 < table.error.item()
+
+
 def test_largest_spread_makes_the_gain_two_errors():
     spread = table5.largest_spread(1.17)
     draws = np.random.default_rng(0).normal(0, spread, (2, 200_000))

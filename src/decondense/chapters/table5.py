@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 
 from .. import paper, plots, stats
+from ..paper import accuracies
 from ..paper.claims import Claim, check_claim, number
 from ..paper.verdicts import ABOVE_0, BELOW_0, BEYOND, beyond_spread, not_raised, on_one_side
 from ..plots import STYLE, closed
@@ -113,10 +114,16 @@ def spreads(runs: Mapping[str, Sequence[Run]]) -> dict[str, tuple[float, Interva
 
 def spread_table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     """The spread that the published gain allows, the largest that Table 2 prints for the model, and those seen here."""
-    printed = paper.table("table2_midtraining").query("model == 'Qwen3-0.6B' and benchmark == 'average'")["std"].max()
+    printed = accuracies.mid_trained("std").loc["Qwen3-0.6B"].average.max()
     rows = {"allowed": f"{largest_spread(published_gain()):.2f}", "Table 2, Qwen3-0.6B": f"{printed:.2f}"}
     rows |= {f"here, {name}": number(*found) for name, found in spreads(runs).items()}
     return pd.Series(rows, name="standard deviation (points)").to_frame()
+
+
+def by_items() -> pd.DataFrame:
+    """The published gain beside what other items would make of it: `accuracies.gain_of_average` of this table."""
+    found = accuracies.gain_of_average()
+    return found[found.table == "Table 5"].set_index("model")[["gain", "error", "flips_196"]]
 
 
 # --- paper against here ---------------------------------------------------------------------------------------------
