@@ -2,26 +2,31 @@
 
 import gc
 import os
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # read when the libraries are imported
 
 import numpy as np
 import pytest
 import torch
+import toy_runs
 import transformers
 from hypothesis import settings
 from tokenizers import Tokenizer, models, pre_tokenizers
-from toys import VOCABULARY, tiny
+from toys import VOCABULARY, tiny, unchecked
 
-from decondense import surveys
+import decondense
+from decondense import records, surveys
 from decondense.condensation import Condensation
 from decondense.corpora import documentation
 from decondense.models import pocket
-from decondense.runs import store
+from decondense.runs import MidTraining, PreTraining, store
 
 settings.register_profile("any machine", deadline=None)  # a busy machine is not a failure
 settings.load_profile("any machine")
 torch.set_num_threads(1)  # tiny matrices gain nothing from a second thread, and lose much when cores are shared
+for kind in (MidTraining, PreTraining):  # they check their values themselves, and say what is wrong
+    kind.__init__ = unchecked(kind.__init__)
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +102,21 @@ def own_caches(tmp_path_factory, monkeypatch):
     _forget()
     yield
     _forget()
+
+
+@pytest.fixture(scope="session")
+def toy_files(tiny_tokenizer, tmp_path_factory):
+    """Only read: they are those of all tests."""
+    return toy_runs.write_files(tmp_path_factory.mktemp("toys"), tiny_tokenizer)
+
+
+@pytest.fixture
+def world(toy_files, tmp_path, monkeypatch):
+    """What `toy_runs` needs, also in other processes; records of its own, and none that are committed."""
+    monkeypatch.setenv("DECONDENSE_DATA", str(toy_files))
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "records"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(decondense.__file__).parents[1]))
+    monkeypatch.setattr(records, "committed_folder", lambda: tmp_path / "committed")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from decondense.condensation import Condensation
+from decondense.condensation import Condensation, from_arrays, to_arrays
 
 
 def with_mu(condensation, mu):
@@ -125,6 +125,21 @@ def test_arrays_of_somebody_else_are_refused(tmp_path):
     np.savez(tmp_path / "other.npz", weights=np.ones(3))
     with pytest.raises(ValueError, match="not a saved Condensation"):
         Condensation.load(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("absent", [[], ["histogram"], ["mu_off_diagonal_per_text", "zero_vectors"]], ids=str)
+def test_several_results_are_the_arrays_of_one_file(condensation, tmp_path, absent):
+    first = replace(condensation, **dict.fromkeys(absent))
+    second = replace(first, name="other", mu_per_text=first.mu_per_text / 2, settings={"seed": 3})
+    np.savez(tmp_path / "both.npz", **to_arrays([first, second]), item_score=np.ones(3))
+    with np.load(tmp_path / "both.npz") as file:  # without pickles
+        found = from_arrays(file)
+    for result, given in zip(found, (first, second), strict=True):
+        for field in fields(Condensation):
+            value, expected = getattr(result, field.name), getattr(given, field.name)
+            rounded = field.name == "histogram" and expected is not None
+            np.testing.assert_equal(value, expected.astype(np.float32) if rounded else expected)
+    assert to_arrays([condensation])["histogram"].dtype == np.float32
 
 
 def test_a_result_prints_as_one_line(condensation):

@@ -12,8 +12,6 @@ from accelerate.utils import DistributedType
 from decondense import launch
 from decondense.runs import loop
 
-loop.LONG = 1
-
 
 def shard_on_cpu() -> None:
     """On CPUs accelerate takes DDP instead of FSDP, without a word: it looks at the name of the processes' type."""
@@ -26,7 +24,12 @@ def shard_on_cpu() -> None:
     PartialState.__init__ = named_as_gpus
 
 
-if __name__ == "__main__":
+def run(*arguments: str) -> None:
+    loop.LONG = 1
     if os.environ.get("ACCELERATE_USE_FSDP") == "true":
         shard_on_cpu()
-    launch.main(sys.argv[1:])
+    launch.main(arguments)
+
+
+if __name__ == "__main__":
+    run(*sys.argv[1:])

@@ -1,14 +1,12 @@
-"""A tiny training run, for `test_trainers`; as a script, what each of two processes does.
-
-accelerate launch --multi_gpu --num_processes 2 tests/tiny_training.py RESULT BATCH
-"""
+"""Tiny training runs, for the tests of trainers."""
 
 import json
-import sys
 import tempfile
 
+import numpy as np
 import torch
 from toys import VOCABULARY, tiny
+from transformers import TrainerCallback
 
 from decondense.trainers import DispersionTrainer, paper_arguments
 
@@ -50,6 +48,33 @@ def weights(trainer):
     return torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
 
 
+def make(folder, *, args=None, kind=DispersionTrainer, net=None, data=None, callbacks=(), **options):
+    """A trainer of a tiny model; `args` go to its `TrainingArguments`."""
+    data = rows() if data is None else data
+    net = model() if net is None else net
+    args = arguments(folder, **args or {})
+    return kind(model=net, args=args, train_dataset=data, eval_dataset=data[:16], callbacks=list(callbacks), **options)
+
+
+def run(folder, **how):
+    trainer = make(folder, **how)
+    trainer.train()
+    return trainer
+
+
+class Watch(TrainerCallback):
+    """Calls `see(state, model, optimizer)` at the event `when`."""
+
+    def __init__(self, when, see):
+        setattr(self, when, lambda args, state, control, **k: see(state, k["model"], k["optimizer"]))
+
+
+def cosine_rate(step, steps, peak, warm_up):
+    return peak * (
+        step / warm_up if step < warm_up else 0.5 + 0.5 * np.cos(np.pi * (step - warm_up) / (steps - warm_up))
+    )
+
+
 def train_padded(batch):
     """Logs and some of the weights of a run in float64 with `batch` texts a process and every token in the loss."""
     with tempfile.TemporaryDirectory() as folder:
@@ -59,8 +84,9 @@ def train_padded(batch):
     return {"processes": args.world_size, "logs": logs(trainer), "weights": weights(trainer)[::50].tolist()}
 
 
-if __name__ == "__main__":
-    result = train_padded(int(sys.argv[2]))
+def write_padded(path, batch):
+    """What each of two processes does; the first writes."""
+    result = train_padded(batch)
     if torch.distributed.get_rank() == 0:
-        with open(sys.argv[1], "w") as file:
+        with open(path, "w") as file:
             json.dump(result, file)

@@ -1,74 +1,33 @@
-"""Runs as jobs: the records of the ordinary way, in two processes, after a kill, and on a stand-in for SLURM."""
+"""Runs as jobs: the records of the ordinary way, after a kill, and on a stand-in for SLURM."""
 
 import json
 import os
 import signal
 import sys
 import threading
-import time
-from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
+from toy_runs import DISPERSION, MARK, mark, scratch, until
 
-import decondense
-from decondense import records
 from decondense.base import files
-from decondense.runs import cluster, grid, runfile, workers
+from decondense.runs import cluster, grid, store, workers
 
-TOY = """
-experiment = "toy"
-corpus = "imdb"
-sources = ["local"]
-tokenizer = "{tokenizer}"
-steps = {steps}
-batch_size = 2
-length = 16
-text_length = 24
-checkpoints = 3
-texts = 2
-held_out = 4
-learning_rate = 1e-2
-seeds = {seeds}
-[shape]
-architecture = "GPT2Config"
-n_embd = 16
-n_layer = 2
-n_head = 2
-[changes.none]
-[changes.dispersion]
-loss = "dispersion"
-"""
+pytestmark = pytest.mark.usefixtures("world")
 
 
-@pytest.fixture
-def toy(tmp_path, tiny_tokenizer, monkeypatch):
-    """What is asked for, beside a corpus and a tokenizer that another process can read."""
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Where the command is started; the ordinary way is in this process."""
     pytest.importorskip("submitit")
-    tiny_tokenizer.save_pretrained(tmp_path / "tokenizer")
-    (tmp_path / "tokenizer" / "config.json").write_text('{"model_type": "gpt2"}')
-    rng = np.random.default_rng(0)
-    rows = [" ".join(f"w{i}" for i in rng.integers(0, 63, 40)) for _ in range(200)]
-    (tmp_path / "imdb").mkdir()
-    (tmp_path / "imdb" / "test_3000.jsonl").write_text("\n".join(json.dumps({"text": row}) for row in rows))
-    path = [str(Path(decondense.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
-    monkeypatch.setenv("DECONDENSE_DATA", str(tmp_path))
-    monkeypatch.setattr(records, "committed_folder", lambda: tmp_path / "committed")
     monkeypatch.chdir(tmp_path)
-
-    def ask(steps=6, seeds=(5,)):
-        text = TOY.format(tokenizer=tmp_path / "tokenizer", steps=steps, seeds=list(seeds))
-        (tmp_path / "toy.toml").write_text(text)
-        return runfile.read(tmp_path / "toy.toml")
-
-    return ask
+    monkeypatch.setattr(workers, "train_all", lambda configs: [store.train(config) for config in configs])
 
 
-def runs(asked, folder, monkeypatch, engine=None):
-    monkeypatch.setenv("DECONDENSE_RECORDS", str(folder))
-    return grid.runs(asked.kind, asked.jobs, True, engine)
+def make(jobs, engine=None, where="records"):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DECONDENSE_RECORDS", os.path.abspath(where))
+        return grid.made(jobs, train_all=engine)
 
 
 def without_origin(folder):
@@ -76,99 +35,84 @@ def without_origin(folder):
     found = {path.name: path.read_bytes() for path in folder.glob("*.npz")}
     for path in folder.glob("*.json"):
         content = json.loads(path.read_text())
-        found[path.name] = json.dumps({name: content[name] for name in content if name not in ("provenance", "sha256")})
+        found[path.name] = {name: content[name] for name in content if name not in ("provenance", "sha256")}
     return found
-
-
-def assert_tidy(folder):
-    """No pickle is left of the engine, neither in the cache nor beside the command."""
-    assert not (folder / "decondense-jobs").exists()
-    assert not list(files.cache_dir().rglob("*.pkl"))
 
 
 # --- on this machine ------------------------------------------------------------------------------------------------
 
 
-def test_two_jobs_give_the_records_of_the_ordinary_way_and_nothing_is_made_twice(toy, tmp_path, monkeypatch):
-    asked = toy(seeds=(5, 6))
-    found = runs(asked, tmp_path / "jobs", monkeypatch, cluster.engine("local", 2))
-    assert_tidy(tmp_path)
-    monkeypatch.setattr(workers, "side_by_side", lambda parameters: 1)
-    runs(asked, tmp_path / "ordinary", monkeypatch)
-    ordinary = without_origin(tmp_path / "ordinary")
+@pytest.mark.slow_process
+def test_two_jobs_give_the_records_of_the_ordinary_way_and_nothing_is_made_twice(tmp_path, monkeypatch):
+    jobs = grid.jobs(scratch(), {"plain": {}, "dispersion": DISPERSION}, [5, 6])
+    found = make(jobs, cluster.engine("local", 2), "jobs")
+    assert not (tmp_path / "decondense-jobs").exists()
+    assert not list(files.cache_dir().rglob("*.pkl"))
+    make(jobs)
+    ordinary = without_origin(tmp_path / "records")
     assert without_origin(tmp_path / "jobs") == ordinary
     assert len(ordinary) == 8  # four records, and the arrays of each
-    threads = {run.record.content["provenance"]["hardware"]["torch_threads"] for run in found}
-    assert threads == {1}
+    assert {run.record.content["provenance"]["hardware"]["torch_threads"] for run in found} == {1}
     monkeypatch.setattr(cluster, "_here", lambda *_: pytest.fail("a job for nothing"))
-    again = runs(asked, tmp_path / "jobs", monkeypatch, cluster.engine("local", 2))
+    again = make(jobs, cluster.engine("local", 2), "jobs")
     assert [run.record for run in again] == [run.record for run in found]
 
 
-def worker():
-    """The process of a job, once it has saved a checkpoint."""
-    deadline = time.monotonic() + 150
-    while time.monotonic() < deadline:
-        saved = list((files.cache_dir() / "pretraining").glob("*/checkpoint-*/trainer_state.json"))
-        for child in psutil.Process().children(recursive=True):
-            if saved and "submitit.core._submit" in " ".join(child.cmdline()):
-                return child
-        time.sleep(0.05)
-    raise TimeoutError
+def job():
+    """The process of a job, once there is one."""
+    processes = psutil.Process().children(recursive=True)
+    return next((child for child in processes if "submitit.core._submit" in cluster._command(child)), None)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGUSR2], ids=["killed", "pre-empted"])
-def test_a_job_that_is_ended_goes_on(how, toy, tmp_path, monkeypatch):
+@pytest.mark.slow_process
+def test_a_job_that_is_ended_goes_on(tmp_path):
     """kill -9: the command fails and says so, and once more it goes on. Pre-empted: the engine sees to it."""
-    asked = toy(steps=400)
-    asked = asked._replace(jobs=asked.jobs[1:])
-    seen = []
+    jobs, engine = [("a", scratch(steps=400, seed=5))], cluster.engine("local", 1)
+    saved = lambda: set((files.cache_dir() / "pretraining").glob("*/checkpoint-*/trainer_state.json"))
+    seen, ended = set(), []
 
-    def end():
-        victim = worker()
-        (folder,) = (files.cache_dir() / "pretraining").iterdir()
-        with np.load(folder / "look-0000000.npz") as look:
-            marked = {name: look[name] for name in look.files} | {"loss": np.float64(123.0)}
-        np.savez(folder / "look-0000000.npz", **marked)
+    def end(how):
+        (state, *_) = until(lambda: saved() - seen)
+        seen.update(saved())
+        mark(state.parents[1])
+        victim = job()
         victim.send_signal(how)
-        seen.append(victim)
+        ended.append(victim.pid)
 
-    thread = threading.Thread(target=end)
-    thread.start()
-    engine = cluster.engine("local", 1)
-    if how == signal.SIGKILL:
-        with pytest.raises(
-            RuntimeError, match=r"A job ended without the record of its run \(toy, seed 5\): .* The log is"
-        ):
-            runs(asked, tmp_path / "jobs", monkeypatch, engine)
-        assert not list((tmp_path / "jobs").glob("*"))
-        assert list((tmp_path / "decondense-jobs").rglob("*.out"))
-        assert not list((tmp_path / "decondense-jobs").rglob("*.pkl"))
-    (run,) = runs(asked, tmp_path / "jobs", monkeypatch, engine)
-    thread.join()
-    assert len(seen) == 1
-    assert run.results["validation_loss"][0] == 123.0  # it went on: what was seen before is kept
-    monkeypatch.setattr(workers, "side_by_side", lambda parameters: 1)
-    (whole,) = runs(asked, tmp_path / "whole", monkeypatch)
+    def made(how):
+        thread = threading.Thread(target=end, args=(how,))
+        thread.start()
+        try:
+            return make(jobs, engine)
+        finally:
+            thread.join()
+
+    failed = r"A job ended without the record of its run \(toy-gpt2-train, seed 5\): .* The log is"
+    with pytest.raises(RuntimeError, match=failed):
+        made(signal.SIGKILL)
+    assert not list((tmp_path / "records").glob("*"))
+    assert list((tmp_path / "decondense-jobs").rglob("*.out"))
+    assert not list((tmp_path / "decondense-jobs").rglob("*.pkl"))
+    (run,) = made(signal.SIGUSR2)
+    assert len(set(ended)) == 2
+    assert run.results["validation_loss"][0] == MARK  # it went on: what was seen before is kept
+    (whole,) = make(jobs, where="whole")
     assert run.results["weights_sha256"] == whole.results["weights_sha256"]
     assert run.results["curve"] == whole.results["curve"]
 
 
-def test_an_interrupt_ends_the_jobs(toy, tmp_path, monkeypatch):
-    asked = toy(steps=4000)
+@pytest.mark.slow_process
+def test_an_interrupt_ends_the_jobs(monkeypatch):
     seen = []
 
     def wait(*_, **__):
-        seen.append(worker())
+        seen.append(until(job))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cluster, "_wait", wait)
     with pytest.raises(KeyboardInterrupt):
-        runs(asked, tmp_path / "jobs", monkeypatch, cluster.engine("local", 1))
-    deadline = time.monotonic() + 30
-    while psutil.pid_exists(seen[0].pid) and seen[0].status() != "zombie" and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not seen[0].is_running() or seen[0].status() == "zombie"
+        make([("a", scratch(steps=4000))], cluster.engine("local", 1))
+    until(lambda: not seen[0].is_running() or seen[0].status() == "zombie")
 
 
 # --- on SLURM: commands of its names that start processes here -------------------------------------------------------
@@ -182,7 +126,8 @@ for number in range(int(array.group(1)) + 1 if array else 1):
     own = {{"SLURM_JOB_ID": str(12 + number), "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}}
     if array:
         own |= {{"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": str(number)}}
-    subprocess.Popen(["bash", sys.argv[1]], env=os.environ | own, stdout=-3, stderr=-3, start_new_session=True)
+    if "ONLY_ASKED" not in os.environ:
+        subprocess.Popen(["bash", sys.argv[1]], env=os.environ | own, stdout=-3, stderr=-3, start_new_session=True)
 print("Submitted batch job 12")
 """
 SRUN = """#!{python}
@@ -200,35 +145,62 @@ SACCT = "#!/bin/sh\necho 'JobID|State|NodeList'\n"
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
+    """Gives the options that the last job was submitted with."""
     place = tmp_path / "bin"
     place.mkdir()
     for name, text in {"sbatch": SBATCH, "srun": SRUN, "sacct": SACCT, "scancel": SACCT}.items():
         (place / name).write_text(text.format(python=sys.executable))
         (place / name).chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(place), os.environ["PATH"]]))
+    lines = lambda: (tmp_path / "sbatch.txt").read_text().splitlines()
+    return lambda: {line.removeprefix("#SBATCH --") for line in lines() if line.startswith("#SBATCH")}
 
 
-@pytest.mark.parametrize("jobs", [None, 1], ids=["array", "single"])
-def test_slurm_gets_one_array_and_the_records_come(jobs, toy, slurm, tmp_path, monkeypatch):
-    asked = toy()
+@pytest.mark.slow_process
+def test_slurm_gets_one_array_the_records_come_and_a_failed_job_says_why(slurm, tmp_path):
     options = {"partition": "gpu", "time": 240, "cpus_per_task": 2}
-    found = runs(asked, tmp_path / "jobs", monkeypatch, cluster.engine("slurm", jobs, options))
-    assert [run.label for run in found] == ["none", "dispersion"]
-    script = (tmp_path / "sbatch.txt").read_text().splitlines()
-    flags = {line.removeprefix("#SBATCH --") for line in script if line.startswith("#SBATCH")}
-    assert {"partition=gpu", "time=240", "cpus-per-task=2", "job-name=decondense"} <= flags
-    assert ("array=0-1%2" in flags) == (jobs is None)
-    assert_tidy(tmp_path)
+    jobs = grid.jobs(scratch(), {"good": {}, "bad": DISPERSION | {"layers": [9]}}, [5])
+    failed = r"\(toy-gpt2-dispersion, seed 5\): ValueError: layers=\[9\]: a model of 2 blocks .* The log is"
+    with pytest.raises(RuntimeError, match=failed):
+        make(jobs, cluster.engine("slurm", options=options))
+    assert {"partition=gpu", "time=240", "cpus-per-task=2", "job-name=decondense", "array=0-1%2"} <= slurm()
+    assert len(list((tmp_path / "records").glob("*.json"))) == 1
+    (run,) = make(jobs[:1], lambda configs: pytest.fail("it has a record"))
+    assert run.label == "good"
 
 
-def test_a_failed_job_says_why(toy, slurm, tmp_path, monkeypatch):
-    asked = toy()
-    (label, config) = asked.jobs[1]
-    bad = [(label, config | {"layers": [9]})]
-    with pytest.raises(
-        RuntimeError, match=r"\(toy, seed 5\): ValueError: layers=\[9\]: a model of 2 blocks .* The log is"
-    ):
-        runs(asked._replace(jobs=bad), tmp_path / "jobs", monkeypatch, cluster.engine("slurm"))
+@pytest.mark.parametrize(("count", "array"), [(1, None), (3, "array=0-2%3")])
+def test_one_job_is_no_array(slurm, tmp_path, monkeypatch, count, array):
+    monkeypatch.setenv("ONLY_ASKED", "1")
+    cluster._on_slurm(tmp_path / "jobs", {}, [[scratch(seed=seed).as_dict()] for seed in range(count)])
+    assert {option for option in slurm() if option.startswith("array")} == ({array} if array else set())
+    assert f"time={cluster.MINUTES}" in slurm()
+
+
+@pytest.mark.parametrize(
+    ("where", "jobs", "counts"),
+    [("slurm", None, [1, 1, 1, 1, 1]), ("slurm", 2, [3, 2]), ("local", None, [2, 2, 1]), ("local", 9, [1, 1, 1, 1, 1])],
+)
+def test_runs_are_dealt_to_the_jobs(monkeypatch, where, jobs, counts):
+    dealt, configs = [], [scratch(seed=seed) for seed in range(5)]
+    for name in ("_on_slurm", "_here"):
+        monkeypatch.setattr(cluster, name, lambda folder, options, parts: dealt.extend(parts) or [])
+    monkeypatch.setattr(cluster, "_wait", lambda *_, **__: None)
+    monkeypatch.setattr(cluster, "_check", lambda *_: None)
+    monkeypatch.setattr(workers, "side_by_side", lambda parameters: 3)
+    cluster._train_all(where, jobs, {}, configs)
+    assert [len(part) for part in dealt] == counts
+    assert sorted(config["seed"] for part in dealt for config in part) == [0, 1, 2, 3, 4]
+
+
+def test_a_job_finds_the_device_itself_and_makes_its_part(monkeypatch):
+    monkeypatch.setenv("DECONDENSE_DEVICE", "cuda")  # what the command said of it
+    configs = [scratch(), scratch(seed=1)]
+    cluster.make([config.as_dict() for config in configs])
+    assert "DECONDENSE_DEVICE" not in os.environ
+    assert all(store.find(config, False) for config in configs)
+    again = cluster.make.checkpoint([{"seed": 3}])  # what submitit asks of a job that is pre-empted
+    assert (again.function, again.args) == (cluster.make, ([{"seed": 3}],))
 
 
 # --- at the door ----------------------------------------------------------------------------------------------------
@@ -240,9 +212,7 @@ def test_without_the_engine_the_extra_is_named(monkeypatch):
         cluster.engine("slurm")
 
 
-def test_a_bad_place_or_option_is_refused(tmp_path, monkeypatch, slurm):
-    pytest.importorskip("submitit")
-    monkeypatch.chdir(tmp_path)
+def test_a_bad_place_or_option_is_refused(slurm):
     with pytest.raises(ValueError, match=r"Unknown place for jobs 'slrum'\. Did you mean 'slurm'"):
         cluster.engine("slrum")
     with pytest.raises(ValueError, match="Jobs on this machine have no options of SLURM: partition"):
@@ -251,9 +221,7 @@ def test_a_bad_place_or_option_is_refused(tmp_path, monkeypatch, slurm):
         cluster.engine("slurm", options={"gpus_per_nod": 1})
 
 
-def test_without_slurm_it_says_so(tmp_path, monkeypatch):
-    pytest.importorskip("submitit")
-    monkeypatch.chdir(tmp_path)
+def test_without_slurm_it_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RuntimeError, match="srun"):
         cluster.engine("slurm")

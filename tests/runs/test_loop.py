@@ -1,37 +1,37 @@
-"""One training run at toy size: the same every time, killed or not; and what it measures on the way."""
+"""One training run at toy size: the same every time, killed or not; what it is asked to do reaches the trainer."""
 
+import os
+import signal
 from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from toy_runs import DISPERSION, GPT2, forked, killed_after, mid, scratch, train_long, until
 
-from decondense import corpora, evaluate, measurement, models
+from decondense import corpora, evaluate, models
+from decondense.base import files
+from decondense.condensation import from_arrays
 from decondense.corpora import streams
-from decondense.runs import loop, midtraining
+from decondense.models import pocket
+from decondense.runs import loop, store, watch
+from decondense.trainers import ActiveForgetting
 
-SHARED = {
-    "steps": 5, "batch_size": 2, "length": 16, "learning_rate": 1e-2, "checkpoints": 5, "texts": 2, "text_length": 24,
-    "held_out": 9, "sources": ["local"], "train_tokens": 0,
-}  # fmt: skip
-DISPERSION = {"loss": "dispersion", "weight": 1.0, "subsample": 8}
-pytestmark = pytest.mark.usefixtures("frozen")
+pytestmark = pytest.mark.usefixtures("frozen", "world")
 
 
-@pytest.fixture(autouse=True)
-def world(small_pocket):
-    """The toy family and its corpus, as the tests of `pocket` have them."""
-
-
-def config(seed=1, **changes):
-    return midtraining.configuration(midtraining.setup("pocket-small", "documentation", **SHARED) | changes, seed)
-
-
-def train(folder, **changes):
+def train(folder, config=None, **changes):
     """Results, and the arrays as a dictionary."""
-    results, arrays = loop.train(config(**changes), folder)
+    config = config or mid(**{"steps": 5, "checkpoints": 5, "seed": 1} | changes)
+    results, arrays = loop.train(config, folder)
     with np.load(BytesIO(arrays)) as file:  # without pickles
         return results, {name: file[name] for name in file.files}
+
+
+def mu(trained):
+    return trained[1]["mu_per_text"]
 
 
 def assert_same(one, other):
@@ -41,131 +41,180 @@ def assert_same(one, other):
         np.testing.assert_array_equal(one[1][name], other[1][name])
 
 
-def held_out():
-    loaded = models.load("pocket-small", train_tokens=0)
-    return loaded.model, streams.stream(corpora.load("documentation"), loaded.tokenizer).held_out
-
-
-# --- the same run twice ---------------------------------------------------------------------------------------------
+# --- the same run twice, and others ---------------------------------------------------------------------------------
 
 
 def test_same_configuration_gives_the_same_bits(tmp_path):
-    changes = DISPERSION | {"tasks": {"pocket_cloze": 3, "pocket_continuation": 2}, "train_tokens": 256}
-    first = train(tmp_path / "a", **changes)
+    first = train(tmp_path / "a", **DISPERSION)
     torch.manual_seed(123)  # the state of the world does not matter
     np.random.seed(5)  # noqa: NPY002
-    assert_same(train(tmp_path / "b", **changes), first)
-    results, arrays = first
-    assert {task: about["items"] for task, about in results["tasks"].items()} == changes["tasks"]
-    assert arrays["item_task"].tolist() == ["pocket_cloze"] * 3 + ["pocket_continuation"] * 2
-    assert set(arrays) == {"mu", "histogram"} | {f"item_{name}" for name in evaluate._COLUMNS}
-    assert np.isfinite(arrays["item_logprob"]).all()
+    assert_same(train(tmp_path / "b", **DISPERSION), first)
 
 
 def test_another_seed_sees_other_batches_from_the_same_start(tmp_path):
-    (one, arrays), (other, others) = (train(tmp_path / str(seed), seed=seed) for seed in (1, 2))
-    assert one["curve"][0]["loss"] != other["curve"][0]["loss"]
-    np.testing.assert_array_equal(arrays["mu"][0], others["mu"][0])
-    assert (arrays["mu"][-1] != others["mu"][-1]).any()
-    assert one["validation_loss"][0] == other["validation_loss"][0]
+    one, other = (train(tmp_path / str(seed), seed=seed) for seed in (1, 2))
+    assert one[0]["curve"][0]["loss"] != other[0]["curve"][0]["loss"]
+    np.testing.assert_array_equal(mu(one)[0], mu(other)[0])
+    assert (mu(one)[-1] != mu(other)[-1]).any()
+    assert one[0]["validation_loss"][0] == other[0]["validation_loss"][0]
 
 
-def test_benchmarks_are_those_of_the_model_after_the_last_step(tmp_path):
-    """With two limits as with one at a time; no step leaves the model as it was."""
-    tasks = {"pocket_continuation": 2, "pocket_cloze": 3}
-    results, arrays = train(tmp_path / "none", steps=0, tasks=tasks)
-    trained = train(tmp_path / "train", tasks=tasks)[1]
-    assert (trained["item_logprob"] != arrays["item_logprob"]).all()
-    assert (trained["item_hash"] == arrays["item_hash"]).all()
-    loaded = models.load("pocket-small", train_tokens=0)
-    for task, limit in tasks.items():
-        how = {"limit": limit, "sources": ["local"], "dtype": "bfloat16", "progress": False}
-        alone = evaluate.evaluate(loaded.model, loaded.tokenizer, [task], **how)
-        rows = arrays["item_task"] == task
-        np.testing.assert_array_equal(arrays["item_logprob"][rows], alone.items["logprob"])
-        assert results["tasks"][task] == alone.tasks[task]
+def test_runs_of_one_seed_see_the_same_batches_in_the_same_order(tmp_path, monkeypatch):
+    seen, one = {}, streams.Windows.__getitem__
+
+    def getitem(self, number):
+        seen.setdefault(id(self), []).append(number)
+        return one(self, number)
+
+    monkeypatch.setattr(streams.Windows, "__getitem__", getitem)
+    changes = [{"shape": GPT2 | {"n_inner": 8}}, {"shape": GPT2 | {"n_inner": 64}}, DISPERSION]
+    hashes = {train(tmp_path / "run", scratch(**change))[0]["weights_sha256"] for change in changes}
+    assert len(seen) == len(hashes) == 3
+    first = next(iter(seen.values()))
+    assert len(first) >= 12  # 6 steps of 2, and what is fetched ahead
+    assert all(numbers == first for numbers in seen.values())
 
 
-# --- what is measured -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("stop_after", [2, 3])
+def test_a_run_that_is_stopped_has_the_first_steps_of_the_whole(tmp_path, stop_after):
+    whole = train(tmp_path / "whole", **DISPERSION)
+    part = train(tmp_path / "part", stop_after=stop_after, **DISPERSION)
+    assert part[0]["curve"] == whole[0]["curve"][:stop_after]
+    assert part[0]["checkpoints"] == list(range(stop_after + 1))
+    np.testing.assert_array_equal(mu(part), mu(whole)[: stop_after + 1])
+    assert part[0]["tokens"] == stop_after * 2 * 16
+    before, after = part[0]["validation_loss"]
+    assert after != before == whole[0]["validation_loss"][0]
 
 
-def test_looks_are_at_the_asked_steps(tmp_path):
-    results, arrays = train(tmp_path, steps=5, checkpoints=2)
-    assert results["checkpoints"] == [0, 2, 5]
-    assert arrays["mu"].shape == (3, 2, 3)  # checkpoints, texts, entries
-    assert arrays["histogram"].shape == (3, 3, 128)
-    np.testing.assert_allclose(arrays["histogram"].sum(-1) * 2 / 128, 1, rtol=1e-5)  # densities over [-1, 1]
-    assert (arrays["mu"][0] != arrays["mu"][1]).any()
+# --- what comes out -------------------------------------------------------------------------------------------------
 
 
 def test_curve_has_a_row_a_step_and_tokens_are_counted(tmp_path):
     results, _ = train(tmp_path, accumulation=2, **DISPERSION)
     curve = results["curve"]
+    assert [list(row) for row in curve] == [list(loop.LOGGED)] * 5
     assert [row["step"] for row in curve] == [1, 2, 3, 4, 5]
     assert results["tokens"] == 5 * 2 * 2 * 16
     for row in curve:
-        assert row["loss"] == pytest.approx(row["loss_language"] + row["loss_regulariser"], abs=1e-3)
+        assert row["loss"] == pytest.approx(row["loss_language"] + 0.1 * row["loss_regulariser"], abs=1e-3)
+        assert row["loss_regulariser"] != 0
         assert row["grad_norm"] > 0
     rates = [row["learning_rate"] for row in curve]
     assert max(rates) == 1e-2
     assert rates[-1] < rates[1]
 
 
-def test_first_look_is_the_model_before_training(tmp_path):
-    results, arrays = train(tmp_path)
-    model, ids = held_out()
-    texts, windows = streams.spread(ids, 2, 24), torch.tensor(streams.spread(ids, 9, 16))
-    how = {"max_length": 24, "progress": False}
-    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
-        expected = measurement.measure(model, None, texts, **how)
-        losses = [float(model(input_ids=window[None], labels=window[None]).loss) for window in windows]
-    np.testing.assert_array_equal(arrays["mu"][0], expected.mu_per_text)
-    np.testing.assert_allclose(arrays["histogram"][0], expected.histogram, rtol=1e-6)
-    assert results["validation_loss"][0] == pytest.approx(np.mean(losses), abs=1e-3)
-    assert results["validation_loss"][0] == pytest.approx(np.log(300), rel=0.05)
-    exact = measurement.measure(model, None, texts, **how)
-    np.testing.assert_allclose(arrays["mu"][0], exact.mu_per_text, atol=5e-3)  # bfloat16 changes little
-
-
-def test_training_lowers_the_validation_loss(tmp_path):
-    before, after = train(tmp_path, steps=15)[0]["validation_loss"]
+def test_training_lowers_the_validation_loss_and_says_what_it_saw(tmp_path):
+    results, arrays = train(tmp_path, steps=15, checkpoints=3)
+    before, after = results["validation_loss"]
     assert after < before - 0.3
-
-
-def test_what_it_saw_is_told(tmp_path):
-    results, _ = train(tmp_path, steps=0)
-    corpus = corpora.load("documentation")
-    assert results["corpus"] == {"name": "documentation", "source": corpus.source, "sha256": corpus.sha256}
-    assert results["model"]["source"] == "trained here on the embedded corpus"
-    assert results["model"]["train_tokens"] == 0
+    assert results["checkpoints"] == [0, 5, 10, 15]
+    assert [look.name for look in from_arrays(arrays)] == ["step 0", "step 5", "step 10", "step 15"]
+    corpus = corpora.load("imdb", ["local"])
+    assert results["corpus"] == {"name": "imdb", "source": corpus.source, "sha256": corpus.sha256}
+    assert results["model"]["source"] == "local folder"
+    assert len(results["weights_sha256"]) == 64
+    assert results["tasks"] == {}
 
 
 def test_no_steps_give_one_look_and_an_empty_curve(tmp_path):
     results, arrays = train(tmp_path, steps=0)
-    assert results["curve"] == []
-    assert (results["checkpoints"], results["tokens"], results["tasks"]) == ([0], 0, {})
-    assert arrays["mu"].shape == (1, 2, 3)
+    assert (results["curve"], results["checkpoints"], results["tokens"]) == ([], [0], 0)
     before, after = results["validation_loss"]
     assert before == after
+    assert len(from_arrays(arrays)) == 1
+    assert results["weights_sha256"] == watch.fingerprint(mid().load().model)
+
+
+def test_benchmarks_are_those_of_the_model_after_the_last_step(tmp_path, small_pocket):
+    """With two limits as with one at a time; no step leaves the model as it was."""
+    tasks = {"pocket_continuation": 2, "pocket_cloze": 3}
+    config = mid(model="pocket-small", train_tokens=0, tasks=tasks)
+    results, arrays = train(tmp_path / "none", config.changed(steps=0))
+    _, trained = train(tmp_path / "train", config)
+    assert {name for name in arrays if name.startswith("item_")} == {f"item_{name}" for name in evaluate._COLUMNS}
+    assert (trained["item_logprob"] != arrays["item_logprob"]).all()
+    assert (trained["item_hash"] == arrays["item_hash"]).all()
+    loaded = models.load("pocket-small", train_tokens=0)
+    for task, limit in tasks.items():
+        how = {"limit": limit, "few_shot": 1, "sources": ["local"], "dtype": "bfloat16", "progress": False}
+        alone = evaluate.evaluate(loaded.model, loaded.tokenizer, [task], **how)
+        rows = arrays["item_task"] == task
+        assert rows.sum() == limit
+        np.testing.assert_array_equal(arrays["item_logprob"][rows], alone.items["logprob"])
+        assert results["tasks"][task] == alone.tasks[task]
+
+
+def test_the_model_is_kept_where_it_is_asked_for(tmp_path):
+    kept = []
+    results, _ = loop.train(mid(), tmp_path, keep=kept.append)
+    assert [watch.fingerprint(loaded.model) for loaded in kept] == [results["weights_sha256"]]
+
+
+# --- what is asked reaches the trainer ------------------------------------------------------------------------------
+
+
+def test_noise_changes_training_and_not_what_is_measured(tmp_path):
+    plain, noisy = train(tmp_path / "plain"), train(tmp_path / "noisy", noise_alpha=5.0)
+    assert noisy[0]["curve"][0]["loss"] != plain[0]["curve"][0]["loss"]
+    assert noisy[0]["validation_loss"][0] == plain[0]["validation_loss"][0]
+    np.testing.assert_array_equal(mu(plain)[0], mu(noisy)[0])
+
+
+def test_plain_training_has_no_regulariser(tmp_path):
+    for row in train(tmp_path)[0]["curve"]:
+        assert row["loss_regulariser"] == 0
+        assert row["loss"] == pytest.approx(row["loss_language"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change", [{"layers": [1]}, {"weight": 3.0}, {"temperature": 0.5}, {"subsample": 2}, {"loss": "l2_repel"}], ids=str
+)
+def test_options_of_the_loss_reach_it(tmp_path, change):
+    usual, other = (train(tmp_path / str(i), **DISPERSION | c)[0]["curve"] for i, c in enumerate(({}, change)))
+    assert usual[0]["loss_language"] == other[0]["loss_language"]
+    of_first = "loss" if "weight" in change else "loss_regulariser"
+    assert usual[0][of_first] != other[0][of_first]
+
+
+def test_forgetting_hits_once_after_two_thirds(tmp_path, monkeypatch):
+    asked, init = [], ActiveForgetting.__init__
+    monkeypatch.setattr(ActiveForgetting, "__init__", lambda self, every: asked.append(every) or init(self, every))
+    plain, found = (train(tmp_path / str(f), steps=6, forgetting=f)[0]["curve"] for f in (False, True))
+    assert asked == [round(6 * 1000 / 1526)] == [4]
+    losses = [row["loss"] for row in found]
+    assert losses[0] == plain[0]["loss"]
+    assert losses[4] - losses[3] > plain[4]["loss"] - plain[3]["loss"] + 0.1  # the words are unknown again
+
+
+def test_schedule_warm_up_and_precision_are_those_asked(tmp_path):
+    linear = scratch(schedule="linear", warm_up=0.5, steps=8)
+    rates = [row["learning_rate"] for row in train(tmp_path / "linear", linear)[0]["curve"]]
+    np.testing.assert_allclose(rates, 1e-2 * np.array([0, 1, 2, 3, 4, 3, 2, 1]) / 4)
+    single, half = (train(tmp_path / p, scratch(precision=p))[0] for p in ("float32", "bfloat16"))
+    assert single["curve"] != half["curve"]
+    assert single["validation_loss"] == pytest.approx(half["validation_loss"], abs=0.02)
+    assert single["validation_loss"] != half["validation_loss"]
+
+
+def test_a_student_learns_from_its_teacher(tmp_path, small_pocket):
+    taught, how = {"teacher": "pocket-medium", "share": 1.0}, {"tokenizer": "pocket-small", "train_tokens": 256}
+    pocket.load("pocket-medium", 256)  # `prepare` would, in a process of its own
+    alone, logits, hidden = (
+        train(tmp_path / str(i), scratch(**how, **change))[0]["curve"]
+        for i, change in enumerate([{}, {"distillation": taught}, {"distillation": taught | {"kind": "hidden"}}])
+    )
+    assert "loss_distillation" not in alone[0]
+    assert 0 < logits[-1]["loss_distillation"] < logits[0]["loss_distillation"]
+    assert logits[0]["loss_language"] == alone[0]["loss_language"]
+    for curve in (logits, hidden):
+        assert curve[0]["loss"] == pytest.approx(curve[0]["loss_distillation"], abs=1e-3)
+    warm = scratch(**how, distillation=taught | {"temperature": 8.0})
+    assert train(tmp_path / "warm", warm)[0]["curve"][0]["loss_distillation"] != logits[0]["loss_distillation"]
 
 
 # --- killed ---------------------------------------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """Nothing catches it, as a kill."""
-
-
-def kill_after(patch, step):
-    """From here on training ends like a kill after this step, before anything of it is saved."""
-    end = loop._Watch.on_step_end
-
-    def on_step_end(self, args, state, control, **kwargs):
-        end(self, args, state, control, **kwargs)
-        if state.global_step == step:
-            raise Killed
-
-    patch.setattr(loop._Watch, "on_step_end", on_step_end)
 
 
 @pytest.mark.parametrize(
@@ -175,16 +224,37 @@ def test_a_killed_run_goes_on_and_gives_the_same_bits(tmp_path, monkeypatch, cha
     whole = train(tmp_path / "whole", **changes)
     monkeypatch.setattr(loop, "LONG", 1)
     for step in (2, 4):  # twice
-        with monkeypatch.context() as patch:
-            kill_after(patch, step)
-            with pytest.raises(Killed):
-                train(tmp_path / "killed", **changes)
+        with killed_after(step):
+            train(tmp_path / "killed", **changes)
         assert [path.name for path in (tmp_path / "killed").glob("checkpoint-*")] == [f"checkpoint-{step - 1}"]
-    seen = []
-    monkeypatch.setattr(loop._Watch, "on_step_begin", lambda *_, **__: seen.append(1), raising=False)
-    monkeypatch.setattr(loop._Watch, "on_train_begin", lambda *_, **__: None)  # the first look is not needed again
+    monkeypatch.setattr(watch.Watch, "on_train_begin", lambda *_, **__: None)  # the first look is not needed again
+    steps = []
+    monkeypatch.setattr(watch.Watch, "on_step_begin", lambda *how, **_: steps.append(how[2].global_step), raising=False)
     assert_same(train(tmp_path / "killed", **changes), whole)
-    assert len(seen) == 2  # steps 4 and 5
+    assert steps == [3, 4]  # those that are done
+
+
+@pytest.mark.slow_process
+def test_a_killed_process_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    """kill -9 whenever it has gone further than the last time, twice; with dropout and random tokens in the loss."""
+    config = scratch(steps=100, checkpoints=4, shape=GPT2 | {"resid_pdrop": 0.1}, **DISPERSION)
+    saved = lambda: set((files.cache_dir() / config.kind).glob("*/checkpoint-*/trainer_state.json"))
+    seen = set()
+    for _ in range(2):
+        process = forked(train_long, config.as_dict())
+        until(lambda: saved() - seen, process)  # noqa: B023
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        seen = saved()
+    assert not list(Path(os.environ["DECONDENSE_RECORDS"]).glob("*"))
+    steps = []
+    killed = store.train(config, steps.append)
+    assert steps[0] > 1
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "whole"))
+    whole = store.train(config)
+    assert killed.content["results"] == whole.content["results"]
+    assert killed.arrays.read_bytes() == whole.arrays.read_bytes()
 
 
 @pytest.mark.parametrize("changes", [{}, {"stop_after": 3}])
@@ -206,74 +276,56 @@ def test_a_short_run_saves_no_state(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"look-{step:07d}.npz" for step in range(6)]
 
 
-@pytest.mark.parametrize("stop_after", [2, 3])
-def test_a_run_that_is_stopped_has_the_first_steps_of_the_whole(tmp_path, stop_after):
-    whole, arrays = train(tmp_path / "whole", **DISPERSION)
-    part, first = train(tmp_path / "part", stop_after=stop_after, **DISPERSION)
-    assert part["curve"] == whole["curve"][:stop_after]
-    assert part["checkpoints"] == list(range(stop_after + 1))
-    np.testing.assert_array_equal(first["mu"], arrays["mu"][: stop_after + 1])
-    assert part["tokens"] == stop_after * 2 * 16
-    assert part["validation_loss"][0] == whole["validation_loss"][0]
-    assert part["validation_loss"][1] != part["validation_loss"][0]
-
-
-# --- conditions -----------------------------------------------------------------------------------------------------
-
-
-def test_forgetting_hits_once_after_two_thirds(tmp_path):
-    plain, _ = train(tmp_path / "plain", steps=6)
-    found, _ = train(tmp_path / "forgetting", steps=6, forgetting=True)
-    losses = np.array([row["loss"] for row in found["curve"]])
-    print("FORGET", losses, [r["loss"] for r in plain["curve"]])
-    assert losses[0] == plain["curve"][0]["loss"]
-    assert round(6 * loop.FORGET_AFTER) == 4
-    assert losses[4] > losses[3]  # the tokens are unknown again
-    assert plain["curve"][4]["loss"] < plain["curve"][3]["loss"] + 0.1
-
-
-def test_noise_changes_training_and_not_what_is_measured(tmp_path):
-    plain, arrays = train(tmp_path / "plain")
-    noisy, others = train(tmp_path / "noisy", noise_alpha=5.0)
-    assert noisy["curve"][0]["loss"] != plain["curve"][0]["loss"]
-    assert noisy["validation_loss"][0] == plain["validation_loss"][0]
-    np.testing.assert_array_equal(arrays["mu"][0], others["mu"][0])
-
-
-def test_plain_training_has_no_regulariser(tmp_path):
-    for row in train(tmp_path)[0]["curve"]:
-        assert row["loss_regulariser"] == 0
-        assert row["loss"] == pytest.approx(row["loss_language"], abs=1e-3)
-
-
-def test_dispersion_lowers_the_mean_cosine(tmp_path):
-    plain, dispersed = (
-        train(tmp_path / str(i), steps=10, **c)[1]["mu"] for i, c in enumerate([{}, DISPERSION | {"weight": 50.0}])
-    )
-    np.testing.assert_array_equal(plain[0], dispersed[0])
-    print("DISP", dispersed.mean(1), plain.mean(1))
-    assert dispersed[-1].mean(0)[-1] < plain[-1].mean(0)[-1] - 0.5
-    assert dispersed[-1].mean(0)[1] < plain[-1].mean(0)[1]
-
-
-def test_layers_of_the_regulariser_are_passed_on(tmp_path):
-    curves = [train(tmp_path / str(i), layers=layers, **DISPERSION)[0]["curve"] for i, layers in enumerate([[1], [2]])]
-    assert curves[0][0]["loss_language"] == curves[1][0]["loss_language"]
-    assert curves[0][0]["loss_regulariser"] != curves[1][0]["loss_regulariser"]
-
-
-def test_unknown_loss_is_an_error_before_the_first_step(tmp_path):
-    with pytest.raises(ValueError, match=r"Unknown loss 'dispersal'\. Did you mean 'dispersion'"):
-        train(tmp_path, loss="dispersal")
+@pytest.mark.parametrize(("steps", "every"), [(201, 20), (399, 39), (450, 44), (10_000, 500), (99_999, 999)])
+def test_a_long_run_saves_its_state_at_steps_that_are_logged(tmp_path, steps, every):
+    asked = loop._arguments(scratch(steps=steps), tmp_path)
+    assert (asked.save_strategy, asked.save_steps) == ("steps", every)
+    assert every % asked.logging_steps == 0
+    assert loop._arguments(scratch(steps=200), tmp_path).save_strategy == "no"
 
 
 def test_a_checkpoint_of_which_one_process_was_killed_while_it_wrote_is_not_taken(tmp_path):
-    for step in (3, 6):
+    for step in (3, 20):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         (folder / "trainer_state.json").write_text("{}")
         torch.save({"cpu": torch.zeros(100)}, folder / "rng_state.pth")
-    assert loop._last_checkpoint(tmp_path).endswith("checkpoint-6")
-    state = tmp_path / "checkpoint-6" / "rng_state.pth"
+    assert loop._last_checkpoint(tmp_path).endswith("checkpoint-20")
+    state = tmp_path / "checkpoint-20" / "rng_state.pth"
     state.write_bytes(state.read_bytes()[:-10])
     assert loop._last_checkpoint(tmp_path).endswith("checkpoint-3")
+    (tmp_path / "checkpoint-3" / "trainer_state.json").unlink()
+    assert loop._last_checkpoint(tmp_path) is None
+
+
+# --- saved in time --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked():
+    """Whether the state is to be saved after a step, so many seconds after the last time."""
+    callback, control = loop.SaveInTime(), SimpleNamespace(should_save=False, should_training_stop=False)
+    callback.on_train_begin(None, None, None)
+
+    def after(step, seconds, processes=1, save=False, stop=False):
+        control.should_save, control.should_training_stop = save, stop
+        callback.last -= seconds
+        args = SimpleNamespace(logging_steps=4, world_size=processes)
+        callback.on_step_end(args, SimpleNamespace(global_step=step), control)
+        callback.on_save(None, None, None)
+        return control.should_save
+
+    return after
+
+
+def test_the_state_is_saved_when_it_is_late_at_a_step_that_is_logged(asked):
+    assert not asked(4, seconds=0)
+    assert not asked(5, seconds=loop.SAVE_SECONDS)
+    assert not asked(4, seconds=loop.SAVE_SECONDS, processes=2)
+    assert asked(8, seconds=loop.SAVE_SECONDS)
+    assert not asked(12, seconds=loop.SAVE_SECONDS / 2)  # it was saved just now
+    assert asked(13, seconds=0, save=True)  # of the Trainer's own accord
+
+
+def test_the_state_after_the_last_step_is_never_saved(asked):
+    assert not asked(8, seconds=loop.SAVE_SECONDS, save=True, stop=True)

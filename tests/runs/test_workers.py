@@ -7,18 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
-import numpy as np
 import psutil
 import pytest
-from toys import tiny
+from toy_runs import DISPERSION, WAIT, mid, until
 
-import decondense
-from decondense import records
-from decondense.runs import midtraining, workers
+from decondense.runs import MidTraining, grid, store, workers
 
 STAND_IN = """
 import json, os, sys, time
@@ -27,7 +25,8 @@ for line in sys.stdin:
     print(config.get("warns", ""), file=sys.stderr)
     with open(os.environ["STARTED"], "a") as file:
         print(os.getpid(), config["seed"], os.environ["OMP_NUM_THREADS"], file=file)
-    time.sleep(config.get("seconds", 0))
+    while "after" in config and len(open(os.environ["STARTED"]).readlines()) < config["after"]:
+        time.sleep(0.01)  # until so many runs have begun
     for step in config.get("says", ()):
         print(step, flush=True)
     if "error" in config:
@@ -36,139 +35,148 @@ for line in sys.stdin:
         os._exit(9)
     print("done", flush=True)
 """
+NEVER = 999  # runs to wait for
 
 ORPHAN = """
-import sys, time, types
-from decondense import workers
+import itertools, time
+from decondense.runs import store, workers
 
 def train(config, progress):
-    for step in range(1, 201):
-        time.sleep(0.05)
-        open(sys.argv[2], "a").write(".")
+    for step in itertools.count(1):
+        time.sleep(0.01)
         progress(step)
 
-sys.modules["decondense.runs.midtraining"] = types.SimpleNamespace(train=train)  # the real one takes seconds to import
+store.train, workers.read = train, lambda config: config
 workers.main()
 """
 PARENT = """
 import subprocess, sys, time
-child = subprocess.Popen([sys.executable, sys.argv[1], "midtraining", sys.argv[2]], stdin=-1, stdout=-1, text=True)
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=-1, stdout=-1, text=True)
 print("{}", file=child.stdin, flush=True)
 child.stdout.readline()
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told(MidTraining):
+    """A run that tells the stand-in what to do."""
+
+    told: Mapping = field(default_factory=dict)
+
+    def as_dict(self):
+        return super().as_dict() | self.told
+
+    def parameters(self):
+        return 100 + self.seed
+
+
+def told(seed, steps=6, stop_after=None, **what):
+    how = {"loss": "dispersion", "checkpoints": 1, "steps": steps, "stop_after": stop_after}
+    return Told(model="gpt2", corpus="imdb", seed=seed, told=what, **how)
 
 
 @pytest.fixture
 def started(tmp_path, monkeypatch):
     """Stand-ins in place of the children; gives a function that tells what they began: (process, seed, threads)."""
-    package = tmp_path / "stand_in" / "decondense"
+    package = tmp_path / "stand_in" / "decondense" / "runs"
     package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
     (package / "__init__.py").touch()
     (package / "workers.py").write_text(STAND_IN)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
-    monkeypatch.setenv("STARTED", str(tmp_path / "started"))
-    return lambda: [tuple(map(int, line.split())) for line in (tmp_path / "started").read_text().splitlines()]
+    seen = tmp_path / "started"
+    seen.touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stand_in"))
+    monkeypatch.setenv("STARTED", str(seen))
+    monkeypatch.setattr(workers.torch.cuda, "is_available", lambda: False)
+    yield lambda: [tuple(map(int, line.split())) for line in seen.read_text().splitlines()]
+    for line in seen.read_text().splitlines():
+        assert not psutil.pid_exists(int(line.split()[0])), "a child is still there"
 
 
-def at_most(number, monkeypatch):
-    monkeypatch.setattr(workers, "side_by_side", lambda parameters: number)
+@pytest.fixture
+def at_most(monkeypatch):
+    def at_most(number):
+        asked = []
+        monkeypatch.setattr(workers, "side_by_side", lambda parameters: asked.append(parameters) or number)
+        return asked
+
+    return at_most
 
 
-def config(seed, **told):
-    return {"model": "toy", "loss": "dispersion", "seed": seed, **told}
-
-
-def assert_ended(started):
-    for process, *_ in started():
-        assert not psutil.pid_exists(process)
-
-
-def test_one_child_makes_run_after_run(started, monkeypatch):
-    at_most(1, monkeypatch)
-    workers.train_all([config(seed) for seed in range(5)], 100)
+def test_one_child_makes_run_after_run(started, at_most):
+    asked = at_most(1)
+    workers.train_all([told(seed) for seed in (2, 0, 4, 1)])
     processes, seeds, threads = zip(*started(), strict=True)
     assert len(set(processes)) == 1
     assert os.getpid() not in processes
-    assert seeds == (0, 1, 2, 3, 4)
+    assert seeds == (2, 0, 4, 1)
     assert set(threads) == {1}
-    assert_ended(started)
+    assert asked == [104]  # the largest decides how many fit
 
 
-def test_several_children_share_the_runs(started, monkeypatch):
-    at_most(3, monkeypatch)
-    workers.train_all([config(seed, seconds=0.3) for seed in range(5)], 100)
+def test_several_children_share_the_runs(started, at_most):
+    at_most(3)
+    workers.train_all([told(seed, after=3) for seed in range(5)])
     processes, seeds, _ = zip(*started(), strict=True)
     assert len(set(processes)) == 3
     assert sorted(seeds) == [0, 1, 2, 3, 4]
-    assert_ended(started)
 
 
-def test_there_are_no_more_children_than_runs(started, monkeypatch):
-    at_most(8, monkeypatch)
+def test_there_are_no_more_children_than_runs(started, at_most, monkeypatch):
+    at_most(8)
     children, popen = [], workers.subprocess.Popen
     monkeypatch.setattr(workers.subprocess, "Popen", lambda *a, **how: children.append(a) or popen(*a, **how))
-    workers.train_all([config(0, seconds=0.1), config(1, seconds=0.1)], 100)
+    workers.train_all([told(0, after=2), told(1, after=2)])
     assert len(children) == 2
 
 
-def test_a_failure_says_which_run_and_why(started, monkeypatch):
-    at_most(1, monkeypatch)
-    failing = [config(3), config(4, error="no such corpus", warns="a warning on the way"), config(5)]
-    with pytest.raises(
-        RuntimeError, match=r"^A training run failed \(toy, loss dispersion, seed 4\): ValueError: no such corpus$"
-    ):
-        workers.train_all(failing, 100)
+def test_a_failure_says_which_run_and_why(started, at_most):
+    at_most(1)
+    failing = [told(3), told(4, error="no such corpus", warns="a warning on the way"), told(5)]
+    expected = r"^A training run failed \(midtraining-gpt2-dispersion, seed 4\): ValueError: no such corpus$"
+    with pytest.raises(RuntimeError, match=expected):
+        workers.train_all(failing)
     assert [seed for _, seed, _ in started()] == [3, 4]  # no run is begun after it
-    assert_ended(started)
 
 
-def test_a_child_that_vanishes_is_a_failure(started, monkeypatch):
-    at_most(1, monkeypatch)
+def test_a_child_that_vanishes_is_a_failure(started, at_most):
+    at_most(1)
     with pytest.raises(RuntimeError, match=r"seed 0\): it said nothing, maybe for want of memory"):
-        workers.train_all([config(0, dies=True)], 100)
+        workers.train_all([told(0, dies=True)])
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["long", "failing"])
-def test_a_failure_ends_the_other_children(started, monkeypatch, first):
-    at_most(2, monkeypatch)
-    calls, popen = [], workers.subprocess.Popen
-
-    def one_after_the_other(*command, **how):  # so that the first worker has the first run
-        calls.append(command)
-        time.sleep(0.2 * (len(calls) - 1))
-        return popen(*command, **how)
-
-    monkeypatch.setattr(workers.subprocess, "Popen", one_after_the_other)
-    pair = [config(0, seconds=30), config(1, error="broken", seconds=0.5)]
-    start = time.perf_counter()
+def test_a_failure_ends_the_other_children(started, at_most, first):
+    at_most(2)
+    pair = [told(0, after=NEVER), told(1, after=2, error="broken")]
     with pytest.raises(RuntimeError, match="broken"):
-        workers.train_all([pair[first], pair[1 - first], config(2)], 100)
-    assert time.perf_counter() - start < 15
+        workers.train_all([pair[first], pair[1 - first], told(2)])
     assert sorted(seed for _, seed, _ in started()) == [0, 1]
-    assert_ended(started)
 
 
-def test_an_interrupt_ends_the_children(started, monkeypatch):
-    at_most(2, monkeypatch)
+def test_an_interrupt_ends_the_children(started, at_most):
+    at_most(2)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     me = threading.main_thread().ident
-    timer = threading.Timer(1.0, lambda: signal.pthread_kill(me, signal.SIGINT))
-    timer.start()
-    start = time.perf_counter()
+
+    def interrupt():
+        until(lambda: len(started()) == 2)
+        signal.pthread_kill(me, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            workers.train_all([config(0, seconds=30), config(1, seconds=30)], 100)
+            workers.train_all([told(seed, after=NEVER) for seed in (0, 1)])
     finally:
-        timer.cancel()
+        thread.join()
         signal.signal(signal.SIGINT, before)
-    assert time.perf_counter() - start < 15
-    assert_ended(started)
 
 
-def test_the_bar_counts_steps_also_of_a_run_that_goes_on(started, monkeypatch):
-    at_most(1, monkeypatch)
+def test_the_bar_counts_steps_also_of_a_run_that_goes_on(started, at_most, monkeypatch):
+    at_most(1)
     bars = []
 
     class Bar(workers.tqdm):
@@ -177,24 +185,8 @@ def test_the_bar_counts_steps_also_of_a_run_that_goes_on(started, monkeypatch):
             bars.append(self)
 
     monkeypatch.setattr(workers, "tqdm", Bar)
-    workers.train_all([config(0, steps=9, says=[5, 6, 9]), config(1, steps=20, stop_after=4, says=[1, 4])], 100)
-    assert [(bar.n, bar.total) for bar in bars] == [(13, 13)]
-
-
-def test_a_child_without_a_parent_ends_at_its_next_step(tmp_path):
-    """kill -9 to the parent alone: the child, which nobody listens to, leaves no record."""
-    script = tmp_path / "child.py"
-    script.write_text(ORPHAN)
-    kill = [sys.executable, "-c", PARENT, str(script), str(tmp_path / "steps")]
-    environment = os.environ | {"PYTHONPATH": str(Path(decondense.__file__).parents[1])}
-    with subprocess.Popen(kill, stdout=subprocess.PIPE, text=True, env=environment) as parent:
-        child = int(parent.stdout.readline())
-        parent.kill()
-    deadline = time.monotonic() + 20
-    while psutil.pid_exists(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not psutil.pid_exists(child)
-    assert len((tmp_path / "steps").read_text()) < 200
+    workers.train_all([told(0, steps=9, says=[5, 6, 9]), told(1, steps=20, stop_after=4, says=[1, 4])])
+    assert [(bar.n, bar.total, bar.desc) for bar in bars] == [(13, 13, "train 2 runs")]
 
 
 # --- how many -------------------------------------------------------------------------------------------------------
@@ -206,10 +198,7 @@ def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch, cores, fit, 
     free = fit * parameters * workers.BYTES_PER_PARAMETER + 7
     monkeypatch.setattr(workers.psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
     monkeypatch.setattr(workers.torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
-    assert workers.side_by_side(parameters) == number
-    monkeypatch.delattr(os, "sched_getaffinity")  # macOS and Windows
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(workers.machine, "cores", lambda: cores)
     assert workers.side_by_side(parameters) == number
 
 
@@ -221,20 +210,19 @@ def test_one_worker_on_each_gpu(started, monkeypatch, visible, names):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert workers.side_by_side(10**12) == 2
     seen, popen = [], workers.subprocess.Popen
     keep = lambda *a, env, **how: seen.append(env["CUDA_VISIBLE_DEVICES"]) or popen(*a, env=env, **how)
     monkeypatch.setattr(workers.subprocess, "Popen", keep)
-    workers.train_all([config(seed, seconds=0.3) for seed in range(4)], 100)
+    workers.train_all([told(seed, after=2) for seed in range(4)])
     assert sorted(seen) == names
     assert {threads for *_, threads in started()} == {3}
-    assert_ended(started)
 
 
 # --- the child ------------------------------------------------------------------------------------------------------
 
 
 def test_child_answers_each_line_and_keeps_noise_apart(monkeypatch, capsys):
+    configs = [mid(model="gpt2", seed=seed) for seed in (1, 2)]
     seen, answers = [], io.StringIO()
 
     def train(config, progress):
@@ -244,35 +232,42 @@ def test_child_answers_each_line_and_keeps_noise_apart(monkeypatch, capsys):
         progress(2)
         print("loss 3.1")
 
-    monkeypatch.setattr(midtraining, "train", train)
-    monkeypatch.setattr(sys, "argv", ["workers", "midtraining"])
-    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(json.dumps(config(seed)) + "\n" for seed in (1, 2))))
+    monkeypatch.setattr(store, "train", train)
+    lines = "".join(json.dumps(config.as_dict()) + "\n" for config in configs)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     monkeypatch.setattr(sys, "stdout", answers)
     workers.main()
-    assert seen == [config(1), config(2)]
+    assert seen == configs
     assert answers.getvalue() == "1\n2\ndone\n1\n2\ndone\n"
 
 
-def test_real_children_make_records_and_a_bad_configuration_stops_them(tmp_path, tiny_tokenizer, monkeypatch):
-    """A tiny model in a local folder, on a local corpus; the last run asks for a layer that it does not have."""
-    tiny("gpt2").save_pretrained(tmp_path / "gpt2-toy")
-    tiny_tokenizer.save_pretrained(tmp_path / "gpt2-toy")
-    rng = np.random.default_rng(0)
-    rows = [" ".join(f"w{i}" for i in rng.integers(0, 63, 40)) for _ in range(100)]
-    (tmp_path / "imdb").mkdir()
-    (tmp_path / "imdb" / "test_3000.jsonl").write_text("\n".join(json.dumps({"text": row}) for row in rows))
-    monkeypatch.setenv("DECONDENSE_DATA", str(tmp_path))
-    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "records"))
-    at_most(1, monkeypatch)
-    sizes = {"batch_size": 2, "length": 16, "checkpoints": 1, "texts": 2, "text_length": 24, "held_out": 2}
-    shared = midtraining.setup(str(tmp_path / "gpt2-toy"), "imdb", steps=2, sources=["local"], **sizes)
-    changes = {"train": {}, "dispersion": {"loss": "dispersion"}, "bad": {"loss": "dispersion", "layers": [9]}}
-    with pytest.raises(RuntimeError, match=r"loss dispersion, seed 0\): ValueError: layers=\[9\]: a model of 3 blocks"):
-        midtraining.runs(shared, changes, [0])
+@pytest.mark.slow_process
+def test_a_child_without_a_parent_ends_at_its_next_step(world):
+    """kill -9 to the parent alone: the child, which nobody listens to, leaves no record."""
+    with subprocess.Popen([sys.executable, "-c", PARENT, ORPHAN], stdout=subprocess.PIPE, text=True) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    try:
+        child.wait(WAIT)
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+
+
+@pytest.mark.slow_process
+def test_real_children_make_records_and_a_bad_configuration_stops_them(world, at_most, monkeypatch):
+    """The last run asks for a layer that its model does not have."""
+    at_most(1)
+    shared, changes = mid(), {"train": {}, "dispersion": DISPERSION, "bad": DISPERSION | {"layers": [9]}}
+    with pytest.raises(RuntimeError, match=r"dispersion, seed 0\): ValueError: layers=\[9\]: a model of 3 blocks"):
+        grid.runs(shared, changes, [0])
     del changes["bad"]
     monkeypatch.setattr(workers, "train_all", lambda *_: pytest.fail("trained again"))
-    train, dispersion = midtraining.runs(shared, changes, [0])
-    assert train.mu.shape == (2, 4)
-    assert dispersion.curve["loss_regulariser"].iloc[0] < 0
+    train, dispersion = grid.runs(shared, changes, [0])
+    assert dispersion.curve["loss_regulariser"].iloc[0] != 0
     assert train.curve["loss_language"][0] == dispersion.curve["loss_language"][0]
-    assert records.read(train.record.path).content["provenance"]["hardware"]["torch_threads"] == 1
+    assert train.record.content["provenance"]["hardware"]["torch_threads"] == 1
+    train.record.path.unlink()
+    here = store.train(mid())
+    assert here.content["results"] == train.results
+    assert here.arrays.read_bytes() == train.record.arrays.read_bytes()

@@ -8,7 +8,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import ClassVar
 
 import torch
@@ -115,10 +115,10 @@ class Configuration(ABC):
     @classmethod
     def _made(cls, given: Mapping) -> "Configuration":
         _refuse_unknown(given, cls)
-        try:
-            return cls(**given)
-        except TypeError as error:  # a field without a default is missing
-            raise ValueError(str(error).partition(": ")[2] or str(error)) from error
+        for name in required(cls):
+            if name not in given:
+                raise ValueError(f"It has no {name!r}.")
+        return cls(**given)
 
     @property
     def needs(self) -> Needs:
@@ -151,6 +151,11 @@ class Configuration(ABC):
     @abstractmethod
     def parameters(self) -> int:
         """How many parameters the model has, counted without making it."""
+
+
+def required(kind: type[Configuration]) -> list[str]:
+    """The fields that have no default."""
+    return [entry.name for entry in fields(kind) if entry.default is MISSING and entry.default_factory is MISSING]
 
 
 def _refuse_unknown(given: Mapping, kind: type[Configuration]) -> None:
@@ -196,7 +201,7 @@ def above_0(name: str, value) -> float:
     return float(value)
 
 
-def _tasks(tasks: Mapping) -> dict[str, int | None]:
+def _tasks(tasks: object) -> dict[str, int | None]:
     if not isinstance(tasks, Mapping):
         raise ValueError(f"tasks must be a table of names and limits such as {{piqa: 100}}, got {tasks!r}.")
     for task, limit in tasks.items():

@@ -74,7 +74,7 @@ class PreTraining(Configuration):
             raise ValueError(f"warm_up is a share of the steps, 0 up to 1, got {self.warm_up}.")
         object.__setattr__(self, "warm_up", float(self.warm_up))
         object.__setattr__(self, "distillation", _distillation(self.distillation))
-        _architecture(self.shape)
+        _architecture(_table(self.shape))
 
     def as_dict(self) -> dict:
         found = super().as_dict() | {name: getattr(self, name) for name in self.derived}
@@ -84,8 +84,8 @@ class PreTraining(Configuration):
             del found["processes"]
         return found
 
-    def changed(self, *, shape: Mapping | None = None, **changes) -> "PreTraining":
-        return super().changed(shape=dict(self.shape) | dict(shape or {}), **changes)
+    def changed(self, *, shape: object = None, **changes) -> "PreTraining":
+        return super().changed(shape=dict(self.shape) | _table({} if shape is None else shape), **changes)
 
     @property
     def logging_steps(self) -> int:
@@ -152,6 +152,12 @@ def _distillation(asked: object) -> dict | None:
         found["temperature"] = number("temperature", found["temperature"])
     distillation.check(found["kind"], found["share"], found["temperature"])
     return found
+
+
+def _table(shape: object) -> dict:
+    if not isinstance(shape, Mapping):
+        raise ValueError(f"shape must be a table such as {{like = 'gpt2'}}, got {shape!r}.")
+    return dict(shape)
 
 
 def _architecture(shape: Mapping) -> tuple[type, dict]:

@@ -14,13 +14,13 @@ label what it changes: any field, and only there those of a condition (`OF_A_CON
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 
 from .. import models
 from ..base.errors import unknown
 from . import MidTraining, PreTraining, grid
-from .configuration import OF_A_LOSS, Configuration
+from .configuration import OF_A_LOSS, Configuration, required, whole
 
 OF_A_CONDITION = ("seed", "loss", *OF_A_LOSS, "noise_alpha", "forgetting", "distillation", "stop_after")
 
@@ -107,9 +107,7 @@ def _check_keys(given: Mapping, name: str) -> None:
     for key in given:
         if key not in known:
             raise unknown(f"key in {name}", key, known)
-    without = (MISSING, MISSING)
-    needed = [entry.name for entry in fields(kind(given)) if (entry.default, entry.default_factory) == without]
-    for key in (*needed, "seeds", "changes"):
+    for key in (*required(kind(given)), "seeds", "changes"):
         if key not in given:
             raise ValueError(f"{name} has no {key!r}: add it.")
 
@@ -130,12 +128,10 @@ def _from_weights(given: dict, changes: dict, seeds: list[int], name: str, proce
 
 
 def _from_scratch(given: dict, changes: dict, seeds: list[int], name: str, processes: int) -> list[grid.Job]:
-    if not isinstance(given["shape"], Mapping):
-        raise ValueError(f"{name}: shape must be a table such as {{like = 'gpt2'}}, got {given['shape']!r}.")
-    meant = given.pop("processes", processes)
+    meant = whole("processes", given.pop("processes", processes), 1)
     if meant % processes:
         raise ValueError(f"{name} is for {meant} processes: {processes} do not divide it.")
     for part in (given, *changes.values()):
         if part is given or "accumulation" in part:
-            part["accumulation"] = part.get("accumulation", 1) * meant // processes
+            part["accumulation"] = whole("accumulation", part.get("accumulation", 1), 1) * meant // processes
     return grid.jobs(PreTraining(**given, processes=processes), changes, seeds)
