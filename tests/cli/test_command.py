@@ -3,8 +3,7 @@
 import json
 import os
 import sys
-from pathlib import Path
-from typing import Annotated
+import warnings
 
 import numpy as np
 import pytest
@@ -43,22 +42,13 @@ def test_an_error_of_several_lines_is_said_in_one(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: give --text\n"
 
 
-def test_the_command_line_that_makes_it_again(tmp_path, monkeypatch):
-    def measure(
-        model: Annotated[list[str], typer.Argument()],
-        texts: Annotated[list[Path] | None, typer.Option("--texts")] = None,
-        max_length: Annotated[int, typer.Option()] = 512,
-        accept: Annotated[bool, typer.Option("--accept-terms")] = False,
-        quiet: command.Quiet = False,
-    ):
-        pass
-
-    given = {"model": ["gpt2"], "texts": None, "max_length": 512, "accept": False, "quiet": True}
-    assert command.again(measure, given) == "decondense measure gpt2"
+def test_the_command_line_of_a_report_has_no_folders(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
-    more = {"model": [str(tmp_path / "mine"), "a b"], "texts": [tmp_path / "x.txt"], "max_length": 64, "accept": True}
-    expected = "decondense measure mine 'a b' --texts x.txt --max-length 64 --accept-terms"
-    assert command.again(measure, given | more) == expected
+    monkeypatch.chdir(tmp_path / "mine")
+    words = [".", "some/model", "a b", f"--texts={tmp_path}/x.txt", "--out", "new/deep", "--max-length", "64"]
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/decondense", "measure", *words])
+    expected = "decondense measure mine some/model 'a b' --texts x.txt --out deep --max-length 64"
+    assert command.command_line() == expected
 
 
 def test_with_quiet_only_what_is_said_is_printed(monkeypatch, capsys):
@@ -101,26 +91,19 @@ def test_quiet_and_json_print_no_table(capsys):
     assert capsys.readouterr().out == "c\n"
 
 
-def test_a_hub_that_does_not_answer_is_said_once_and_not_asked_again(monkeypatch, capsys, tmp_path):
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-        monkeypatch.setenv(name, "")
-    monkeypatch.setattr("decondense.cli.readiness.hub_refusal", lambda: "no answer: down")
-    command.spare_the_hub(["pocket-small", str(tmp_path)], "local,hub,pypi")
-    command.spare_the_hub(["gpt2"], "local,pypi")
-    command.spare_the_hub([None], "local,hub,pypi", "documentation")
-    command.spare_the_hub([None], "local,hub,pypi", "no such data set")
-    assert capsys.readouterr().err == ""
-    command.spare_the_hub(["gpt2"], "local, hub")
-    assert "cannot be had (no answer: down)" in capsys.readouterr().err
-    assert (os.environ["HF_HUB_OFFLINE"], os.environ["HF_DATASETS_OFFLINE"]) == ("1", "1")
-    command.spare_the_hub(["gpt2"], "local, hub")
-    assert capsys.readouterr().err == ""
+def test_what_libraries_print_goes_to_standard_error(capsys):
+    with command.plainly():
+        print("a library")
+        warnings.warn("two\nlines", stacklevel=1)
+    assert capsys.readouterr() == ("", "a library\nwarning: two lines\n")
 
 
-def test_the_hub_is_spared_for_a_data_set_too(monkeypatch, capsys):
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-        monkeypatch.setenv(name, "")
-    monkeypatch.delenv("DECONDENSE_DATA", raising=False)
-    monkeypatch.setattr("decondense.cli.readiness.hub_refusal", lambda: "no answer: down")
-    command.spare_the_hub([], "local,hub", "c4")
-    assert "cannot be had (no answer: down)" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("terminal", "silent", "shown"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_progress_bars_are_for_terminals(monkeypatch, terminal, silent, shown):
+    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_VERBOSITY"):
+        monkeypatch.setenv(name, "")  # so that it is as before after the test
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert command.show_progress(silent) is shown
+    assert os.environ["TQDM_DISABLE"] == ("" if shown else "1")

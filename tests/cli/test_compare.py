@@ -8,8 +8,8 @@ import pytest
 from made_condensations import made
 from typer.testing import CliRunner
 
-from decondense import pairing
-from decondense.cli import app, door, measuring
+from decondense import corpora, pairing, surveys
+from decondense.cli import app, door
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,10 @@ def saved(monkeypatch, tmp_path):
 
 
 def run(*arguments, charset="utf-8"):
-    return CliRunner(charset=charset).invoke(app.app, ["compare", *map(str, arguments)])
+    words = ["compare", *map(str, arguments)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["decondense", *words])
+        return CliRunner(charset=charset).invoke(app.app, words)
 
 
 @pytest.mark.parametrize("sides", [("before", "after"), ("before/a.npz", "after/b.npz"), ("before", "after/b.npz")])
@@ -80,9 +83,9 @@ def test_without_a_fingerprint_it_says_what_it_goes_by(saved, tmp_path):
 def test_models_are_measured_now(saved, monkeypatch):
     asked = []
     results = {"pocket-small": saved[0], "gpt2": saved[1]}
-    nothing = door.Texts([], "", "")
+    nothing = corpora.Texts([], "")
     monkeypatch.setattr(door, "texts", lambda *given: asked.append(given) or nothing)
-    monkeypatch.setattr(measuring, "measured", lambda name, *_: asked.append(name) or results[name])
+    monkeypatch.setattr(surveys, "by_name", lambda name, *_, **how: asked.append(name) or results[name])
     content = json.loads(run("pocket-small", "gpt2", "--n", 6, "--sources", "local", "--json").stdout)
     assert (content["first"], content["second"]) == ("a", "b")
     assert asked == [([], None, 6, 0, ("local",)), "pocket-small", "gpt2"]

@@ -19,11 +19,6 @@ def test_a_file_is_one_text_and_jsonl_one_a_line(tmp_path):
     assert door.texts([tmp_path / "a.txt", tmp_path / "b.jsonl"], n=2).texts == found.texts[:2]
 
 
-def test_the_fingerprint_is_of_the_texts_and_their_order():
-    assert door.fingerprint(["a", "b"]) == door.fingerprint(["a", "b"])
-    assert len({door.fingerprint(texts) for texts in (["a", "b"], ["b", "a"], ["ab"], ["a", "b", "c"])}) == 4
-
-
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -63,34 +58,39 @@ def test_texts_of_a_data_set(monkeypatch):
     assert len(door.texts().texts) == door.N_TEXTS
 
 
-def test_models(tmp_path, monkeypatch):
+HOW = {
+    "weights": "pretrained",
+    "tokenizer": None,
+    "dtype": "float32",
+    "device": "cpu",
+    "sources": ("local",),
+    "seed": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "changes", "message"),
+    [
+        (["gpt2"], {"weights": "trained"}, "Unknown weights 'trained'"),
+        (["gpt2"], {"dtype": "float23"}, "Did you mean 'float32'"),
+        (["gpt2"], {"sources": ("hubb",)}, "Did you mean 'hub'"),
+        (["gpt2"], {"device": "nowhere"}, "Device 'nowhere' is not there.*cpu"),
+        (["gpt2"], {"tokenizer": "gtp2"}, "Did you mean 'gpt2'"),
+        (["gpt2", "gtp2"], {}, "Did you mean 'gpt2'"),
+        (["gpt2", "gpt2"], {}, "gpt2 is given twice"),
+        (["a/last", "b/last"], {}, "last is given twice, or is the name of two folders"),
+        (["a/last"], {"seed": 1}, "has weights of its own: add --weights random, or leave --seed out"),
+    ],
+)
+def test_what_every_model_would_be_refused_for(tmp_path, monkeypatch, names, changes, message):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"mine has no config\.json"):
-        door.check_models(["gpt2", "mine"])
-    (tmp_path / "mine" / "config.json").write_text("{}")
-    door.check_models(["gpt2", "mine", "pocket-small", "Qwen/Qwen3-0.6B", "some/other"])
-    with pytest.raises(FileNotFoundError, match=r"no folder ./gone"):
-        door.check_models(["./gone"])
-    with pytest.raises(ValueError, match="Did you mean 'gpt2'"):
-        door.check_models(["gtp2"])
-    with pytest.raises(ValueError, match="gpt2 is given twice"):
-        door.check_models(["gpt2", "gpt2"])
-
-
-def test_two_models_that_would_write_the_same_file(tmp_path):
-    for run in "ab":
-        (tmp_path / run / "last").mkdir(parents=True)
-        (tmp_path / run / "last" / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="name of two folders"):
-        door.check_models([str(tmp_path / "a" / "last"), str(tmp_path / "b" / "last")])
-
-
-def test_labels_hold_no_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert door.label(str(tmp_path)) == door.label(".") == tmp_path.name
-    assert door.label("gpt2", "random", 3) == "gpt2-random-3"
-    assert door.file_name("Qwen/Qwen3-0.6B") == "qwen3-0.6b"
+    for folder in "ab":
+        (tmp_path / folder / "last").mkdir(parents=True)
+        (tmp_path / folder / "last" / "config.json").write_text("{}")
+    door.check(["a/last", "gpt2", "pocket-small", "Qwen/Qwen3-0.6B", "some/other"], HOW)
+    door.check(["pocket-small"], HOW | {"seed": 1})
+    with pytest.raises(ValueError, match=message):
+        door.check(names, HOW | changes)
 
 
 def test_a_folder_to_write_into(tmp_path):
@@ -114,12 +114,6 @@ def test_a_place_where_nobody_may_write(tmp_path, monkeypatch):
     monkeypatch.setattr(door.tempfile, "NamedTemporaryFile", refuse)
     with pytest.raises(OSError, match=r"Cannot write into .*Permission denied.*--out"):
         door.check_folder(tmp_path)
-
-
-def test_a_file_is_no_model(tmp_path):
-    (tmp_path / "report.json").write_text("{}")
-    with pytest.raises(NotADirectoryError, match="is a file; a model is a folder"):
-        door.check_models([str(tmp_path / "report.json")])
 
 
 def test_more_texts_than_the_files_hold_are_refused(tmp_path):

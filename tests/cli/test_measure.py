@@ -1,18 +1,22 @@
 """The command `measure` from the door to the files, on tiny models in folders."""
 
+import errno
 import json
 import os
 import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from decondense.cli import app, command, measure, measuring
+from decondense import surveys
+from decondense.cli import app, measure
 from decondense.condensation import Condensation
 
 
@@ -40,7 +44,10 @@ GIVEN = ("--texts", "texts.jsonl", "--max-length", 32)
 
 
 def run(*arguments, charset="utf-8"):
-    return CliRunner(charset=charset).invoke(app.app, ["measure", *map(str, arguments)])
+    words = ["measure", *map(str, arguments)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["decondense", *words])
+        return CliRunner(charset=charset).invoke(app.app, words)
 
 
 def test_one_model(models):
@@ -116,12 +123,12 @@ def test_the_only_one_that_fails(models):
 
 
 def test_an_interruption_keeps_what_was_measured(models, monkeypatch, condensation):
-    def measured(name, *_):
+    def measured(name, *_, **how):
         if name == "two":
             raise KeyboardInterrupt
         return condensation
 
-    monkeypatch.setattr(measuring, "measured", measured)
+    monkeypatch.setattr(surveys, "by_name", measured)
     assert run("one", "two", *GIVEN, "--out", "out").exit_code == 130
     assert [p.name for p in (models / "out").iterdir()] == ["toy.npz"]
 
@@ -132,13 +139,13 @@ def test_quiet_prints_nothing(models):
 
 
 def test_quiet_leaves_errors_and_no_warnings(models, monkeypatch, condensation):
-    def measured(name, *_):
+    def measured(name, *_, **how):
         warnings.warn("a rope too long", stacklevel=1)
         if name == "two":
             raise OSError("no weights")
         return condensation
 
-    monkeypatch.setattr(measuring, "measured", measured)
+    monkeypatch.setattr(surveys, "by_name", measured)
     assert "warning: a rope too long" in run("one", "two", *GIVEN).stderr
     assert run("one", "two", *GIVEN, "--quiet").stderr == "error: two: no weights\n"
 
@@ -193,25 +200,71 @@ def test_no_gpu_is_said_before_a_text_is_read(models):
     assert "Device 'cuda' is not there" in result.stderr
 
 
-def test_no_file_name_leads_out_of_the_folder(monkeypatch, condensation, tmp_path):
-    from dataclasses import replace
-
-    path = measure.keep(replace(condensation, name="Qwen/Qwen3-0.6B"), tmp_path)
-    assert path == tmp_path / "qwen3-0.6b.npz"
-
-
-@pytest.mark.parametrize(
-    ("terminal", "silent", "shown"), [(True, False, True), (True, True, False), (False, False, False)]
-)
-def test_progress_bars_are_for_terminals(monkeypatch, terminal, silent, shown):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
-    assert command.show_progress(silent) is shown
-    assert os.environ["TQDM_DISABLE"] == ("" if shown else "1")
-
-
 def test_json_is_all_that_a_pipe_gets(models):
     command = [sys.executable, "-m", "decondense", "measure", "one", *map(str, GIVEN), "--json"]
     env = {name: value for name, value in os.environ.items() if name != "TRANSFORMERS_VERBOSITY"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-    assert json.loads(done.stdout)["command"] == "decondense measure one --texts texts.jsonl --max-length 32"
+    assert json.loads(done.stdout)["command"] == "decondense measure one --texts texts.jsonl --max-length 32 --json"
     assert done.stderr == ""
+
+
+# --- one after the other --------------------------------------------------------------------------------------------
+
+
+HOW = {"weights": "pretrained", "seed": 0, "dtype": "float32"}
+FAILS = {"bad": OSError("no\nsuch  file"), "full": OSError(errno.ENOSPC, "No space left on device")}
+
+
+@pytest.fixture
+def toys(monkeypatch, condensation):
+    """Measurements by name that give a toy, or fail."""
+
+    def measured(name, *_, **how):
+        if name in FAILS:
+            raise FAILS[name]
+        return replace(condensation, name=name, nonfinite_vectors=np.zeros(5, dtype=int))
+
+    monkeypatch.setattr(surveys, "by_name", measured)
+
+
+def test_one_that_fails_does_not_take_the_others(toys):
+    results, failed = measure.several(["a", "bad", "c"], None, HOW)
+    assert [result.name for result in results] == ["a", "c"]
+    assert failed == {"bad": "no such file"}
+
+
+def test_debug_lets_the_error_through(toys, monkeypatch):
+    monkeypatch.setenv("DECONDENSE_DEBUG", "1")
+    with pytest.raises(OSError, match="no\nsuch"):
+        measure.several(["bad"], None, HOW)
+
+
+def test_a_full_disk_ends_it_and_is_no_fault_of_the_model(toys):
+    with pytest.raises(OSError, match="No space left"):
+        measure.several(["full", "a"], None, HOW)
+
+
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        ({}, "Qwen/Qwen3-0.6B"),
+        ({"seed": 3}, "Qwen/Qwen3-0.6B-seed3"),
+        ({"weights": "random"}, "Qwen/Qwen3-0.6B-random-0"),
+    ],
+)
+def test_a_name_has_what_was_drawn_and_the_file_no_folder(toys, tmp_path, how, name):
+    ((result,), _) = measure.several(["Lab/Toy-1B"], None, HOW | how, tmp_path)
+    assert result.name == name
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name.partition('/')[2].lower()}.npz"]
+
+
+def test_hidden_vectors_that_are_not_finite_are_an_error(monkeypatch, condensation):
+    monkeypatch.setattr(surveys, "by_name", lambda *_, **how: condensation)
+    with pytest.raises(ValueError, match=r"10 hidden vectors are NaN or infinite, the first at entry 1: .*float32"):
+        measure.measured("toy", None, HOW)
+
+
+def test_facts_are_those_of_the_result(condensation):
+    facts = measure.facts(condensation)
+    assert (facts["rho"], facts["layers"]) == (condensation.rho, 4)
+    assert (facts["late_half"], facts["late_half_interval"]) == condensation.mean_of_last(None)

@@ -1,6 +1,7 @@
 """What a profile needs is read off the notebooks' parameters; what is missing, off the machine."""
 
 import json
+import os
 import subprocess
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,10 +21,11 @@ LARGE = readiness.Machine(memory=64, gpu=640, disk=9_999, hub="", pypi="")
 
 @pytest.fixture(autouse=True)
 def asked_anew():
-    for question in (readiness.hub_refusal, readiness.pypi_refusal):
+    questions = readiness.hub_refusal, readiness.pypi_refusal
+    for question in questions:
         question.cache_clear()
     yield
-    for question in (readiness.hub_refusal, readiness.pypi_refusal):
+    for question in questions:
         question.cache_clear()
 
 
@@ -217,3 +219,31 @@ def test_pip_that_is_missing_or_hangs(monkeypatch):
 
 def test_it_is_plain_data():
     assert json.loads(json.dumps(readiness.readiness("laptop", ROOT, LARGE)._asdict()))["profile"] == "laptop"
+
+
+# --- it is spared ---------------------------------------------------------------------------------------------------
+
+
+def test_a_hub_that_does_not_answer_is_said_once_and_not_asked_again(monkeypatch, capsys, tmp_path):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(readiness, "hub_refusal", lambda: "no answer: down")
+    readiness.spare_the_hub(["pocket-small", str(tmp_path)], "local,hub,pypi")
+    readiness.spare_the_hub(["gpt2"], "local,pypi")
+    readiness.spare_the_hub([None], "local,hub,pypi", "documentation")
+    readiness.spare_the_hub([None], "local,hub,pypi", "no such data set")
+    assert capsys.readouterr().err == ""
+    readiness.spare_the_hub(["gpt2"], "local, hub")
+    assert "is not available (no answer: down)" in capsys.readouterr().err
+    assert (os.environ["HF_HUB_OFFLINE"], os.environ["HF_DATASETS_OFFLINE"]) == ("1", "1")
+    readiness.spare_the_hub(["gpt2"], "local, hub")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_hub_is_spared_for_a_data_set_too(monkeypatch, capsys):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("DECONDENSE_DATA", raising=False)
+    monkeypatch.setattr(readiness, "hub_refusal", lambda: "no answer: down")
+    readiness.spare_the_hub([], "local,hub", "c4")
+    assert "is not available (no answer: down)" in capsys.readouterr().err

@@ -368,3 +368,22 @@ def test_a_full_disk_is_no_reason_to_try_the_next_source(monkeypatch, toy_table)
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", full)
     with pytest.raises(OSError, match="No space left on device"):
         models.load_tokenizer("toy-gpt")
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_can_be_no_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "report.json").write_text("{}")
+    for name, error, message in (
+        ("mine", FileNotFoundError, r"mine has no config\.json"),
+        ("./gone", FileNotFoundError, r"no folder ./gone"),
+        ("gtp2", ValueError, "Did you mean 'gpt2'"),
+        ("report.json", NotADirectoryError, "is a file; a model is a folder"),
+    ):
+        with pytest.raises(error, match=message):
+            models.check_names(["gpt2", name])
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    models.check_names(["gpt2", "mine", "pocket-small", "Qwen/Qwen3-0.6B", "some/other"])

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from toys import tiny
 
 from decondense import corpora, measurement, models, records, surveys
@@ -76,8 +77,9 @@ def test_model_is_loaded_once_for_two_corpora(monkeypatch):
     assert len(loads) == 1
 
 
-def test_random_weights_need_a_tokenizer():
-    with pytest.raises(ValueError, match=r"gpt2 come without a tokenizer: add tokenizer=.* such as 'pocket-small'"):
+def test_random_weights_need_a_tokenizer_that_is_available(monkeypatch):
+    monkeypatch.setattr(surveys, "load_model", lambda *_, **__: pytest.fail("loaded first"))
+    with pytest.raises(FileNotFoundError, match=r"No tokenizer for gpt2 from local\. .*--tokenizer pocket-small"):
         measured("gpt2", weights="random")
 
 
@@ -86,6 +88,8 @@ def test_random_weights_with_the_tokenizer_of_another_model(monkeypatch):
     monkeypatch.setattr(surveys, "load_model", lambda *_, **__: loaded)
     found = measured("gpt2", weights="random", tokenizer="pocket-small")
     assert found.record.content["config"]["tokenizer"] == "pocket-small"
+    model = found.condensation.settings["model"]
+    assert (model["tokenizer"], model["family"], model["model"]) == ("pocket-small", "GPT2", "gpt2")
     assert found.condensation.mu_per_text.shape == (3, 4)
 
 
@@ -155,3 +159,51 @@ def test_a_revision_that_no_source_has_is_missing(monkeypatch):
     found = surveys.checkpoints("gpt2", ["step0"], "imdb", n_texts=1, sources=("local",))
     assert found.families == {}
     assert found.missing["step0"].startswith("Could not get gpt2")
+
+
+# --- a folder -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_gpt2, tiny_tokenizer):
+    """A model in a folder whose path must not show up anywhere."""
+    path = tmp_path / "someone" / "my-model"
+    tiny_gpt2.save_pretrained(path)
+    tiny_tokenizer.save_pretrained(path)
+    return path
+
+
+def test_a_result_carries_where_it_is_from(folder, texts):
+    given = corpora.Texts(texts, "files a.txt")
+    result = surveys.by_name(str(folder), given, max_length=32, sources=("local",), progress=False)
+    assert result.name == "my-model"
+    assert (result.settings["texts"], result.settings["texts_sha256"]) == ("files a.txt", given.sha256)
+    model = result.settings["model"]
+    assert (model["model"], model["source"], model["family"]) == ("my-model", "local folder", "other")
+    assert model["parameters"] == sum(p.numel() for p in models.load(str(folder)).model.parameters())
+    assert set(result.settings["versions"]) == set(surveys.PACKAGES)
+    assert "someone" not in str(result.settings)
+
+
+def test_a_model_that_is_saved_anew_is_loaded_anew(folder, texts):
+    how = {"max_length": 32, "progress": False}
+    first = surveys.by_name(str(folder), corpora.Texts(texts, ""), **how)
+    torch.manual_seed(1)
+    type(tiny("gpt2"))(tiny("gpt2").config).save_pretrained(folder)
+    assert not np.array_equal(surveys.by_name(str(folder), corpora.Texts(texts, ""), **how).mu, first.mu)
+
+
+def test_a_folder_without_weights_or_without_a_tokenizer_names_what_is_missing(tmp_path):
+    given = corpora.Texts(["one two"], "files")
+    with pytest.raises(FileNotFoundError, match=r"has no weights\. Save them there"):
+        surveys.by_name(str(tmp_path), given)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"has no tokenizer\. .*--tokenizer MODEL"):
+        surveys.by_name(str(tmp_path), given)
+
+
+def test_names_hold_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert surveys.label(str(tmp_path)) == surveys.label(".") == tmp_path.name
+    assert surveys.file_name("Qwen/Qwen3-0.6B") == "qwen3-0.6b"
+    assert [surveys.family(name) for name in ("pocket-small", ".", "Qwen/Qwen3-0.6B")] == ["pocket", "other", "Qwen3"]

@@ -8,18 +8,18 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from functools import wraps
-from inspect import signature
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.models import ArgumentInfo, OptionInfo
 
 from ..base.settings import flag
 
@@ -48,7 +48,8 @@ Terms = Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's l
 SOURCES = ("local", "hub", "pypi")  # those of `models`, here without torch
 ANYWHERE = ",".join(SOURCES)
 
-_NOT_SAID = ("quiet", "as_json")
+REFUSALS = (ValueError, OSError, MemoryError, RuntimeError, ImportError)  # with a message, they name a cure
+
 _spoken_to: ContextVar[TextIO | None] = ContextVar("standard error as it was before it was silenced", default=None)
 
 
@@ -68,10 +69,10 @@ def said_plainly(command: Callable) -> Callable:
         except KeyboardInterrupt:
             say("Interrupted.", "yellow")
             raise typer.Exit(130) from None
-        except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
+        except REFUSALS as error:
             if flag("DECONDENSE_DEBUG") or not str(error):
                 raise
-            say(f"error: {' '.join(str(error).split())}", "red")
+            say(f"error: {one_line(error)}", "red")
             raise typer.Exit(2) from None
 
     return run
@@ -85,20 +86,6 @@ def console(quiet: bool = False, as_json: bool = False) -> Console:
 def say(line: str, style: str = "") -> None:
     """One line on standard error, where it does not spoil the output; `silenced` does not reach it."""
     Console(file=_spoken_to.get() or sys.stderr).print(Text(line, style=style), soft_wrap=True)
-
-
-def spare_the_hub(models: Sequence[str | None], sources: str, dataset: str | None = None) -> None:
-    """Where the hub may be asked for a model or a data set but does not answer, say so once: its client would try for
-    a minute.
-    """
-    from .readiness import hub_refusal, place_of_dataset
-
-    here = lambda name: Path(name).exists() or name.startswith("pocket-") or name.endswith(".npz")
-    asked = [name for name in models if name and not here(name)]
-    asked += [dataset] if dataset and place_of_dataset(dataset, places(sources)) == "hub" else []
-    if asked and "hub" in places(sources) and not flag("HF_HUB_OFFLINE") and (why := hub_refusal()):
-        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # read when the libraries are imported
-        say(f"The Hugging Face hub cannot be had ({why}). What is in its cache is used.", "yellow")
 
 
 def show_progress(silent: bool) -> bool:
@@ -130,6 +117,24 @@ def silenced(quiet: bool = True) -> Iterator[None]:
         _spoken_to.reset(before)
 
 
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Warnings as one line each on standard error, and nothing of any library on standard output."""
+
+    def show(message, *_):
+        print(f"warning: {one_line(message)}", file=sys.stderr)
+
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def one_line(message) -> str:
+    """An error or a warning without its line breaks."""
+    return " ".join(str(message).split())
+
+
 def places(sources: str) -> tuple[str, ...]:
     """The names in a list like "local, hub"."""
     return tuple(place.strip() for place in sources.split(","))
@@ -145,32 +150,17 @@ def json_text(content: dict) -> str:
     return json.dumps(_plain(content), indent=1, allow_nan=False)
 
 
-def again(command: Callable, given: dict) -> str:
-    """The command line that gives a command the arguments `given`, for a report; paths without their folders.
-
-    Options that are as they would be anyway are left out, and so are --quiet and --json.
-    """
-    words = []
-    for name, parameter in signature(command).parameters.items():
-        value = given[name]
-        if name in _NOT_SAID or value is None or value == parameter.default:
-            continue
-        flags = _flags(name, parameter.annotation.__metadata__[0])
-        for item in value if isinstance(value, list) else [value]:
-            words += flags if item is True else [*flags, _without_folder(item)]
-    return f"decondense {command.__name__} {shlex.join(words)}"
+def command_line() -> str:
+    """The command line as it was given, for a report: paths without their folders."""
+    words = [part for word in sys.argv[1:] for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    return f"decondense {shlex.join(_without_folder(*pair) for pair in pairwise(['', *words]))}"
 
 
-def _flags(name: str, said: OptionInfo | ArgumentInfo) -> list[str]:
-    if isinstance(said, ArgumentInfo):
-        return []
-    declared = (said.default, *(said.param_decls or ()))  # inside Annotated, the first one stands as the default
-    own = [flag for flag in declared if isinstance(flag, str) and flag.startswith("--")]
-    return [*own, f"--{name.replace('_', '-')}"][:1]
-
-
-def _without_folder(item) -> str:
-    return Path(item).name if isinstance(item, Path) or Path(str(item)).exists() else str(item)
+def _without_folder(before: str, word: str) -> str:
+    path = Path(word)
+    if path.exists():
+        return path.resolve().name
+    return path.name if before == "--out" or path.is_absolute() else word
 
 
 def _plain(value):

@@ -1,7 +1,6 @@
 """The command `compare`: two measurements on the same texts, text by text."""
 
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from rich.text import Text
 
 from ..base.files import write_atomically
-from . import door
+from . import door, readiness
 from .command import (
     ANYWHERE,
     AsJson,
@@ -25,15 +24,16 @@ from .command import (
     TextFiles,
     TextSeed,
     Tokenizer,
-    again,
+    command_line,
     console,
     json_text,
     places,
+    plainly,
     print_json,
     said_plainly,
     show_progress,
-    spare_the_hub,
 )
+from .measure import measured
 
 CURVES = "Mean cosine μ over depth, with 95 % intervals over the texts"
 OF_COMPARING = ("a", "b", "out", "quiet", "as_json")  # all else is of a measurement
@@ -42,6 +42,7 @@ Side = Annotated[str, typer.Argument(help="A saved .npz, a folder that measure -
 
 @said_plainly
 def compare(
+    context: typer.Context,
     a: Side,
     b: Side,
     texts: TextFiles = None,
@@ -69,30 +70,31 @@ def compare(
       decondense compare before after --out difference
       decondense compare pocket-small pocket-medium --n 5 --json
     """
-    asked = dict(locals())
     if out:
         door.check_folder(out)
-    spare_the_hub([a, b, tokenizer], sources, dataset)
-    progress = show_progress(quiet or as_json)
+    readiness.spare_the_hub([a, b, tokenizer], sources, dataset)
+    how = {
+        "weights": "pretrained", "seed": 0, "tokenizer": tokenizer, "max_length": max_length, "device": device,
+        "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
+        "progress": show_progress(quiet or as_json),
+    }  # fmt: skip
     from .. import pairing
     from ..condensation import Condensation
-    from . import measuring
 
-    how = measuring.How("pretrained", tokenizer, max_length, device, dtype, places(sources), accept_terms=accept_terms)
     saved = {side: path for side in (a, b) if (path := saved_file(side))}
     models = [side for side in dict.fromkeys((a, b)) if side not in saved]
     if not models:
-        refuse_unread(asked)
+        refuse_unread(context)
     found = {side: Condensation.load(path) for side, path in saved.items()}
     if models:
-        measuring.check(models, how)
-        with measuring.plainly():
-            given = door.texts(texts or [], dataset, n, text_seed, how.sources)
-            found |= {name: measuring.measured(name, given, how, progress) for name in models}
+        door.check(models, how)
+        with plainly():
+            given = door.texts(texts or [], dataset, n, text_seed, places(sources))
+            found |= {name: measured(name, given, how) for name in models}
     first, second = told_apart(found[a], found[b])
     pair = pairing.compare(first, second)
     by = "SHA-256" if pairing.known_texts(first) and pairing.known_texts(second) else "token counts"
-    content = {"command": again(compare, asked), "same_texts_by": by, **pairing.facts(pair)}
+    content = {"command": command_line(), "same_texts_by": by, **pairing.facts(pair)}
     content["sentences"] = [pairing.sentence(number, pair.first, pair.second) for number in pair.numbers]
     if out:
         write(out, first, second, pair, content)
@@ -101,16 +103,16 @@ def compare(
     _show(pair, content, console(quiet, as_json), out)
 
 
-def refuse_unread(asked: dict) -> None:
+def refuse_unread(context: typer.Context) -> None:
     """Refuse options of a measurement: both results are saved.
 
     Raises
         ValueError: names the first of them.
     """
-    usual = {name: parameter.default for name, parameter in signature(compare).parameters.items()}
-    if given := [name for name in usual if name not in OF_COMPARING and asked[name] != usual[name]]:
-        flag = f"--{given[0].replace('_', '-')}"
-        raise ValueError(f"{flag} is of a measurement, and both results are saved: leave it out.")
+    given = lambda name: context.get_parameter_source(name).name == "COMMANDLINE"
+    for parameter in context.command.params:
+        if parameter.name not in OF_COMPARING and given(parameter.name):
+            raise ValueError(f"{parameter.opts[0]} is of a measurement, and both results are saved: leave it out.")
 
 
 def saved_file(side: str) -> Path | None:

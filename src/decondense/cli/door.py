@@ -2,23 +2,13 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from ..base.files import sha256
 from .command import SOURCES
 
 DATASET = "documentation"  # needs no network
 N_TEXTS = 10  # drawn from a data set where no number is given
-
-
-class Texts(NamedTuple):
-    """Texts to measure, where they are from (file names without folders), and the SHA-256 of all of them in order."""
-
-    texts: list[str]
-    source: str
-    sha256: str
 
 
 def texts(
@@ -27,14 +17,14 @@ def texts(
     n: int | None = None,
     first_seed: int = 0,
     sources: Sequence[str] = SOURCES,
-) -> Texts:
-    """The first `n` texts of `files` (all, without `n`), or `n` texts drawn from a data set by name.
+):
+    """`corpora.Texts`: the first `n` of `files` (all, without `n`), or `n` drawn from a data set by name.
 
     With neither, the data set is the documentation of installed packages, which needs no network. A file is one text;
     a file `.jsonl` has one a line, each a JSON string or an object with the field "text".
 
     Raises
-        FileNotFoundError, IsADirectoryError: no such file, or a folder in its place; the data set cannot be had.
+        FileNotFoundError, IsADirectoryError: no such file, or a folder in its place; the data set is not available.
         ValueError: a file that is empty, not UTF-8 or no JSON Lines; fewer texts than `n`; an unknown data set; files
             and a data set, or a seed of one.
     """
@@ -42,23 +32,14 @@ def texts(
         raise ValueError("Texts come from files or from a data set: give --texts or --dataset, not both.")
     if files and first_seed:
         raise ValueError("--text-seed is of a data set; texts of files are taken in order: leave it out.")
-    dataset = dataset or DATASET
-    if files:
-        found = [text for path in files for text in _read(Path(path))]
-        if n and n > len(found):
-            raise ValueError(f"The files hold {len(found)} texts, fewer than --n {n}. Leave --n out to take all.")
-        found = found[:n]
-        return Texts(found, f"files {', '.join(Path(path).name for path in files)}", fingerprint(found))
     from .. import corpora
 
-    corpus = corpora.load(dataset, sources=sources)
-    found = corpora.sample_texts(corpus, n or N_TEXTS, first_seed)
-    return Texts(found, f"{dataset} ({corpus.source})", fingerprint(found))
-
-
-def fingerprint(texts: Sequence[str]) -> str:
-    """SHA-256 over the texts in order: two measurements with the same one were made on the same texts."""
-    return sha256("\x1e".join(texts))
+    if not files:
+        return corpora.draw(corpora.load(dataset or DATASET, sources), n or N_TEXTS, first_seed)
+    found = [text for path in files for text in _read(path)]
+    if n and n > len(found):
+        raise ValueError(f"The files hold {len(found)} texts, fewer than --n {n}. Leave --n out to take all.")
+    return corpora.Texts(found[:n], f"files {', '.join(path.name for path in files)}")
 
 
 def _read(path: Path) -> list[str]:
@@ -89,44 +70,24 @@ def _text_of(line: str, path: Path, number: int) -> str:
     return text
 
 
-def check_models(names: Sequence[str]) -> None:
-    """Refuse a name that can be no model: not known, a folder without a configuration, a path to nothing.
+def check(names: Sequence[str], how: Mapping) -> None:
+    """Refuse, before anything is loaded, what every model would be refused for; `how` as `surveys.by_name` takes it.
 
     Raises
-        ValueError: unknown name, or a name given twice.
-        FileNotFoundError, NotADirectoryError: a folder without config.json, no such folder, a file.
+        ValueError: unknown model, weights, dtype, source or device; a model given twice; a seed that nothing reads.
+        FileNotFoundError, NotADirectoryError: a folder that holds no model, no such folder, a file.
     """
-    from .. import models
+    from .. import models, surveys
     from ..models import pocket
 
-    files = [file_name(label(name)) for name in names]
-    for name, file in zip(names, files, strict=True):
-        if files.count(file) > 1:
-            raise ValueError(f"{file} is given twice, or is the name of two folders. Measure them one by one.")
-        if Path(name).is_dir():
-            if not (Path(name) / "config.json").is_file():
-                cure = "Save a model there with model.save_pretrained, or name a known model."
-                raise FileNotFoundError(f"The folder {name} has no config.json. {cure}")
-        elif Path(name).is_file():
-            cure = "Give the folder that it is in. Results that were saved are for `decondense compare`."
-            raise NotADirectoryError(f"{name} is a file; a model is a folder. {cure}")
-        elif name.startswith(("/", ".", "~")):
-            raise FileNotFoundError(f"There is no folder {name}. Give a folder, a model's name, or its id on the hub.")
-        elif name not in pocket.SIZES:
-            models.resolve(name)
-
-
-def label(name: str, weights: str = "pretrained", seed: int = 0) -> str:
-    """The name that results carry: of a folder the last part of its path; whether the weights are random; the seed."""
-    short = Path(name).resolve().name if Path(name).is_dir() else name
-    if weights == "pretrained":
-        return f"{short}-seed{seed}" if seed else short  # of a pocket model, which is trained here
-    return f"{short}-random-{seed}"
-
-
-def file_name(label: str) -> str:
-    """A label as the name of a file: of a hub id the part after the slash, in lower case."""
-    return label.split("/")[-1].lower()
+    models.check_settings(how["weights"], how["dtype"], how["sources"], how["device"])
+    files = [surveys.file_name(name) for name in names]
+    if twice := [file for file in files if files.count(file) > 1]:
+        raise ValueError(f"{twice[0]} is given twice, or is the name of two folders. Measure them one by one.")
+    models.check_names([*names, *filter(None, [how["tokenizer"]])])
+    others = [name for name in names if name not in pocket.SIZES]
+    if how["seed"] and how["weights"] == "pretrained" and others:
+        raise ValueError(f"{others[0]} has weights of its own: add --weights random, or leave --seed out.")
 
 
 def check_folder(folder: Path, setting: str = "--out") -> None:

@@ -1,16 +1,19 @@
 """The command `measure`: models by name, a table and a picture in the terminal, files and a report in a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from ..base.files import write_atomically
-from . import door
+from ..base.files import CANNOT_WRITE, write_atomically
+from ..base.settings import flag
+from . import door, readiness
 from .command import (
     ANYWHERE,
+    REFUSALS,
     AsJson,
     Dataset,
     Device,
@@ -24,14 +27,16 @@ from .command import (
     TextFiles,
     TextSeed,
     Tokenizer,
-    again,
+    command_line,
     console,
+    json_text,
+    one_line,
     places,
+    plainly,
     print_json,
     said_plainly,
     say,
     show_progress,
-    spare_the_hub,
 )
 
 FIGURES = {
@@ -79,23 +84,28 @@ def measure(
       decondense measure gpt2 --weights random --tokenizer pocket-small
       decondense measure my-model --dataset wikitext-2 --json
     """
-    asked = dict(locals())
     if out:
         door.check_folder(out)
-    spare_the_hub([*model, tokenizer], sources, dataset)
-    progress = show_progress(quiet or as_json)
-    from . import measuring
+    readiness.spare_the_hub([*model, tokenizer], sources, dataset)
+    how = {
+        "weights": weights, "seed": seed, "tokenizer": tokenizer, "max_length": max_length, "device": device,
+        "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
+        "progress": show_progress(quiet or as_json),
+    }  # fmt: skip
+    from .. import pairing
 
-    how = measuring.How(weights, tokenizer, max_length, device, dtype, places(sources), seed, accept_terms)
-    measuring.check(model, how)
-    with measuring.plainly():
-        given = door.texts(texts or [], dataset, n, text_seed, how.sources)
-    failed: dict[str, str] = {}
-    results = measuring.several(
-        model, given, how, progress, lambda result: out and keep(result, out), lambda *why: _failed(failed, *why)
-    )
-    pairs = against_first(results)
-    content = {"command": again(measure, asked), **_facts(given, results, pairs), "failed": failed}
+    door.check(model, how)
+    with plainly():
+        given = door.texts(texts or [], dataset, n, text_seed, places(sources))
+    results, failed = several(model, given, how, out)
+    pairs = [pairing.compare(results[0], other) for other in results[1:]]
+    content = {
+        "command": command_line(),
+        "texts": {"source": given.source, "n": len(given.texts), "sha256": given.sha256},
+        "models": [facts(result) for result in results],
+        "differences": [pairing.facts(pair) for pair in pairs],
+        "failed": failed,
+    }
     if out and results:
         write(out, results, pairs, content)
     if as_json:
@@ -106,28 +116,67 @@ def measure(
         raise typer.Exit(1)
 
 
-def _facts(given: door.Texts, results: Sequence, pairs: Sequence) -> dict:
-    """What was measured, as plain data."""
-    from .. import pairing
-    from . import measuring
+def measured(name: str, texts, how: Mapping):
+    """`surveys.by_name`; hidden vectors that are not finite are an error here, and not only a warning.
 
+    Raises
+        ValueError: there are some. What `surveys.by_name` raises.
+    """
+    from .. import surveys
+
+    result = surveys.by_name(name, texts, **how)
+    if (counts := result.nonfinite_vectors).any():
+        raise ValueError(
+            f"{counts.sum()} hidden vectors are NaN or infinite, the first at entry {counts.nonzero()[0][0]}: the "
+            f"weights are damaged, or {how['dtype']} is too narrow for them (--dtype float32)."
+        )
+    return result
+
+
+def several(names: Sequence[str], texts, how: Mapping, out: Path | None = None) -> tuple[list, dict[str, str]]:
+    """All that could be measured, and for each that could not be the reason; into `out` as soon as it is there."""
+    from .. import surveys
+
+    results, failed = [], {}
+    for name in names:
+        try:
+            with plainly():
+                result = measured(name, texts, how)
+        except REFUSALS as error:
+            # Of a full disk no other model will do better.
+            if flag("DECONDENSE_DEBUG") or getattr(error, "errno", None) in CANNOT_WRITE:
+                raise
+            failed[surveys.label(name)] = one_line(error)
+            say(f"error: {name}: {one_line(error)}", "red")
+            continue
+        results.append(replace(result, name=_name(result.name, how)))
+        if out:
+            results[-1].save(out / f"{surveys.file_name(results[-1].name)}.npz")
+    return results, failed
+
+
+def _name(name: str, how: Mapping) -> str:
+    """The name with what was drawn: random weights, or the seed of a pocket model, which is trained here."""
+    if how["weights"] == "random":
+        return f"{name}-random-{how['seed']}"
+    return f"{name}-seed{how['seed']}" if how["seed"] else name
+
+
+def facts(result) -> dict:
+    """What a result says, as plain data: its numbers, the tokens of each text, its settings."""
+    late, late_interval = result.mean_of_last(None)
+    names = ("mu", "mu_off_diagonal", "zero_vectors", "nonfinite_vectors", "tokens", "settings")
     return {
-        "texts": {"source": given.source, "n": len(given.texts), "sha256": given.sha256},
-        "models": [measuring.facts(result) for result in results],
-        "differences": [pairing.facts(pair) for pair in pairs],
+        "name": result.name,
+        "layers": len(result.mu) - 1,
+        "rho": result.rho,
+        "rho_interval": result.rho_interval,
+        "tau": result.tau,
+        "tau_interval": result.tau_interval,
+        "late_half": late,
+        "late_half_interval": late_interval,
+        **{name: getattr(result, name) for name in names},
     }
-
-
-def keep(result, out: Path) -> Path:
-    """Write the result of one model as soon as it is there: a later failure does not take it."""
-    return result.save(out / f"{door.file_name(result.name)}.npz")
-
-
-def against_first(results: Sequence) -> list:
-    """Every result after the first, paired with the first."""
-    from .. import pairing
-
-    return [pairing.compare(results[0], other) for other in results[1:]]
 
 
 def write(out: Path, results: Sequence, pairs: Sequence, content: dict) -> None:
@@ -136,7 +185,6 @@ def write(out: Path, results: Sequence, pairs: Sequence, content: dict) -> None:
 
     from .. import plots
     from . import report
-    from .command import json_text
 
     drawn = {"heatmaps": report.png(plots.heatmaps(results))}
     if len(results) > 1:
@@ -157,11 +205,6 @@ def _families(results: Sequence) -> dict[str, list]:
     for result in sorted(results, key=lambda r: r.settings["model"]["parameters"]):
         families.setdefault(result.settings["model"]["family"], []).append(result)
     return families
-
-
-def _failed(failed: dict[str, str], name: str, reason: str) -> None:
-    failed[door.label(name)] = reason
-    say(f"error: {name}: {reason}", "red")
 
 
 def _show(results: Sequence, pairs: Sequence, console, out: Path | None) -> None:

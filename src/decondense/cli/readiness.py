@@ -17,7 +17,7 @@ from ..base.files import cache_dir
 from ..base.settings import flag
 from ..book import cells, profiles
 from ..book.reproduce import PACKAGES
-from .command import SOURCES
+from .command import SOURCES, places, say
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 ON_GPU = ("gpu", "paper")
@@ -29,7 +29,7 @@ SECONDS = 5  # to wait for the network
 
 
 class Machine(NamedTuple):
-    """What a run may use: GiB of memory, of the GPU's memory (0: none), of disk; why the hub and PyPI cannot be had."""
+    """What a run may use: GiB of memory, of the GPU's memory (0: none), of disk; why not the hub, why not PyPI."""
 
     memory: float
     gpu: float
@@ -220,9 +220,21 @@ def _few(names: Sequence[str]) -> str:
 # --- the network ----------------------------------------------------------------------------------------------------
 
 
+def spare_the_hub(models: Sequence[str | None], sources: str, dataset: str | None = None) -> None:
+    """Where the hub may be asked for a model or a data set but does not answer, say so once: its client would try for
+    a minute.
+    """
+    here = lambda name: Path(name).exists() or name.startswith("pocket-") or name.endswith(".npz")
+    asked = [name for name in models if name and not here(name)]
+    asked += [dataset] if dataset and place_of_dataset(dataset, places(sources)) == "hub" else []
+    if asked and "hub" in places(sources) and not flag("HF_HUB_OFFLINE") and (why := hub_refusal()):
+        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # read when the libraries are imported
+        say(f"The Hugging Face hub is not available ({why}). What is in its cache is used.", "yellow")
+
+
 @cache
 def hub_refusal() -> str:
-    """Why the Hugging Face hub cannot be had: forbidden by a variable, or no answer; empty when it can."""
+    """Why the Hugging Face hub is not available: forbidden by a variable, or no answer; empty when it is."""
     if forbidden := [f"{name}={os.environ[name]}" for name in OFFLINE if flag(name)]:
         return f"forbidden by {forbidden[0]}"
     address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..base.settings import named
-from . import door
+from . import door, readiness
 from .command import (
     ANYWHERE,
     AsJson,
@@ -22,7 +22,6 @@ from .command import (
     said_plainly,
     say,
     show_progress,
-    spare_the_hub,
 )
 
 
@@ -77,7 +76,7 @@ def train(
     given = {name: value for name, value in flags.items() if value is not None}
     if weights_out:
         door.check_folder(weights_out, "--weights-out")
-    spare_the_hub(model or [], sources or ANYWHERE, corpus)
+    readiness.spare_the_hub(model or [], sources or ANYWHERE, corpus)
     options = dict(named("--slurm", setting) for setting in slurm or [])
     if on == "here" and (jobs or options):
         raise ValueError("--jobs and --slurm are for jobs: add --on slurm or --on local.")

