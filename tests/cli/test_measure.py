@@ -40,6 +40,11 @@ def models(tmp_path, tiny_gpt2, tiny_tokenizer, texts):
     return tmp_path
 
 
+@pytest.fixture
+def finite(condensation):
+    return replace(condensation, nonfinite_vectors=np.zeros(5, dtype=int))
+
+
 GIVEN = ("--texts", "texts.jsonl", "--max-length", 32)
 
 
@@ -122,11 +127,11 @@ def test_the_only_one_that_fails(models):
     assert "has 1 token(s)" in json.loads(result.stdout)["failed"]["one"]
 
 
-def test_an_interruption_keeps_what_was_measured(models, monkeypatch, condensation):
+def test_an_interruption_keeps_what_was_measured(models, monkeypatch, finite):
     def measured(name, *_, **how):
         if name == "two":
             raise KeyboardInterrupt
-        return condensation
+        return finite
 
     monkeypatch.setattr(surveys, "by_name", measured)
     assert run("one", "two", *GIVEN, "--out", "out").exit_code == 130
@@ -138,12 +143,12 @@ def test_quiet_prints_nothing(models):
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_quiet_leaves_errors_and_no_warnings(models, monkeypatch, condensation):
+def test_quiet_leaves_errors_and_no_warnings(models, monkeypatch, finite):
     def measured(name, *_, **how):
         warnings.warn("a rope too long", stacklevel=1)
         if name == "two":
             raise OSError("no weights")
-        return condensation
+        return finite
 
     monkeypatch.setattr(surveys, "by_name", measured)
     assert "warning: a rope too long" in run("one", "two", *GIVEN).stderr
@@ -216,13 +221,13 @@ FAILS = {"bad": OSError("no\nsuch  file"), "full": OSError(errno.ENOSPC, "No spa
 
 
 @pytest.fixture
-def toys(monkeypatch, condensation):
+def toys(monkeypatch, finite):
     """Measurements by name that give a toy, or fail."""
 
     def measured(name, *_, **how):
         if name in FAILS:
             raise FAILS[name]
-        return replace(condensation, name=name, nonfinite_vectors=np.zeros(5, dtype=int))
+        return replace(finite, name=name)
 
     monkeypatch.setattr(surveys, "by_name", measured)
 
@@ -247,9 +252,9 @@ def test_a_full_disk_ends_it_and_is_no_fault_of_the_model(toys):
 @pytest.mark.parametrize(
     ("how", "name"),
     [
-        ({}, "Qwen/Qwen3-0.6B"),
-        ({"seed": 3}, "Qwen/Qwen3-0.6B-seed3"),
-        ({"weights": "random"}, "Qwen/Qwen3-0.6B-random-0"),
+        ({}, "Lab/Toy-1B"),
+        ({"seed": 3}, "Lab/Toy-1B-seed3"),
+        ({"weights": "random"}, "Lab/Toy-1B-random-0"),
     ],
 )
 def test_a_name_has_what_was_drawn_and_the_file_no_folder(toys, tmp_path, how, name):

@@ -96,7 +96,7 @@ def test_outside_a_clone_nothing_runs():
 
 
 def test_packages_that_are_not_installed(monkeypatch):
-    monkeypatch.setattr(readiness, "RUNNERS", ("no_such_package",))
+    monkeypatch.setattr(readiness, "PACKAGES", ("no_such_package",))
     (said,) = readiness.readiness("ci", ROOT, LARGE).missing
     assert said == f"no_such_package: {INSTALL}"
 

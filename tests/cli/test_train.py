@@ -5,8 +5,8 @@ import io
 import json
 import re
 import shlex
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from decondense import records
 from decondense.cli import train
 from decondense.models import pocket
-from decondense.runs import grid, midtraining, runfile, store, workers
+from decondense.runs import grid, runfile, store, workers
 
 app = typer.Typer(pretty_exceptions_enable=False)
 app.command()(train.train)
@@ -33,11 +33,11 @@ def made(small_pocket, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = []
 
-    def train_all(configs, parameters, module):
+    def train_all(configs):
         for config in configs:
             done.append(config)
             with contextlib.redirect_stdout(io.StringIO()):  # the Trainer prints; a worker keeps it apart
-                midtraining.train(config)
+                store.train(config)
 
     monkeypatch.setattr(workers, "train_all", train_all)
     monkeypatch.setattr(pocket, "train_missing", lambda names, tokens: [pocket.load(name, tokens) for name in names])
@@ -56,10 +56,10 @@ def run(*arguments, status=0):
 def test_a_model_is_trained_with_the_loss_and_its_record_named(made, tmp_path):
     output = run(*POCKET).stdout
     (config,) = made
-    assert (config["loss"], config["weight"], config["seed"], config["steps"]) == ("dispersion", 0.1, 0, 2)
+    assert (config.loss, config.weight, config.seed, config.steps) == ("dispersion", 0.1, 0, 2)
     (path,) = (tmp_path / "records").glob("*.json")
     assert str(path) in output
-    (run_,) = grid.runs(midtraining.KIND, [("a", config)], False)
+    (run_,) = grid.made([("a", config)], False)
     for value in (run_.validation_loss, run_.late_half(), run_.look().rho, run_.curve["loss"].iloc[-1]):
         assert f"{value:.4f}" in output
     run(*POCKET)
@@ -70,7 +70,7 @@ def test_json_is_one_object_with_the_same_numbers(made):
     found = json.loads(run(*POCKET, "--loss", "none", "--loss", "dispersion", "--seed", 3, "--json").stdout)["runs"]
     assert [(row["run"], row["seed"]) for row in found] == [("none", 3), ("dispersion", 3)]
     for row, config in zip(found, made, strict=True):
-        assert row["record"] == str(midtraining.KIND.find(config, False).path)
+        assert row["record"] == str(store.find(config, False).path)
         assert row["validation loss"] > 0
 
 
@@ -94,33 +94,42 @@ def test_models_weights_and_seeds_are_a_grid():
     assert [(row["run"], row["seed"]) for row in rows] == [(label, seed) for label in labels for seed in (0, 1)]
 
 
-def test_flags_come_before_the_file(tmp_path):
-    asked = "model: pocket-small, corpus: documentation, steps: 9, length: 16, text_length: 24, seeds: [0, 1]"
-    (tmp_path / "runs.yaml").write_text(f"{{{asked}, changes: {{none: {{}}, l2: {{loss: l2_repel}}}}}}")
-    rows = json.loads(run("runs.yaml", "--steps", 7, "--dry-run", "--json").stdout)["runs"]
+RUNS = """
+model = "pocket-small"
+corpus = "documentation"
+steps = 9
+length = 16
+text_length = 24
+seeds = [0, 1]
+"""
+
+
+def in_a_file(changes="changes.none = {}\nchanges.l2 = {loss = 'l2_repel'}"):
+    Path("runs.toml").write_text(RUNS + changes)
+
+
+def test_flags_come_before_the_file():
+    in_a_file()
+    rows = json.loads(run("runs.toml", "--steps", 7, "--dry-run", "--json").stdout)["runs"]
     assert [(row["run"], row["seed"], row["tokens"]) for row in rows] == [
         (label, seed, 7 * 8 * 16) for label in ("none", "l2") for seed in (0, 1)
     ]
-    rows = json.loads(run("runs.yaml", "--loss", "dispersion", "--seed", 4, "--dry-run", "--json").stdout)["runs"]
+    rows = json.loads(run("runs.toml", "--loss", "dispersion", "--seed", 4, "--dry-run", "--json").stdout)["runs"]
     assert [(row["run"], row["seed"]) for row in rows] == [("dispersion", 4)]
 
 
-RUNS = (
-    "{model: pocket-small, corpus: documentation, steps: 9, length: 16, text_length: 24, seeds: [0], changes: CHANGES}"
-)
-
-
-def test_a_weight_alone_does_not_replace_the_losses_of_the_file(tmp_path):
-    (tmp_path / "runs.yaml").write_text(RUNS.replace("CHANGES", "{l2: {loss: l2_repel}}"))
-    said = run("runs.yaml", "--weight", 0.5, "--dry-run", status=2).stderr
-    assert "add --loss, or set the weight in runs.yaml" in said
-    rows = json.loads(run("runs.yaml", "--loss", "l2_repel", "--weight", 0.5, "--dry-run", "--json").stdout)["runs"]
+def test_a_weight_alone_does_not_replace_the_losses_of_the_file():
+    in_a_file()
+    said = run("runs.toml", "--weight", 0.5, "--dry-run", status=2).stderr
+    assert "add --loss, or set the weight in runs.toml" in said
+    asked = ["--loss", "l2_repel", "--weight", 0.5, "--seed", 0]
+    rows = json.loads(run("runs.toml", *asked, "--dry-run", "--json").stdout)["runs"]
     assert [row["run"] for row in rows] == ["l2_repel"]
 
 
 def test_options_of_a_loss_go_to_the_runs_with_a_loss(monkeypatch):
     asked = []
-    monkeypatch.setattr(train, "_show_plan", lambda found, *_: asked.extend(found.configs))
+    monkeypatch.setattr(train, "_show_plan", lambda jobs, *_: asked.extend(config.as_dict() for _, config in jobs))
     run(*POCKET, "--loss", "none", "--loss", "dispersion", "--set", "layers=last", "--set", "texts=2", "--dry-run")
     assert [(config["loss"], config["layers"], config["texts"]) for config in asked] == [
         (None, None, 2),
@@ -140,34 +149,37 @@ def test_an_option_that_nothing_reads_is_refused(option, said):
 
 
 @pytest.mark.parametrize("more", [[], ["--set", "layers=last"], ["--set", "texts=2"]])
-@pytest.mark.parametrize("changes", ["[train]", "{}", "{a: dispersion}"])
-def test_a_file_with_other_changes_than_a_table_is_refused(tmp_path, changes, more):
-    (tmp_path / "runs.yaml").write_text(RUNS.replace("CHANGES", changes))
-    assert "must be a table" in run("runs.yaml", *more, "--dry-run", status=2).stderr
-
-
-def test_a_file_without_changes_is_refused(tmp_path):
-    (tmp_path / "runs.yaml").write_text(RUNS.replace(", changes: CHANGES", ""))
-    assert "runs.yaml has no 'changes': add it" in run("runs.yaml", "--set", "layers=last", status=2).stderr
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("changes = ['train']", "must be a table"),
+        ("changes = {}", "must be a table"),
+        ("changes = {a = 'dispersion'}", "must be a table"),
+        ("", "runs.toml has no 'changes': add it"),
+    ],
+)
+def test_a_file_with_other_changes_than_a_table_is_refused(changes, message, more):
+    in_a_file(changes)
+    assert message in run("runs.toml", *more, "--dry-run", status=2).stderr
 
 
 def test_sources_may_have_blanks(made):
     run(*POCKET, "--sources", "local, pypi")
-    assert made[0]["sources"] == ["local", "pypi"]
+    assert made[0].sources == ("local", "pypi")
 
 
 def test_set_reaches_the_setup_and_each_condition(made):
-    run(*POCKET, "--set", "layers='last'", "--set", "temperature=2", "--set", "few_shot=3")
+    run(*POCKET, "--set", "layers='last'", "--set", "temperature=2.0", "--set", "few_shot=3")
     (config,) = made
-    assert (config["layers"], config["temperature"], config["few_shot"]) == ("last", 2.0, 3)
+    assert (config.layers, config.temperature, config.few_shot) == ("last", 2.0, 3)
 
 
-def test_trained_weights_are_kept(tmp_path, monkeypatch):
+def test_trained_weights_are_kept(made, tmp_path):
     output = run(*POCKET, "--weights-out", "models").stdout
     (path,) = (tmp_path / "records").glob("*.json")
     assert (tmp_path / "models" / path.stem / "model.safetensors").exists()
     assert str(tmp_path / "models") in output
-    assert store.weights_of("a", {"corpus": "documentation", "sources": []}) is None  # of this command alone
+    assert store.weights_of(made[0]) is None  # of this command alone
 
 
 # --- how it ends ----------------------------------------------------------------------------------------------------
@@ -239,11 +251,7 @@ def examples():
 @pytest.mark.parametrize("example", examples())
 def test_examples_of_the_help_run(example, tmp_path, monkeypatch, made):
     """On the toy model and corpus, and without a cluster."""
-    text = "{model: pocket-small, corpus: documentation, steps: 9, seeds: [0], changes: {none: {}}}"
-    (tmp_path / "runs.yaml").write_text(text)
-    (tmp_path / "runs.toml").write_text(
-        'model = "pocket-small"\ncorpus = "documentation"\nsteps = 9\nseeds = [0]\nchanges.none = {}\n'
-    )
+    (tmp_path / "runs.toml").write_text(RUNS.replace("[0, 1]", "[0]") + "changes.none = {}")
     monkeypatch.setattr("decondense.runs.cluster.engine", lambda *asked: workers.train_all)
     one = runfile.asked
     small = {"model": ["pocket-small"], "corpus": "documentation", "steps": 2, "checkpoints": 1, "train_tokens": 0}
@@ -255,12 +263,3 @@ def test_examples_of_the_help_run(example, tmp_path, monkeypatch, made):
     assert len(made) == (
         0 if "--dry-run" in arguments else max(1, arguments.count("--loss")) * max(1, example.count("--seed"))
     )
-
-
-def test_the_help_shows_the_examples():
-    assert "decondense train runs.yaml --dry-run" in run("--help").stdout
-
-
-def test_the_command_is_there_before_torch_is():
-    code = "import sys, decondense.cli.train; print(sorted({'torch', 'transformers', 'pandas'} & set(sys.modules)))"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

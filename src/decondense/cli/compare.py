@@ -1,6 +1,7 @@
 """The command `compare`: two measurements on the same texts, text by text."""
 
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,6 @@ Side = Annotated[str, typer.Argument(help="A saved .npz, a folder that measure -
 
 @said_plainly
 def compare(
-    context: typer.Context,
     a: Side,
     b: Side,
     texts: TextFiles = None,
@@ -70,6 +70,7 @@ def compare(
       decondense compare before after --out difference
       decondense compare pocket-small pocket-medium --n 5 --json
     """
+    asked = dict(locals())
     if out:
         door.check_folder(out)
     readiness.spare_the_hub([a, b, tokenizer], sources, dataset)
@@ -84,7 +85,7 @@ def compare(
     saved = {side: path for side in (a, b) if (path := saved_file(side))}
     models = [side for side in dict.fromkeys((a, b)) if side not in saved]
     if not models:
-        refuse_unread(context)
+        refuse_unread(asked)
     found = {side: Condensation.load(path) for side, path in saved.items()}
     if models:
         door.check(models, how)
@@ -103,16 +104,16 @@ def compare(
     _show(pair, content, console(quiet, as_json), out)
 
 
-def refuse_unread(context: typer.Context) -> None:
+def refuse_unread(asked: dict) -> None:
     """Refuse options of a measurement: both results are saved.
 
     Raises
         ValueError: names the first of them.
     """
-    given = lambda name: context.get_parameter_source(name).name == "COMMANDLINE"
-    for parameter in context.command.params:
-        if parameter.name not in OF_COMPARING and given(parameter.name):
-            raise ValueError(f"{parameter.opts[0]} is of a measurement, and both results are saved: leave it out.")
+    for name, parameter in signature(compare).parameters.items():
+        if name not in OF_COMPARING and asked[name] != parameter.default:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} is of a measurement, and both results are saved: leave it out.")
 
 
 def saved_file(side: str) -> Path | None:
