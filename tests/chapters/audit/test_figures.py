@@ -1,97 +1,81 @@
-"""Consistency of the published figures: bounds against scipy and random values, and series by hand."""
+"""The figures of the audit show the numbers of its tables."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import kendalltau, spearmanr
 
-from decondense import paper, stats
-from decondense.chapters.audit import figures, tables
-
-SETTINGS = settings(max_examples=50, derandomize=True)
+from decondense.chapters.audit import figures, gains, selection, tables
+from decondense.paper import accuracies
 
 
-def test_points_shown_twice_agree():
-    found = figures.shared_points()
-    assert found.groupby(["figure_a", "figure_b"]).size().to_dict() == {("Fig2", "Fig5"): 4, ("Fig2", "FigS2"): 8}
-    assert set(found.outcome) == {tables.CONSISTENT}
+@pytest.fixture(autouse=True)
+def nothing_left_open():
+    yield
+    assert plt.get_fignums() == []
 
 
-def test_points_that_differ_are_found(monkeypatch):
-    points = paper.table("figure_points")
-    chosen = (points.figure == "Fig5") & (points.model == "Qwen2.5-32B") & (points.metric == "kendall")
-    points.loc[chosen, "value"] += 0.01
-    monkeypatch.setattr(paper, "table", lambda name: points)
-    found = figures.shared_points()
-    odd = found[found.outcome == figures.APART]
-    assert odd[["model", "metric"]].to_numpy().tolist() == [["Qwen2.5-32B", "kendall"]]
+def texts(axis):
+    return [text.get_text() for text in axis.texts]
 
 
-def test_heatmaps_shown_twice_agree():
-    found = figures.shared_heatmaps()
-    assert found.entries.to_dict() == {"GPT2": 13, "GPT2-xl": 49}
-    assert set(found.outcome) == {tables.CONSISTENT}
+def test_runs_map_writes_counts_and_chance():
+    found, chance = tables.runs(), tables.runs_by_chance()
+    figure = figures.runs_map(found, chance)
+    axis = figure.axes[0]
+    assert len(texts(axis)) == found.size
+    first = f"{found.iloc[0, 0]}  ({chance.iloc[0, 0]:.1f})"
+    assert texts(axis)[0] == first
+    assert [label.get_text() for label in axis.get_yticklabels()][-1] == "GPT2  second half (Table 3)"
+    assert [label.get_text() for label in axis.get_xticklabels()] == [n.replace(", ", "\n") for n in found.columns]
 
 
-def test_trend_bounds_are_scipys_where_no_values_overlap():
-    values = np.random.default_rng(0).normal(size=13)
-    rho, tau = figures.trend_bounds(values - 1e-9, values + 1e-9)
-    place = np.arange(13)
-    assert rho == pytest.approx([spearmanr(place, values).statistic] * 2)
-    assert tau == pytest.approx([kendalltau(place, values).statistic] * 2)
+def test_cells_map_is_dark_where_the_rule_forbids():
+    cells = tables.cells()
+    figure = figures.cells_map(cells, "mean of 3")
+    axis = figure.axes[0]
+    shown = np.asarray(axis.images[0].get_array()).ravel()
+    assert shown.sum() == (~cells["mean of 3"]).sum()
+    dark = [text for text, value in zip(texts(axis), shown, strict=True) if value]
+    expected = cells[~cells["mean of 3"]]
+    assert sorted(dark) == sorted(f"{m:.1f} ± {s:.1f}" for m, s in zip(expected["mean"], expected["std"], strict=True))
 
 
-@SETTINGS
-@given(st.lists(st.floats(-1, 1), min_size=3, max_size=12), st.floats(0.01, 0.5), st.integers(0, 2**32 - 1))
-def test_trend_bounds_hold_every_value_within_the_errors(centres, error, seed):
-    centres = np.array(centres)
-    values = centres + np.random.default_rng(seed).uniform(-error, error, len(centres))
-    if len(set(values)) < len(values):
-        return  # ties have no order, and the bounds speak of orders
-    rho, tau = figures.trend_bounds(centres - error, centres + error)
-    place = np.arange(len(values))
-    assert rho.low - 1e-9 <= spearmanr(place, values).statistic <= rho.high + 1e-9
-    assert tau.low - 1e-9 <= kendalltau(place, values).statistic <= tau.high + 1e-9
+def test_gains_have_a_panel_a_model_and_a_dot_a_task():
+    by_task = {model: gains.gains(model) for model in accuracies.MID_TRAINED}
+    figure = figures.gains(by_task)
+    assert [axis.get_title() for axis in figure.axes] == list(accuracies.MID_TRAINED)
+    for axis, table in zip(figure.axes, by_task.values(), strict=True):
+        dots = next(line for line in axis.lines if line.get_marker() == "o")
+        np.testing.assert_allclose(np.asarray(dots.get_xdata(), dtype=float), table.gain)
 
 
-def test_trend_bounds_without_any_information():
-    rho, tau = figures.trend_bounds(np.zeros(5), np.ones(5))
-    assert rho == pytest.approx((-1, 1))
-    assert tau == pytest.approx((-1, 1))
+def test_power_has_a_panel_a_family_a_curve_a_share_and_a_line_a_gain():
+    reported = pd.DataFrame({"model": ["GPT2-m", "Qwen3-0.6B", "Qwen3-1.7B"], "gain": [0.5, 1.0, 1.5]})
+    figure = figures.power(reported, flips=(0.05, 0.1))
+    assert [axis.get_title() for axis in figure.axes] == [
+        "GPT2: ten tasks of 553 items",
+        "Qwen3: ten tasks of 222 items",
+    ]
+    for axis, printed in zip(figure.axes, ([0.5], [1.0, 1.5]), strict=True):
+        curves, rest = axis.lines[:2], axis.lines[3:]  # after the line at a power of 0.8
+        assert all(np.all(np.diff(curve.get_ydata()) > 0) for curve in curves)
+        assert curves[0].get_ydata()[-1] > curves[1].get_ydata()[-1]  # fewer flips, more power
+        assert [line.get_xdata()[0] for line in rest] == printed
+    assert texts(figure.axes[1]) == ["Qwen3-0.6B", "Qwen3-1.7B"]
 
 
-def test_one_heat_map_does_not_give_its_correlations():
-    found = figures.heatmap_trends()
-    assert len(found) == 12
-    odd = found[found.outcome == figures.APART]
-    assert odd[["model", "metric"]].to_numpy().tolist() == [["MLP64", "spearman"], ["MLP64", "kendall"]]
-    assert (odd.high < odd.value - odd.error).all()
+def test_spreads_have_a_point_a_row():
+    table = gains.spreads()
+    (axis,) = figures.spreads(table).axes
+    points = [line for line in axis.lines if line.get_marker() == "o"]
+    assert sum(len(line.get_xdata()) for line in points) == len(table)
+    assert axis.get_xlim() == axis.get_ylim()
 
 
-def test_falls_have_the_exact_share_of_orderings():
-    found = figures.falls().set_index(["figure", "family", "text", "metric"])
-    assert len(found) == 20
-    gpt2 = found.loc[("Fig2", "GPT2", "wikitext-103", "spearman")]
-    assert (gpt2.n, gpt2.rises, gpt2.p, gpt2.least) == (4, 1, pytest.approx(4 / 24), pytest.approx(1 / 24))
-    bloom = found.loc[("Fig2", "Bloom", "wikitext-103", "spearman")]
-    assert (bloom.low, bloom.high) == (pytest.approx(1 / 120), pytest.approx(5 / 120))  # two values overlap
-    assert (found.low <= found.p).all()
-    assert (found.p <= found.high).all()
-
-
-def test_corners_move_only_what_overlaps():
-    corners = figures._corners(np.array([1.0, 0.99, 0.5]), np.array([0.01, 0.01, 0.01]))
-    assert len(corners) == 4
-    assert {corner[2] for corner in corners} == {0.5}
-    assert any(corner[0] < corner[1] for corner in corners)
-    (alone,) = figures._corners(np.array([1.0, 0.5]), np.array([0.01, 0.01]))
-    np.testing.assert_array_equal(alone, [1.0, 0.5])
-
-
-def test_families_together_is_fishers_sum():
-    trends = [paper.trend("Fig2", "spearman", family) for family in ("GPT2", "Qwen2.5", "Bloom", "Qwen3")]
-    p = [stats.monotone_permutation_p(trend.value) for trend in trends]
-    from scipy.stats import chi2
-
-    assert figures.families_together("spearman") == pytest.approx(chi2.sf(-2 * np.log(p).sum(), 8))
+def test_choice_shows_shift_spread_and_tests():
+    by_checkpoints = selection.by_checkpoints(most=3, simulations=200)
+    positives = selection.false_positives([1, 2], simulations=200)
+    left, right = figures.choice(by_checkpoints, positives).axes
+    assert len(left.lines) == 4
+    np.testing.assert_allclose(right.lines[0].get_ydata(), positives.found)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from decondense.chapters.audit import rules as audit_rules
-from decondense.chapters.audit import tables
+from decondense.chapters.audit import rules, tables
 from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
 
 YES, NO, OPEN = tables.CONSISTENT, tables.INCONSISTENT, tables.OPEN
@@ -14,7 +13,7 @@ YES, NO, OPEN = tables.CONSISTENT, tables.INCONSISTENT, tables.OPEN
     [(4, 4, REPRODUCED), (3, 4, PARTLY), (2, 4, PARTLY), (1, 4, NOT_REPRODUCED), (0, 0, NOT_TESTABLE)],
 )
 def test_counted(holds, of, verdict):
-    assert audit_rules.counted(holds, of, "rows").word == verdict
+    assert rules.counted(holds, of, "rows").word == verdict
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ def test_counted(holds, of, verdict):
     ],
 )
 def test_all_consistent(outcomes, verdict, why):
-    assert audit_rules.all_consistent(outcomes) == (verdict, why)
+    assert rules.all_consistent(outcomes) == (verdict, why)
 
 
 @pytest.mark.parametrize(
@@ -43,11 +42,11 @@ def test_all_consistent(outcomes, verdict, why):
     ],
 )
 def test_judge_gain(gain, verdict):
-    assert audit_rules.judge_gain(gain, 1.0, 0.05, 500).word == verdict
+    assert rules.judge_gain(gain, 1.0, 0.05, 500).word == verdict
 
 
 def test_judge_gain_names_the_flips():
-    assert "at most 5.0% of the items flip" in audit_rules.judge_gain(1.0, 1.0, 0.05, 500).why
+    assert "at most 5.0% of the items flip" in rules.judge_gain(1.0, 1.0, 0.05, 500).why
 
 
 @pytest.mark.parametrize(
@@ -60,4 +59,4 @@ def test_judge_gain_names_the_flips():
     ],
 )
 def test_judge_fall(p, falls, verdict):
-    assert audit_rules.judge_fall(p, falls).word == verdict
+    assert rules.judge_fall(p, falls).word == verdict

@@ -89,3 +89,11 @@ def test_averages_that_vary_too_little_do_not_fit_but_a_choice_does():
 
 def test_p_is_never_zero():
     assert selection.spread_test(made(60, scale=0.1), simulations=100).p > 0
+
+
+def test_spread_tests_are_of_the_printed_rows():
+    found = selection.spread_tests(simulations=200)
+    assert list(found) == [1, 5]
+    rows = accuracies.wide("std").dropna(subset=["average"])
+    assert found[5] == selection.spread_test(rows, 5, simulations=200)
+    assert found[1].expected > found[5].expected

@@ -200,10 +200,15 @@ def test_single_runs_fit_the_released_sizes_but_for_one_row():
     assert found.loc[("Table 2", "GPT2", "none"), "smallest"] == 500
 
 
-def test_likely_runs():
+def test_rows_that_allow_two_runs_are_labelled_as_such():
     models = ("Qwen3-0.6B", "Qwen3-1.7B")
     conditions = ("active_forgetting", "noisy_embedding")
-    assert tables.likely_runs() == {(m, c): 2 for m in models for c in conditions}
+    two = {(m, c): 2 for m in models for c in conditions}
+    assert tables.likely_runs() == two
+    found = tables.labels_of_two_runs()
+    assert sorted(found[["model", "condition"]].itertuples(index=False, name=None)) == sorted(two)
+    with_three = tables.labels().loc[found.index]
+    assert (with_three.p != found.p).all()
 
 
 @SETTINGS

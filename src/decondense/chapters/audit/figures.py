@@ -1,157 +1,140 @@
-"""Consistency of the published figures: values shown twice, heat maps against their own trends, falls with size.
+"""Figures of the audit: what the cells allow, gains by task, power, spreads of averages, choice of checkpoints."""
 
-Values of figures carry the error of reading them off; two values agree when their intervals meet.
-"""
+from collections.abc import Sequence
 
-from itertools import product
-from typing import NamedTuple
-
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
-from scipy.stats import combine_pvalues
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
-from ... import paper, stats
-from ...paper.trends import PAPER_FAMILIES
-from ...stats import Interval
-from . import tables
+from ... import stats
+from ...paper.accuracies import MID_TRAINED, TASKS, equivalent_items
+from ...plots import BLUE, RED, STYLE, closed, colours, grid
+from .tables import GRANULAR
 
-APART = "not consistent within the errors of reading"
-
-
-class Trend(NamedTuple):
-    """The range of rank correlations with depth that values within their errors allow (outer bounds)."""
-
-    rho: Interval
-    tau: Interval
+GREY = "0.75"
+FLIPS = (0.02, 0.05, 0.1, 0.2)
 
 
-def shared_points() -> pd.DataFrame:
-    """rho and tau that two figures show of the same model on the same text: both values, gap, errors, outcome."""
-    points = paper.table("figure_points")
-    twice = points.merge(points, on=["model", "dataset", "metric"], suffixes=("_a", "_b"))
-    twice = twice[twice.figure_a < twice.figure_b].reset_index(drop=True)
-    found = twice[["figure_a", "figure_b", "model", "metric", "value_a", "value_b"]].copy()
-    found["gap"] = (twice.value_a - twice.value_b).abs()
-    found["allowed"] = twice.error_a + twice.error_b
-    return found.assign(outcome=np.where(found.gap <= found.allowed, tables.CONSISTENT, APART))
+def runs_map(found: pd.DataFrame, chance: pd.DataFrame) -> Figure:
+    """How many of a row's eight cells each rule allows, and in brackets how many it would by chance (`tables.runs`)."""
+    text = found.astype(int).astype(str) + "  (" + chance.map("{:.1f}".format) + ")"
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(6.4, 0.235 * len(found) + 0.9), layout="constrained")
+        image = _grid(axis, found.astype(float), text, (0, len(GRANULAR)))
+        figure.colorbar(image, ax=axis, label="cells of 8 allowed", shrink=0.5)
+        axis.set_xticklabels([name.replace(", ", "\n") for name in found.columns])
+    return closed(figure)
 
 
-def shared_heatmaps() -> pd.DataFrame:
-    """The mean cosines of the heat maps that Fig. 2a and S2a both show: entries, largest gap, outcome."""
-    rows = {}
-    for model in ("GPT2", "GPT2-xl"):
-        a, b = (paper.mean_cosines(figure, model) for figure in ("Fig2a", "FigS2a"))
-        gap, allowed = (a.cosine_mean - b.cosine_mean).abs(), a.error + b.error
-        agree = tables.CONSISTENT if (gap <= allowed).all() else APART
-        rows[model] = {
-            "entries": len(a),
-            "largest gap": gap.max(),
-            "gap / error": (gap / allowed).max(),
-            "outcome": agree,
-        }
-    return pd.DataFrame(rows).T
+def cells_map(cells: pd.DataFrame, rule: str) -> Figure:
+    """Every countable cell as printed; pale where `rule` allows it, dark where it does not (`tables.cells`)."""
+    text = (cells["mean"].map("{:.1f}".format) + " ± " + cells["std"].map("{:.1f}".format)).unstack()
+    forbidden = (~cells[rule]).unstack().astype(float)
+    order = list(GRANULAR)
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(7.4, 0.235 * len(text) + 0.9), layout="constrained")
+        _grid(axis, forbidden[order], text[order], (-0.1, 1.4))
+        axis.set_xticklabels([name.replace("_", "\n") for name in order])
+    return closed(figure)
 
 
-def trend_bounds(low: Float[np.ndarray, "entries"], high: Float[np.ndarray, "entries"]) -> Trend:
-    """Bounds of Spearman's rho and Kendall's tau with depth over all values in [low, high], entry by entry.
+def _grid(axis, values: pd.DataFrame, text: pd.DataFrame, limits: tuple) -> AxesImage:
+    """An annotated grid, one row a row of the paper's tables, with a line between base models."""
+    names = [
+        f"{row[1]}  {row[2].replace('_', ' ')}{' (Table 3)' if row[0] == 'Table 3' else ''}" for row in values.index
+    ]
+    models = values.index.get_level_values("model")
+    image = grid(axis, values.set_axis(names), text, "Blues", limits)
+    axis.set(xlabel="", ylabel="")
+    axis.xaxis.tick_top()
+    axis.tick_params(axis="both", labelsize=7.5, length=0)
+    axis.hlines(np.flatnonzero(models[1:] != models[:-1]) + 1, *axis.get_xlim(), color="0.3", linewidth=1)
+    return image
 
-    A pair of entries whose intervals meet may stand in either order. Both correlations are sums over pairs, for
-    r_i = 1 + (entries below i):
 
-        tau = 2 (up - down) / (n (n - 1)),  rho = 12 sum i r_i / (n (n^2 - 1)) - 3 (n + 1) / (n - 1)
+def gains(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Gain of every task (`gains.gains`): dot and standard error between runs, and 1.96 errors of the items."""
+    with plt.rc_context(STYLE):
+        shape = {"figsize": (2.1 * len(tables) + 0.9, 3.0), "squeeze": False, "layout": "constrained"}
+        figure, axes = plt.subplots(1, len(tables), sharey=True, **shape)
+        for axis, (model, table) in zip(axes.flat, tables.items(), strict=True):
+            place, items = np.arange(len(table))[::-1], 1.96 * table["items"]
+            axis.barh(place, 2 * items, left=-items, color="0.9", label="± 1.96 errors of the items")
+            how = {"fmt": "o", "markersize": 4, "color": BLUE, "label": "gain ± error between runs"}
+            axis.errorbar(table.gain, place, xerr=table.seeds, **how)
+            axis.axvline(0, color="0.5", linewidth=0.8)
+            axis.axvline(table.gain.mean(), color=RED, linewidth=1, linestyle="--", label="gain of the average")
+            axis.set(title=model, xlabel="points")
+            axis.set_yticks(place, [str(name).replace("_", " ") for name in table.index])
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    return closed(figure)
 
-    Each pair is taken at its better (or worse) order, so the bounds may be a little too wide, never too narrow.
+
+def power(gains: pd.DataFrame, flips: Sequence[float] = FLIPS) -> Figure:
+    """Chance that a paired test finds a difference of the average, by share of flips; dashed lines at printed gains.
+
+    `gains`: columns model and gain; a panel a family, ten equal tasks of `equivalent_items` each.
     """
-    n, place = len(low), np.arange(1, len(low) + 1)
-    surely_above = low[:, None] > high[None, :]
-    free = ~surely_above & ~surely_above.T
-    later = place[:, None] > place[None, :]
-    bounds = []
-    for favoured in (later.T, later):  # free pairs: the earlier one above, then the later one
-        above = surely_above | (free & favoured)
-        up, down = (above & later).sum(), (above & later.T).sum()
-        ranks = 1 + above.sum(1)
-        rho = 12 * (place * ranks).sum() / (n * (n**2 - 1)) - 3 * (n + 1) / (n - 1)
-        bounds.append((float(rho), float(2 * (up - down) / (n * (n - 1)))))
-    return Trend(*(Interval(*pair) for pair in zip(*bounds, strict=True)))
+    families = gains.groupby(gains.model.str.extract(r"^([A-Za-z]+\d)", expand=False))
+    with plt.rc_context(STYLE):
+        shape = {"figsize": (3.9 * len(families), 3.1), "squeeze": False, "layout": "constrained"}
+        figure, axes = plt.subplots(1, len(families), sharey=True, **shape)
+        for axis, (family, rows) in zip(axes.flat, families, strict=True):
+            _power(axis, equivalent_items(family), flips)
+            for row in rows.itertuples():
+                axis.axvline(row.gain, color="0.4", linewidth=0.9, linestyle="--")
+                axis.text(row.gain, 1.02, row.model, rotation=60, fontsize=7, ha="left", va="bottom")
+            axis.set_title(f"{family}: ten tasks of {equivalent_items(family)} items", y=-0.33)
+        axes.flat[0].set_ylabel("chance of p < 0.05")
+        axis.legend(fontsize=8, loc="lower right")
+    return closed(figure)
 
 
-def heatmap_trends() -> pd.DataFrame:
-    """Do the means of a heat map give the correlation printed beside it? By (model, metric), with both intervals."""
-    points, rows = paper.table("figure_points"), []
-    # One row a name, which the whole table has not: pandas 2 gives a frame where a name might have several.
-    points = points[points.figure.isin(["Fig2", "Fig3"])].set_index(["figure", "model", "metric"])
-    for figure, models in {"Fig2": ("GPT2", "GPT2-xl"), "Fig3": ("MLP64", "MLP256", "MLP1024", "MLP4096")}.items():
-        for model in models:
-            means = paper.mean_cosines(f"{figure}a", model)
-            low, high = ((means.cosine_mean + side * means.error).to_numpy(float) for side in (-1, 1))
-            for metric, span in zip(("spearman", "kendall"), trend_bounds(low, high), strict=True):
-                point = points.loc[(figure, model, metric)]
-                there = Interval(point.value - point.error, point.value + point.error)
-                agree = tables.CONSISTENT if tables.outcome(span, there) == tables.CONSISTENT else APART
-                row = {"figure": figure, "model": model, "metric": metric, "value": point.value, "error": point.error}
-                rows.append(row | {"low": span.low, "high": span.high, "outcome": agree})
-    return pd.DataFrame(rows)
+def _power(axis, items: int, flips: Sequence[float]) -> None:
+    difference = np.linspace(0.01, 2.5, 120) / 100
+    for share, colour in zip(flips, colours(len(flips)), strict=True):
+        possible = difference[difference <= share]
+        found = [stats.mcnemar_power(float(d), items, len(TASKS), share) for d in possible]
+        axis.plot(100 * possible, found, color=colour, label=f"{share:.0%} of the items flip")
+    axis.axhline(0.8, color=GREY, linewidth=0.8)
+    axis.set(xlabel="true difference of the average, points", xlim=(0, 2.5), ylim=(0, 1))
 
 
-FALLING = (  # figure, family, text
-    *(("Fig2", family, "wikitext-103") for family in PAPER_FAMILIES),
-    ("Fig3", "GPT2-like (controlled)", "wikitext-103"),
-    ("Fig4", "Olmo-3-1025-7B", "wikitext-103"),
-    *(("FigS2", "GPT2", text) for text in ("wikitext-103", "pubmed_qa", "imdb", "squad")),
-)
+def spreads(table: pd.DataFrame) -> Figure:
+    """Printed spread of each average over the spread that independent tasks would give (`gains.spreads`)."""
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+        models = table.index.get_level_values("model")
+        for model, colour in zip(MID_TRAINED, colours(len(MID_TRAINED)), strict=True):
+            rows = table[models == model]
+            axis.errorbar(rows.independent, rows.printed, yerr=0.005, fmt="o", markersize=4, color=colour, label=model)
+        end = 1.05 * max(table.independent.max(), table.printed.max())
+        axis.plot([0, end], [0, end], color="0.5", linewidth=0.8)
+        axis.text(0.93 * end, 0.95 * end, "equal", ha="right", fontsize=8, color="0.4")
+        axis.set(xlabel="if the tasks vary independently, points", ylabel="printed spread of the average, points")
+        axis.set(xlim=(0, end), ylim=(0, end), aspect="equal")
+        axis.legend(fontsize=8, loc="upper left")
+    return closed(figure)
 
 
-def falls() -> pd.DataFrame:
-    """Does rho or tau fall along a series of sizes, widths, or checkpoints? The exact permutation test of each.
-
-    p: share of all orderings that fall at least as strongly. low, high: its range when values whose reading errors
-    overlap with another's lie at either end of them. rises: steps up.
-    least: the smallest p that a series of this length can give.
-    """
-    rows = []
-    for figure, family, text in FALLING:
-        for metric in ("spearman", "kendall"):
-            points = paper.trend(figure, metric, family, text)
-            values, errors = points.value.to_numpy(), points.error.to_numpy()
-            ends = [stats.monotone_permutation_p(corner) for corner in _corners(values, errors)]
-            rows.append(
-                {
-                    "figure": figure,
-                    "family": family,
-                    "text": text,
-                    "metric": metric,
-                    "n": len(values),
-                    "rises": int((np.diff(values) > 0).sum()),
-                    "p": stats.monotone_permutation_p(values),
-                    "low": min(ends),
-                    "high": max(ends),
-                    "least": stats.monotone_permutation_p(-np.arange(len(values))),
-                    "falls": bool(values[-1] < values[0]),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _corners(values: np.ndarray, errors: np.ndarray) -> list[np.ndarray]:
-    """The values moved to the ends of their errors, where they overlap with another; in all combinations."""
-    apart = np.abs(values[:, None] - values[None, :]) - errors[:, None] - errors[None, :]
-    np.fill_diagonal(apart, np.inf)
-    free = np.flatnonzero(apart.min(1) <= 0)
-    corners = []
-    for signs in product((-1, 1), repeat=len(free)):
-        moved = values.copy()
-        moved[free] += np.array(signs) * errors[free]
-        corners.append(moved)
-    return corners
-
-
-def families_together(metric: str) -> float:
-    """Fisher's combination of the permutation p-values of the four families of Fig. 2b, taken as independent.
-
-    Few orderings make these p-values coarse, which makes the combination too large rather than too small.
-    """
-    found = falls()
-    chosen = found[(found.figure == "Fig2") & (found.metric == metric)]
-    return float(combine_pvalues(chosen.p, method="fisher").pvalue)
+def choice(by_checkpoints: pd.DataFrame, positives: pd.DataFrame) -> Figure:
+    """What the choice adds and takes by number of checkpoints, and what unequal noise makes of the t-test."""
+    with plt.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.0), layout="constrained")
+        for (shared, rows), style in zip(by_checkpoints.groupby("shared"), ("-", "--"), strict=True):
+            label = f"shift, {shared:.0%} of the variance shared"
+            left.plot(rows.checkpoints, rows["shift"], style, color=RED, label=label)
+            left.plot(rows.checkpoints, rows.spread, style, color=BLUE, label=f"spread, {shared:.0%} shared")
+        left.set(xlabel="checkpoints to choose from", ylabel="in spreads of one checkpoint", ylim=(0, None))
+        left.legend(fontsize=7)
+        for column, colour, label in (
+            ("found", RED, "p < 0.05"),
+            ("better", BLUE, "p < 0.05, the noisier one better"),
+        ):
+            right.plot(positives.index, positives[column], "o-", markersize=4, color=colour, label=label)
+        right.axhline(0.05, color=GREY, linewidth=0.8)
+        right.set(xlabel="noise between checkpoints, second to first", ylabel="share of t-tests", ylim=(0, None))
+        right.legend(fontsize=7)
+    return closed(figure)

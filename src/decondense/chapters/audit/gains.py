@@ -23,9 +23,9 @@ def item_errors() -> pd.DataFrame:
     columns = {}
     for model in MID_TRAINED:
         shares = accuracies.mid_trained().loc[(model, "dispersion"), list(TASKS)].astype(float) / 100
-        columns[model] = 100 * stats.binomial_error(shares, accuracies.items(model))
-        columns[model] = pd.Series(columns[model], index=TASKS)
-        columns[model]["average"] = 100 * stats.error_of_average(shares, accuracies.items(model))
+        errors = pd.Series(stats.binomial_error(shares, accuracies.items(model)), index=TASKS)
+        errors["average"] = stats.error_of_average(shares, accuracies.items(model))
+        columns[model] = 100 * errors
     return pd.DataFrame(columns)
 
 
@@ -83,10 +83,8 @@ def settings() -> pd.DataFrame:
     spread).
     """
     found = paper.table("table4_hyperparameters")[["lambda_disp", "tau", "average", "is_default"]]
-    means, spread = (
-        accuracies.mid_trained().loc["GPT2"].average,
-        float(accuracies.mid_trained("std").loc[("GPT2", "dispersion"), "average"]),
-    )
+    means = accuracies.mid_trained().loc["GPT2"].average
+    spread = float(accuracies.mid_trained("std").loc[("GPT2", "dispersion"), "average"])
     default = float(found.average[found.is_default == 1].iloc[0])
     others = means.drop(["none", "train", "dispersion"])
     found["to_default"] = found.average - default

@@ -143,3 +143,9 @@ def spread_test(
     interval = Interval(*(float(q) for q in np.quantile(simulated, [0.025, 0.975])))
     p = min(1.0, 2 * (tail * simulations + 1) / (simulations + 1))  # a finite simulation never shows 0
     return SpreadTest(ratio(averages, tasks), Interval(low, high), float(simulated.mean()), interval, float(p))
+
+
+def spread_tests(simulations: int, seed: int = 0) -> dict[int, SpreadTest]:
+    """`spread_test` of all printed rows that have a spread, without a choice and with one: by number of checkpoints."""
+    rows = accuracies.wide("std").dropna(subset=["average"])
+    return {n: spread_test(rows, n, simulations=simulations, seed=seed) for n in (1, CHECKPOINTS)}

@@ -35,10 +35,10 @@ TIES = ("average", "min", "max", "dense")  # the place of equal values, as `scip
 READINGS = ("student", "welch", "one-sample")
 
 
-def rounded(value: stats.Numbers, decimals: int) -> Interval:
+def rounded(value: float, decimals: int) -> Interval:
     """The values that print as `value` with so many decimals, ends included."""
     half = 0.5 * 10.0**-decimals
-    return Interval(np.asarray(value, dtype=float) - half, np.asarray(value, dtype=float) + half)
+    return Interval(value - half, value + half)
 
 
 def outcome(a: Interval, b: Interval) -> str:
@@ -208,3 +208,11 @@ def likely_runs() -> dict[tuple[str, str], int]:
     found = runs().loc["Table 2"]
     two = (found["mean of 3"] < len(GRANULAR)) & (found["mean of 2"] == len(GRANULAR))
     return dict.fromkeys(found.index[two], 2)
+
+
+def labels_of_two_runs() -> pd.DataFrame:
+    """`labels` of the rows of `likely_runs`, by Student's test, as if they rested on two runs."""
+    two = likely_runs()
+    found = labels(two)
+    found = found[found.reading == "student"]
+    return found[pd.MultiIndex.from_frame(found[["model", "condition"]]).isin(list(two))]
