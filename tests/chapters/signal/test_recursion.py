@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers.models.qwen3.modeling_qwen3 import Qwen3Config, Qwen3RotaryEmbedding, apply_rotary_pos_emb
 
 from decondense.chapters.signal import recursion as signal
@@ -107,7 +105,7 @@ def test_activations_are_those_of_torch(ours, theirs):
 
 
 @BOTH
-@given(correlation=st.floats(-0.95, 0.95))
+@pytest.mark.parametrize("correlation", [-0.95, -0.5, 0.0, 0.1, 0.6, 0.95])
 def test_kernel_equals_simulation(a, correlation):
     n, deviation, generator = 200_000, np.sqrt(a.width) * a.initializer, rng()
 

@@ -1,4 +1,4 @@
-"""What the expansion of the dispersion loss is worth: its error on real layers, its time, and training with it."""
+"""The expansion on real layers, its time, and training with it: measured once, then read from records."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,23 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from .. import corpora, hooks, losses, metrics, models, records
-from ..base import machine, timing
-from ..corpora import streams
-from ..losses import batch, expansion
-from ..models import pocket
-
-VARIANTS: dict[str, dict | None] = {  # options of `losses.dispersion`; `None`: no loss at all
-    "no loss": None,
-    "all pairs": {},
-    "order 1": {"order": 1},
-    "order 2": {"order": 2},
-    "256 tokens": {"subsample": 256},  # all pairs of a random part, as the released code
-}
-ORDERS = ("order 1", "order 2")
+from ... import corpora, hooks, losses, metrics, models, records
+from ...base import machine, timing
+from ...corpora import streams
+from ...models import pocket
+from .errors import VARIANTS, errors
 
 
 class Measured(NamedTuple):
@@ -31,70 +21,6 @@ class Measured(NamedTuple):
 
     table: pd.DataFrame
     records: list[records.Record]
-
-
-def kernel(c: Float[np.ndarray, "cosines"], clamp: float = losses.CLAMP) -> Float[np.ndarray, "cosines"]:
-    """exp(-arccos(c) / pi) with the cosine cut to the band: what the dispersion loss averages at temperature 1."""
-    return np.exp(-np.arccos(np.clip(c, clamp - 1, 1 - clamp)) / np.pi)
-
-
-def loss_and_gradient(z: Float[Tensor, "tokens features"], **options) -> tuple[float, Tensor]:
-    """`losses.dispersion` of one sequence, and its gradient, in float64."""
-    z = z.detach().double()[None].requires_grad_()
-    loss = losses.dispersion(z, **options)
-    loss.backward()
-    return loss.item(), z.grad[0]
-
-
-def cosine(a: Tensor, b: Tensor) -> float:
-    """Of two gradients, all tokens together; 0 where one of them vanishes."""
-    return float((a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-30))
-
-
-def errors(z: Float[Tensor, "tokens features"]) -> dict[str, float]:
-    """The expansion beside the loss over all pairs, for the tokens of one sequence, in float64.
-
-    `mean`, `spread`, `skewness`, `kurtosis`: of the cosines of pairs. `value`: over all pairs; `centred`: the same
-    when the mean of the directions has been taken off each of them. For each order, and for all pairs of 256 random
-    tokens: `error`, the difference of the values in percent of |value|; `gradient`, the cosine of the two gradients.
-    For each order `bound`, what `expansion.bound` allows, in the unit of `error`. `uniformity`: cosine of the gradient
-    with that of Wang & Isola's uniformity at t = 2, up to its diagonal (`wang_he_cosine` at temperature 1/4).
-    """
-    value, gradient = loss_and_gradient(z)
-    u = batch.directions(z.double()[None], losses.EPS)[0]
-    moments = expansion.moments_of_pairs(u)
-    row = moments._asdict() | {"value": value, "centred": loss_and_gradient(u - u.mean(0), eps=1e-12)[0]}
-    for name in (*ORDERS, "256 tokens"):
-        options = VARIANTS[name] or {}
-        near, push = loss_and_gradient(z, **options, generator=torch.Generator().manual_seed(0))
-        row |= {f"error, {name}": 100 * (near - value) / abs(value), f"gradient, {name}": cosine(push, gradient)}
-        if "order" in options:
-            # |log a - log b| <= -log(1 - |a - b| / max(a, b))
-            gap = expansion.bound(kernel, moments, options["order"]) / np.exp(max(near, value))
-            row[f"bound, {name}"] = 100 * float(-np.log1p(-gap)) / abs(value) if gap < 1 else np.inf
-    uniform = z.detach().double()[None].requires_grad_()
-    losses.wang_he_cosine(uniform, temperature=0.25).backward()
-    return row | {"uniformity": cosine(uniform.grad[0], gradient)}
-
-
-def by_temperature(z: Float[Tensor, "tokens features"], temperatures: Sequence[float]) -> pd.DataFrame:
-    """The columns `value`, `error` and `gradient` of `errors` for one sequence, one row a temperature."""
-    rows = {}
-    for temperature in temperatures:
-        value, gradient = loss_and_gradient(z, temperature=temperature)
-        rows[temperature] = {"value": value}
-        for order, name in enumerate(ORDERS, start=1):
-            near, push = loss_and_gradient(z, temperature=temperature, order=order)
-            rows[temperature][f"error, {name}"] = 100 * (near - value) / abs(value)
-            rows[temperature][f"gradient, {name}"] = cosine(push, gradient)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("temperature")
-
-
-def widest(spread: Sequence[float], held: Sequence[bool]) -> float:
-    """The largest of the spreads up to which all rows hold; 0 where the narrowest does not."""
-    order = np.argsort(spread)
-    good = np.cumprod(np.asarray(held)[order]).astype(bool)
-    return float(np.asarray(spread)[order][good].max(initial=0.0))
 
 
 def on_layers(
@@ -189,12 +115,6 @@ def trained(
             made.append(record)
             tables[variant, seed] = pd.DataFrame(record.content["results"]["rows"]).set_index(["step", "entry"])
     return Measured(pd.concat(tables, names=["variant", "seed"]), made)
-
-
-def ends(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Mean over the entries of one column of `trained` after the last step: a row a variant, a column a seed."""
-    last = table.xs(table.index.get_level_values("step").max(), level="step")
-    return last[column].groupby(["variant", "seed"], sort=False).mean().unstack("seed")
 
 
 def _train(config: dict) -> list[dict]:

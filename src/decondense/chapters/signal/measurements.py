@@ -1,4 +1,4 @@
-"""The recursion of `signal_propagation` beside real random weights: errors, widths, initialisers, maps, claims."""
+"""The recursion beside real models with random weights: errors, widths, initialisers, maps. Its tables are records."""
 
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -9,16 +9,12 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Int
 
-from ... import hooks, metrics, paper, records
+from ... import corpora, hooks, metrics, models, records
 from ...base.files import sha256
 from ...condensation import Condensation
-from ...paper import verdicts
-from ...paper.claims import Claim, number
-from ...paper.trends import METRICS
 from .recursion import Architecture, Propagation, architecture, drift, mlp_kernel, powers, predict, resized
 
 Texts = Sequence[Int[np.ndarray, "_"]]  # token ids; texts of any length
-TOLERANCE = 0.05  # asked of the prediction at every entry
 CHECK = 0.001  # tolerance of a check run; the tables have numbers of order 1
 
 Mu = dict[str, Float[np.ndarray, "entries"]]  # by model
@@ -29,6 +25,15 @@ class Kept(NamedTuple):
 
     table: pd.DataFrame
     record: records.Record
+
+
+def token_ids(
+    tokenizer: str, corpus: str, texts: int, max_length: int, sources: Sequence[str] = models.SOURCES
+) -> list[np.ndarray]:
+    """The token ids of the first texts that a survey of this corpus takes, cut to `max_length`."""
+    encode = models.load_tokenizer(tokenizer, sources)
+    samples = corpora.sample_texts(corpora.load(corpus, sources), texts)
+    return [np.array(encode(text, truncation=True, max_length=max_length)["input_ids"]) for text in samples]
 
 
 def recorded(function: Callable[..., pd.DataFrame], *arguments) -> Kept:
@@ -76,17 +81,32 @@ def propagations(table: pd.DataFrame) -> dict[str, Propagation]:
     return {name: Propagation(*rows.to_numpy().T) for name, rows in table.groupby(level="model", sort=False)}
 
 
-def errors(predicted: Mu, measured: Mu) -> pd.DataFrame:
-    """Predicted minus measured mu, one row a model: the last entries, mean difference, largest and where it is."""
+def profiles(measured: Sequence[Condensation], elsewhere: dict[str, list] | None = None) -> Mu:
+    """mu over depth of each model measured here, and the mean over its measurements of each measured `elsewhere`.
+
+    `elsewhere` is what `surveys.untrained.survey` gives.
+    """
+    others = {
+        name: np.mean([one.condensation.mu for one in found], axis=0) for name, found in (elsewhere or {}).items()
+    }
+    return {r.name: r.mu for r in measured} | others
+
+
+def errors(predicted: dict[str, Propagation], uniform: dict[str, Propagation], measured: Mu) -> pd.DataFrame:
+    """Predicted minus measured mu, a row a measured model: the last entries, mean difference, largest and where it is.
+
+    `largest, uniform`: that of uniform attention.
+    """
     rows = {}
-    for name, mu in predicted.items():
-        apart = mu - measured[name]
+    for name, mu in measured.items():
+        apart = predicted[name].mu - mu
         rows[name] = {
-            "predicted": mu[-1],
-            "measured": measured[name][-1],
+            "predicted": predicted[name].mu[-1],
+            "measured": mu[-1],
             "mean error": apart.mean(),
             "largest": np.abs(apart).max(),
             "at entry": int(np.abs(apart).argmax()),
+            "largest, uniform": np.abs(uniform[name].mu - mu).max(),
         }
     return pd.DataFrame.from_dict(rows, orient="index").astype({"at entry": int})
 
@@ -204,42 +224,3 @@ def sizes(names: Sequence[str], texts: Texts) -> pd.DataFrame:
             "last μ": predict(a, texts).mu[-1],
         }
     return pd.DataFrame.from_dict(rows, orient="index").astype({"width": int, "blocks": int})
-
-
-def claims(predicted: dict[str, Propagation], measured: Sequence[Condensation], elsewhere: Mu) -> list[Claim]:
-    """The paper's claim on models at initialisation (Fig. 4), and this book's: the recursion meets the measurement.
-
-    `elsewhere` are profiles that another page measured on the same texts: for this book's claim alone.
-    """
-    points = paper.table("figure_points")
-    first = points[(points.figure == "Fig4") & (points.model == "S1-0")].set_index("metric")
-    found = []
-    for name, (symbol, metric, _) in METRICS.items():
-        here = [getattr(r, name) for r in measured]
-        there = f"Olmo-3 7B {number(first.value[metric], error=first.error[metric])}"
-        shown = "; ".join(f"{r.name} {getattr(r, name):.3f}" for r in measured)
-        verdict = verdicts.within(here, [1.0] * len(here), TOLERANCE)
-        found.append(
-            Claim(
-                claim=f"at initialisation {symbol} is 1",
-                source="Fig. 4",
-                published=there,
-                here=shown,
-                rule=f"{TOLERANCE:g}",
-                verdict=verdict,
-            )
-        )
-    for name, here in ({r.name: r.mu for r in measured} | elsewhere).items():
-        mu = predicted[name].mu
-        shown = f"largest difference {np.abs(mu - here).max():.3f}; last entry {mu[-1]:.2f} for {here[-1]:.2f}"
-        verdict = verdicts.within(here.tolist(), mu.tolist(), TOLERANCE)
-        claim = f"{name}: the recursion gives μ at every entry"
-        found.append(
-            Claim(
-                claim=claim,
-                here=shown,
-                rule=f"{TOLERANCE:g}",
-                verdict=verdict,
-            )
-        )
-    return found

@@ -1,12 +1,13 @@
-"""Figures of the expansion of the dispersion loss: what it replaces, and how far it holds."""
+"""Figures of the expansion of the dispersion loss: what it replaces, how far it holds."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..plots import BLUE, RED, STYLE, closed
-from .linear import ORDERS, kernel
+from ...plots import BLUE, RED, STYLE, closed
+from .errors import ORDERS, kernel
+from .tables import Targets
 
 
 def curve(mean: float, spread: float) -> Figure:
@@ -23,10 +24,10 @@ def curve(mean: float, spread: float) -> Figure:
     return closed(figure)
 
 
-def domain(tables: dict[str, pd.DataFrame], value_target: float, gradient_target: float) -> Figure:
+def domain(tables: dict[str, pd.DataFrame], targets: Targets) -> Figure:
     """Error of the value, and 1 - cosine of the gradients, against the spread of the cosines; one dot a row.
 
-    `tables` has the columns of `expansion_runs.errors`, one marker a table. Dashed: the targets.
+    `tables` has the columns of `errors`, one marker a table. Dashed: the targets.
     """
     with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.2), layout="constrained")
@@ -35,8 +36,8 @@ def domain(tables: dict[str, pd.DataFrame], value_target: float, gradient_target
                 how = {"marker": marker, "color": colour, "s": 12, "alpha": 0.7, "linewidths": 0.8}
                 left.scatter(table.spread, table[f"error, {name}"].abs(), **how)
                 right.scatter(table.spread, 1 - table[f"gradient, {name}"], label=f"{label}, {name}", **how)
-        left.axhline(value_target, color="0.5", linestyle="--", linewidth=0.8)
-        right.axhline(1 - gradient_target, color="0.5", linestyle="--", linewidth=0.8)
+        left.axhline(targets.value, color="0.5", linestyle="--", linewidth=0.8)
+        right.axhline(1 - targets.gradient, color="0.5", linestyle="--", linewidth=0.8)
         left.set(xlabel="spread of the cosines", ylabel="error of the value (%)", yscale="log")
         right.set(xlabel="spread of the cosines", ylabel="1 - cosine of the gradients", yscale="log")
         figure.legend(*right.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2)

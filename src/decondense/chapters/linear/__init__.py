@@ -1,0 +1,1 @@
+"""The dispersion loss in linear time: what its expansion is worth."""

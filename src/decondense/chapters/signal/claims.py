@@ -1,0 +1,66 @@
+"""Condensation at initialisation: what the paper says beside the recursion and the measurements."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ... import paper
+from ...condensation import Condensation
+from ...paper import verdicts
+from ...paper.claims import Claim, check_claim, number
+from ...paper.trends import METRICS
+from .measurements import Mu, Texts
+from .recursion import Propagation, architecture, predict
+
+TOLERANCE = 0.05  # asked of the prediction at every entry
+
+
+def every(
+    predicted: dict[str, Propagation], measured: Sequence[Condensation], mu: Mu, check: pd.DataFrame
+) -> list[Claim]:
+    """The paper's claim on models at initialisation, and this book's: the recursion meets the measurement.
+
+    `mu` are profiles of the measured models and of those that another page measured on the same texts
+    (`measurements.profiles`): for this book's claim alone.
+    """
+    starts = [_correlation_is_1(name, measured) for name in METRICS]
+    return [*starts, *(_recursion_meets(name, predicted[name].mu, mu[name]) for name in mu), check_claim(check)]
+
+
+def _correlation_is_1(name: str, measured: Sequence[Condensation]) -> Claim:
+    symbol, metric, _ = METRICS[name]
+    points = paper.table("figure_points")
+    first = points[(points.figure == "Fig4") & (points.model == "S1-0")].set_index("metric").loc[metric]
+    here = [getattr(r, name) for r in measured]
+    return Claim(
+        claim=f"at initialisation {symbol} is 1",
+        source="Fig. 4",
+        published=f"Olmo-3 7B {number(first.value, error=first.error)}",
+        here="; ".join(f"{r.name} {value:.3f}" for r, value in zip(measured, here, strict=True)),
+        rule=f"{TOLERANCE:g}",
+        verdict=verdicts.within(here, [1.0] * len(here), TOLERANCE),
+    )
+
+
+def _recursion_meets(name: str, mu: np.ndarray, here: np.ndarray) -> Claim:
+    return Claim(
+        claim=f"{name}: the recursion gives μ at every entry",
+        here=f"largest difference {np.abs(mu - here).max():.3f}; last entry {mu[-1]:.2f} for {here[-1]:.2f}",
+        rule=f"{TOLERANCE:g}",
+        verdict=verdicts.within(here.tolist(), mu.tolist(), TOLERANCE),
+    )
+
+
+def start_and_trained(texts: Texts, labels: dict[str, str]) -> pd.DataFrame:
+    """mu at the first, middle and last entry: predicted at initialisation, and of the trained model in Fig. 2a.
+
+    `labels`: name of a model -> its name in the figure. Index (model, initial or trained). Uniform attention.
+    """
+    rows = {}
+    for name, label in labels.items():
+        trained = paper.mean_cosines("Fig2a", label).cosine_mean.to_numpy()
+        start = predict(architecture(name), texts, draws=0).mu
+        places = [0, len(trained) // 2, -1]
+        rows |= {(name, "initial"): start[places], (name, "trained"): trained[places]}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["first", "middle", "last"])
