@@ -1,7 +1,7 @@
 """Bounds of the padding factor, where they hold and where they fail."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from decondense.chapters.appendix import bounds, factors
@@ -10,7 +10,6 @@ PAPER_M = 1600 - 768
 
 
 @pytest.mark.parametrize("name", bounds.TRUE)
-@settings(deadline=None, derandomize=True)
 @given(r=st.floats(1e-3, 1e3), m=st.integers(1, 5000))
 def test_proved_bounds_hold(name, r, m):
     bound = bounds.BOUNDS[name]

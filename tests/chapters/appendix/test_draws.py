@@ -46,7 +46,8 @@ def test_monte_carlo_has_a_row_a_pair():
 
 
 def test_of_tokens_has_the_norms_of_a_model(small_pocket):
-    found = draws.of_tokens("pocket-small", "documentation", 16, sources=[], train_tokens=0)
+    small_pocket += 2 * small_pocket  # long enough for a text
+    found = draws.of_tokens("pocket-small", "documentation", 16, max_length=24, sources=[], train_tokens=0)
     assert found.index.tolist() == [0, 1, 2]
     np.testing.assert_allclose(found.factor, factors.padding_factor(found["median norm"].to_numpy(), 16))
     assert found["median norm"].iloc[-1] == pytest.approx(32**0.5, rel=0.01)  # two heads of 16, after the final norm

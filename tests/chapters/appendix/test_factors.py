@@ -3,7 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from decondense.chapters.appendix import factors
@@ -12,7 +12,6 @@ GRID = [(r, m) for r in (1e-3, 0.3, 1.0, 2.0, 27.7, 500.0) for m in (1, 2, 3, 5,
 PAPER_M = 1600 - 768
 NORMS = st.floats(1e-3, 1e3)
 ENTRIES = st.integers(1, 5000)
-SETTINGS = settings(deadline=None, derandomize=True)
 
 
 @pytest.mark.parametrize(("r", "m"), GRID)
@@ -48,14 +47,12 @@ def test_limits():
     assert factors.padding_factor(1e-4, 10) / 1e-8 == pytest.approx(half[0] ** 2 / (2 * half[1] ** 2), rel=1e-6)
 
 
-@SETTINGS
 @given(NORMS, ENTRIES)
 def test_falls_with_entries_and_grows_with_the_norm(r, m):
     assert factors.padding_factor(r, m + 1) < factors.padding_factor(r, m)
     assert factors.padding_factor(1.1 * r, m) > factors.padding_factor(r, m)
 
 
-@SETTINGS
 @given(NORMS, ENTRIES)
 def test_the_identity_behind_the_upper_bound(r, m):
     shared = factors.own_share(r, m) + m / r**2 * factors.own_share(r, m + 2)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from decondense.chapters.appendix import repetition
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
-@settings(deadline=None)
 def test_repetition_keeps_the_cosine(seed, k):
     x, y = np.random.default_rng(seed).standard_normal((2, 5))
     assert repetition.cosine(repetition.repeated(x, k), repetition.repeated(y, k)) == pytest.approx(

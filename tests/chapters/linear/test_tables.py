@@ -54,15 +54,15 @@ def test_speed_takes_the_ratio_round_by_round():
 
 
 def test_changes_are_taken_seed_by_seed_after_the_last_step():
-    index = pd.MultiIndex.from_product([["no loss", "all pairs", "order 1"], [0, 1], [0, 5], [1, 2]])
-    index.names = ["variant", "seed", "step", "entry"]
-    table = pd.DataFrame({"mu": 0.5, "validation_loss": 2.0}, index=index)
+    levels = {"variant": ["no loss", "all pairs", "order 1"], "seed": [0, 1], "step": [0, 5], "entry": [1, 2]}
+    index = pd.MultiIndex.from_product(levels.values(), names=levels)
+    table = pd.DataFrame({"mu": 0.5, "validation_loss": 2.0}, index=index).sort_index()
     table.loc[("order 1", 0, 5, 1), "mu"] = 0.7  # one of two entries
-    table.loc[("order 1", 1, 5), "validation_loss"] = 2.1
-    table.loc[("order 1", 0, 0), "mu"] = 9.0  # before training
+    table.loc[("order 1", 1, 5, slice(None)), "validation_loss"] = 2.1
+    table.loc[("order 1", 0, 0, slice(None)), "mu"] = 9.0  # before training
     found = tables.changes(table)
     assert list(found) == ["no loss", "order 1"]
-    assert found["order 1"].mu == pytest.approx(mean_and_interval([0.1, 0.0]))
+    assert found["order 1"].mu.interval == pytest.approx(mean_and_interval([0.1, 0.0]).interval)
     assert found["order 1"].validation_loss.mean == pytest.approx(2.5)
     assert found["no loss"].mu.mean == 0
 

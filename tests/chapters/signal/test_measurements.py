@@ -51,6 +51,7 @@ def test_profiles_are_measured_here_and_means_of_those_elsewhere(condensation):
 
 
 def test_token_ids_are_cut(small_pocket):
+    small_pocket += 2 * small_pocket  # long enough for a text
     found = measurements.token_ids("pocket-small", "documentation", 2, 5, sources=[])
     assert [len(ids) for ids in found] == [5, 5]
 

@@ -60,14 +60,16 @@ def monte_carlo(cosines: Sequence[float], norms: Sequence[float], m: int, draws:
     return pd.DataFrame(rows, columns=["before", "r", "formula", "mean", "low", "high", "inside", "square"])
 
 
-def of_tokens(model: str, corpus: str, m: int, *, sources: Sequence[str], seed: int = 0, **loading) -> pd.DataFrame:
+def of_tokens(
+    model: str, corpus: str, m: int, *, max_length: int = 128, sources: Sequence[str], seed: int = 0, **loading
+) -> pd.DataFrame:
     """By entry of the residual stream: median norm of the tokens of one text, and the factor of vectors that long.
 
-    `loading` goes to `models.load`. 128 tokens at most.
+    `loading` goes to `models.load`.
     """
     loaded = models.load(model, sources=sources, seed=seed, **loading)
     text = corpora.sample_texts(corpora.load(corpus, sources), 1, seed)[0]
-    ids = loaded.tokenizer(text, truncation=True, max_length=128, return_tensors="pt")["input_ids"]
+    ids = loaded.tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")["input_ids"]
     median = lambda _, z: z[0].float().norm(dim=-1).median().item()
     with torch.inference_mode(), hooks.residual_stream(loaded.model, median) as norms:
         hooks.backbone(loaded.model)(ids.to(loaded.model.device))

@@ -63,4 +63,4 @@ def start_and_trained(texts: Texts, labels: dict[str, str]) -> pd.DataFrame:
         start = predict(architecture(name), texts, draws=0).mu
         places = [0, len(trained) // 2, -1]
         rows |= {(name, "initial"): start[places], (name, "trained"): trained[places]}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["first", "middle", "last"])
+    return pd.DataFrame(rows, index=["first", "middle", "last"]).T
