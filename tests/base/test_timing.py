@@ -8,6 +8,8 @@ import pytest
 
 from decondense.base import timing
 
+pytestmark = pytest.mark.usefixtures("frozen")  # memory is tidied before each call that is measured
+
 MIB = 2**20
 
 

@@ -12,6 +12,8 @@ from decondense import metrics
 from decondense.base import timing
 from decondense.bench import child
 
+pytestmark = pytest.mark.usefixtures("frozen")  # memory is tidied before each call that is measured
+
 STREAM = {"layers": 3, "features": 6}
 
 

@@ -9,6 +9,8 @@ from decondense.base import timing
 from decondense.bench import losses as bench
 from decondense.losses import pairs
 
+pytestmark = pytest.mark.usefixtures("frozen")  # memory is tidied before each call that is measured
+
 TINY = {"n_layer": 2, "n_embd": 16, "n_head": 2, "n_positions": 32, "vocab_size": 40}
 TOKENS = {"bos_token_id": 0, "eos_token_id": 0}
 
