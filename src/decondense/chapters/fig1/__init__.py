@@ -1,0 +1,1 @@
+"""Fig. 1: the cone, from real tokens."""
