@@ -46,7 +46,7 @@ def _options(
         os.environ["DECONDENSE_DEBUG"] = "1"
 
 
-# Commands with a module of their own stand here, one line each, in the order of the help.
+# Commands with a module of their own, in the order of the help.
 app.command()(measure)
 app.command()(compare)
 app.command()(train)

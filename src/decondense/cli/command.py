@@ -1,4 +1,4 @@
-"""What the commands of `decondense` share: how errors are said, and who gets which line of output.
+"""What the commands of `decondense` share: how errors are shown, and who gets which line of output.
 
 Exit status: 0 all is well; 1 something that was run failed, or `doctor` found something missing; 2 bad input, or the
 command could not begin; 130 Ctrl-C.
@@ -105,7 +105,7 @@ def show_progress(silent: bool) -> bool:
 
 @contextmanager
 def silenced(quiet: bool = True) -> Iterator[None]:
-    """Nothing on standard error but what is said by `say`: no progress bars, no warnings."""
+    """Nothing on standard error but the lines of `say`: no progress bars, no warnings."""
     if not quiet:
         yield
         return

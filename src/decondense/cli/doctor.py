@@ -206,7 +206,7 @@ def _show(findings: Sequence[Finding], ready: Sequence, console: Console) -> Non
 
 def _takes(r) -> str:
     if not r.notebooks:
-        return "what it takes stands in the notebooks"
+        return "its notebooks tell what it takes"
     time = f"about {r.minutes:.0f} min, {r.timed} of {r.notebooks} notebooks timed on two cores"
     memory = f"{r.memory:.1f} GiB of memory for the largest of {len(r.models)} pretrained models"
     lines = [time if r.timed else "nobody has timed it", memory if r.models else "no pretrained model"]

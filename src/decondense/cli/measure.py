@@ -72,7 +72,7 @@ def measure(
     Several models are measured on the same texts and compared with the first.
     One that cannot be measured is named, and the others go on (exit status 1).
 
-    --out DIR writes one .npz a model, which `decondense compare` reads, and
+    --out DIR writes one .npz per model, which `decondense compare` reads, and
     report.html, report.png, report.csv and report.json of this run; of several
     models trends.png, too.
 

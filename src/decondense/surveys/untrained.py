@@ -46,7 +46,7 @@ def survey(
 ) -> Found:
     """Every model with every seed, in that order: read where there is a record (also a committed one), else measured.
 
-    A seed stands for one draw of the weights and one set of `n_texts` texts.
+    A seed means one draw of the weights and one set of `n_texts` texts.
 
     tokenizer
         The model (`models.load_tokenizer`) whose tokenizer gives the ids. Untrained rows of an embedding are alike, so
@@ -62,7 +62,7 @@ def survey(
         "sources": list(sources),
     }  # fmt: skip
     for name in names:
-        configuration(name)  # every bad name is said before the first minutes are spent
+        configuration(name)  # a bad name is refused before the first minutes are spent
     return {name: [_measured({"model": name, "seed": seed} | shared) for seed in seeds] for name in names}
 
 
