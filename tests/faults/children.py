@@ -16,7 +16,8 @@ from decondense.base import files
 from decondense.base.files import sha256
 from decondense.corpora import documentation
 from decondense.models import pocket
-from decondense.runs import loop, pretraining
+from decondense.runs import loop, store, watch
+from decondense.runs.pretraining import PreTraining
 
 GPT2 = {"architecture": "GPT2Config", "n_embd": 16, "n_layer": 2, "n_head": 2}
 SHARED = {
@@ -102,8 +103,8 @@ def toy_family(folder: Path) -> None:
 
 def train(folder: Path) -> None:
     toy_family(folder)
-    shared = pretraining.setup("toy", GPT2, "documentation", **SHARED)
-    pretraining.train(pretraining.configuration(shared | {"loss": "dispersion", "subsample": 8}, 5))
+    here = {"experiment": "toy", "shape": GPT2, "corpus": "documentation", "loss": "dispersion", "subsample": 8}
+    store.train(PreTraining(**here, **SHARED, seed=5))
 
 
 def trained(folder: Path) -> list:
@@ -127,7 +128,7 @@ def save_model(folder: Path) -> None:
 def load_pocket(folder: Path) -> None:
     toy_family(folder)
     model, _, _ = pocket.load("pocket-small", 640)
-    digest = loop._fingerprint(model)
+    digest = watch.fingerprint(model)
     files.write_atomically(folder / f"weights-{os.getpid()}", digest)
 
 

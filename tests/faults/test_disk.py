@@ -170,9 +170,10 @@ def test_a_full_read_only_cache_is_all_that_is_needed(tmp_path, tally):
 import sys, pathlib
 sys.path.insert(0, {str(children.Path(__file__).parent)!r})
 import children
-from decondense import pocket, training
+from decondense.models import pocket
+from decondense.runs import watch
 children.toy_family(pathlib.Path(sys.argv[1]))
-print(training._fingerprint(pocket.load("pocket-small", 640)[0]))
+print(watch.fingerprint(pocket.load("pocket-small", 640)[0]))
 try:
     pocket.load("pocket-small", 1280)
 except OSError as error:
