@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from decondense import models
+from decondense.base import closure
 from decondense.chapters.linear import measurements
 from decondense.chapters.linear.errors import VARIANTS
 from decondense.chapters.linear.tables import ends
@@ -44,3 +45,8 @@ def test_training_starts_from_the_same_weights_and_sees_the_same_batches(small_p
     assert language.loc["no loss"].lt(start.validation_loss.iloc[0]).all()
     rows = measurements._train(found.records[0].content["config"])
     assert rows[-1]["mu"] == pytest.approx(found.records[0].content["results"]["rows"][-1]["mu"], rel=1e-4)
+
+
+def test_a_changed_sentence_measures_nothing_again():
+    names = {path.name for path in closure.files(measurements.__name__)}
+    assert not names & {"claims.py", "figures.py", "tables.py", "verdicts.py"}

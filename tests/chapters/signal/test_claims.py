@@ -2,11 +2,10 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 
 from decondense import paper, records, surveys
-from decondense.chapters.signal import claims, measurements
+from decondense.chapters.signal import claims, tables
 from decondense.chapters.signal import recursion as signal
 from decondense.condensation import Condensation
 from decondense.paper.verdicts import NOT_REPRODUCED, REPRODUCED
@@ -38,18 +37,10 @@ def test_claims_of_the_committed_page_follow_from_its_records():
     kept = [records.read(records.committed_folder() / name) for name in page["records"]]
     of = lambda prefix: [record for record in kept if record.path.name.startswith(prefix)]
     heads = next(r.content for r in of("signal-predictions") if r.content["config"]["arguments"][2] > 0)
-    predicted = measurements.propagations(pd.DataFrame.from_dict(heads["results"]["table"], orient="tight"))
+    predicted = tables.propagations(pd.DataFrame.from_dict(heads["results"]["table"], orient="tight"))
     read = [Condensation.load(record.arrays) for record in of("condensation-")]
     here = sorted(read, key=lambda result: list(predicted).index(result.name))
     forecast = [surveys.Measured(Condensation.load(record.arrays), record) for record in of("fig4-init-")]
-    mu = measurements.profiles(here, {"qwen3-4b": forecast})
+    mu = tables.profiles(here, {"qwen3-4b": forecast})
     found = claims.every(predicted, here, mu, records.beside_record([("x", 1.0, 1.0, 0.1)] * 4))
     assert [claim.as_dict() for claim in found] == page["claims"]
-
-
-def test_start_and_trained_have_three_entries_of_each():
-    table = claims.start_and_trained([np.array([1, 2, 1, 3])], {"gpt2": "GPT2"})
-    assert table.index.tolist() == [("gpt2", "initial"), ("gpt2", "trained")]
-    assert table.loc[("gpt2", "trained"), "middle"] == paper.mean_cosines("Fig2a", "GPT2").cosine_mean[6]
-    start = signal.predict(signal.architecture("gpt2"), [np.array([1, 2, 1, 3])], draws=0).mu
-    assert table.loc[("gpt2", "initial")].tolist() == [start[0], start[6], start[12]]

@@ -1,13 +1,11 @@
 """The recursion meets real models with random weights; tables by hand; records that are read again."""
 
-import dataclasses
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from decondense import records
+from decondense.base import closure
 from decondense.chapters.signal import measurements
 from decondense.chapters.signal import recursion as signal
 
@@ -31,23 +29,6 @@ def test_measure_is_a_mean_over_texts_and_repeats_with_its_seed():
     np.testing.assert_array_equal(both.mu, measurements.measure(a, TEXTS).mu)
     assert (both.mu != measurements.measure(a, TEXTS, seed=1).mu).any()
     assert both.mu.shape == both.norm.shape == (2,)
-
-
-def test_errors_by_hand():
-    flow = lambda *mu: signal.Propagation(np.array(mu), np.ones(3))
-    predicted, uniform = {"m": flow(0.1, 0.5, 0.4), "not measured": flow(1, 1, 1)}, {"m": flow(0.1, 0.3, 0.9)}
-    table = measurements.errors(predicted, uniform, {"m": np.array([0.1, 0.3, 0.5])})
-    assert table.index.tolist() == ["m"]
-    assert table.loc["m"].tolist() == pytest.approx([0.4, 0.5, 0.1 / 3, 0.2, 1, 0.4])
-
-
-def test_profiles_are_measured_here_and_means_of_those_elsewhere(condensation):
-    higher = dataclasses.replace(condensation, mu_per_text=condensation.mu_per_text + 0.2)
-    elsewhere = {"other": [SimpleNamespace(condensation=one) for one in (condensation, higher)]}
-    found = measurements.profiles([condensation], elsewhere)
-    np.testing.assert_array_equal(found["toy"], condensation.mu)
-    np.testing.assert_allclose(found["other"], condensation.mu + 0.1)
-    assert list(measurements.profiles([condensation])) == ["toy"]
 
 
 def test_token_ids_are_cut(small_pocket):
@@ -157,18 +138,14 @@ def test_check_run_makes_the_table_again(own_records):
     assert check.now[1] == pytest.approx(0.01)
 
 
-def test_predictions_are_those_of_the_recursion():
-    table = measurements.predictions({"b": QWEN3, "a": GPT2}, TEXTS, 1, 3)
-    found = measurements.propagations(table)
-    assert list(found) == ["b", "a"]
-    for name, a in (("a", GPT2), ("b", QWEN3)):
-        np.testing.assert_array_equal(found[name].mu, signal.predict(a, TEXTS, 1, 3).mu)
-        np.testing.assert_array_equal(found[name].norm, signal.predict(a, TEXTS, 1, 3).norm)
-
-
 def test_norms_are_those_of_both():
     a = GPT2._replace(depth=1)
     table = measurements.norms(a, TEXTS, 1, 3)
     np.testing.assert_array_equal(table.predicted, signal.predict(a, TEXTS, 1, 3).norm)
     np.testing.assert_array_equal(table.measured, measurements.measure(a, TEXTS, 3).norm)
     assert table.ratio[1] == pytest.approx(table.predicted[1] / table.measured[1])
+
+
+def test_a_changed_sentence_measures_nothing_again():
+    names = {path.name for path in closure.files(measurements.__name__)}
+    assert not names & {"claims.py", "figures.py", "tables.py", "plots.py"}

@@ -10,8 +10,8 @@ from ...condensation import Condensation
 from ...paper import verdicts
 from ...paper.claims import Claim, check_claim, number
 from ...paper.trends import METRICS
-from .measurements import Mu, Texts
-from .recursion import Propagation, architecture, predict
+from .recursion import Propagation
+from .tables import Mu
 
 TOLERANCE = 0.05  # asked of the prediction at every entry
 
@@ -22,7 +22,7 @@ def every(
     """The paper's claim on models at initialisation, and this book's: the recursion meets the measurement.
 
     `mu` are profiles of the measured models and of those that another page measured on the same texts
-    (`measurements.profiles`): for this book's claim alone.
+    (`profiles`): for this book's claim alone.
     """
     starts = [_correlation_is_1(name, measured) for name in METRICS]
     return [*starts, *(_recursion_meets(name, predicted[name].mu, mu[name]) for name in mu), check_claim(check)]
@@ -50,17 +50,3 @@ def _recursion_meets(name: str, mu: np.ndarray, here: np.ndarray) -> Claim:
         rule=f"{TOLERANCE:g}",
         verdict=verdicts.within(here.tolist(), mu.tolist(), TOLERANCE),
     )
-
-
-def start_and_trained(texts: Texts, labels: dict[str, str]) -> pd.DataFrame:
-    """mu at the first, middle and last entry: predicted at initialisation, and of the trained model in Fig. 2a.
-
-    `labels`: name of a model -> its name in the figure. Index (model, initial or trained). Uniform attention.
-    """
-    rows = {}
-    for name, label in labels.items():
-        trained = paper.mean_cosines("Fig2a", label).cosine_mean.to_numpy()
-        start = predict(architecture(name), texts, draws=0).mu
-        places = [0, len(trained) // 2, -1]
-        rows |= {(name, "initial"): start[places], (name, "trained"): trained[places]}
-    return pd.DataFrame(rows, index=["first", "middle", "last"]).T

@@ -7,17 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from ... import corpora, hooks, metrics, models, records
 from ...base.files import sha256
-from ...condensation import Condensation
 from .recursion import Architecture, Propagation, architecture, drift, mlp_kernel, powers, predict, resized
 
 Texts = Sequence[Int[np.ndarray, "_"]]  # token ids; texts of any length
 CHECK = 0.001  # tolerance of a check run; the tables have numbers of order 1
-
-Mu = dict[str, Float[np.ndarray, "entries"]]  # by model
 
 
 class Kept(NamedTuple):
@@ -74,41 +71,6 @@ def norms(a: Architecture, texts: Texts, draws: int, seed: int) -> pd.DataFrame:
     """Root mean square of the norms, predicted and measured (`measure`), and predicted / measured; a row an entry."""
     table = pd.DataFrame({"predicted": predict(a, texts, draws, seed).norm, "measured": measure(a, texts, seed).norm})
     return table.assign(ratio=table.predicted / table.measured).rename_axis("entry")
-
-
-def propagations(table: pd.DataFrame) -> dict[str, Propagation]:
-    """The rows of `predictions`, model by model."""
-    return {name: Propagation(*rows.to_numpy().T) for name, rows in table.groupby(level="model", sort=False)}
-
-
-def profiles(measured: Sequence[Condensation], elsewhere: dict[str, list] | None = None) -> Mu:
-    """mu over depth of each model measured here, and the mean over its measurements of each measured `elsewhere`.
-
-    `elsewhere` is what `surveys.untrained.survey` gives.
-    """
-    others = {
-        name: np.mean([one.condensation.mu for one in found], axis=0) for name, found in (elsewhere or {}).items()
-    }
-    return {r.name: r.mu for r in measured} | others
-
-
-def errors(predicted: dict[str, Propagation], uniform: dict[str, Propagation], measured: Mu) -> pd.DataFrame:
-    """Predicted minus measured mu, a row a measured model: the last entries, mean difference, largest and where it is.
-
-    `largest, uniform`: that of uniform attention.
-    """
-    rows = {}
-    for name, mu in measured.items():
-        apart = predicted[name].mu - mu
-        rows[name] = {
-            "predicted": predicted[name].mu[-1],
-            "measured": mu[-1],
-            "mean error": apart.mean(),
-            "largest": np.abs(apart).max(),
-            "at entry": int(np.abs(apart).argmax()),
-            "largest, uniform": np.abs(uniform[name].mu - mu).max(),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").astype({"at entry": int})
 
 
 def measure(a: Architecture, texts: Texts, seed: int = 0) -> Propagation:
