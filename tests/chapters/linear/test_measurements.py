@@ -24,6 +24,7 @@ def test_layers_are_measured_once(small_pocket, monkeypatch):
     assert [r.path for r in again.records] == [r.path for r in found.records]
 
 
+@pytest.mark.usefixtures("frozen")  # memory is tidied before each call that is measured
 def test_time_has_one_row_a_round_and_one_column_a_variant():
     found = measurements.timed(40, 8, rounds=2)
     assert found.table.shape == (2, 4)
