@@ -116,7 +116,6 @@ def needs(model, tokenizer, result):
         "train, a chapter": lambda: import_module("decondense.chapters.fig2"),
         "train, published numbers": lambda: import_module("decondense.paper"),
         "train, benchmarks of speed": lambda: import_module("decondense.bench.page"),
-        "train, Holm": lambda: import_module("decondense.stats").holm([0.1, 0.2]),
         "evaluate, a benchmark": lambda: evaluate(model, tokenizer, ["pocket_cloze"]),
         "cli, the command line": __main__.main,
         "cli, a mirror": lambda: mirrors.folder("smollm2-135m-instruct", "float32"),

@@ -121,9 +121,7 @@ def differences(pairs: Sequence[Paired]) -> str:
             interval = f"<small{mark}>{_interval(number.interval)}{star}</small>"
             rows.append([number.quantity, *values, f"{number.difference:+.3f}{interval}"])
         tables.append(_table(["", "first", "second", "difference"], rows, f"{pair.second} minus {pair.first}"))
-    note = (
-        "* the 95 % interval excludes 0: more than the choice of texts makes. Each interval is for its number alone."
-    )
+    note = "* the 95 % interval excludes 0: more than the choice of texts makes. Each interval is for its number alone."
     return "".join(tables) + f'<p class="soft">{note}</p>'
 
 
