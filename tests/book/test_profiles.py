@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from decondense.book import cells, profiles
-from decondense.runs import pretraining
+from decondense.runs import PreTraining, grid
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -72,14 +72,12 @@ def test_figure_4_finds_the_runs_of_table_5(profile):
     assert set(fig4["SEEDS"]["trained"]) <= set(table5["SEEDS"])
     assert list(fig4["SHAPES"]) == list(table5["SHAPES"])
     for name in fig4["SHAPES"]:
-        here = pretraining.setup(
-            "table5", fig4["SHAPES"][name], **fig4["TRAINING"], **fig4["GEOMETRY"], sources=fig4["SOURCES"]
-        )
-        there = pretraining.setup(
-            "table5", table5["SHAPES"][name], table5["CORPUS"], **table5["TRAINING"], **table5["GEOMETRY"], **own
-        ) | {"processes": table5["PROCESSES"]}
-        jobs = pretraining.jobs(here, {name: {}}, fig4["SEEDS"]["trained"])
-        runs = pretraining.jobs(there, {"train": table5["CHANGES"]["train"]}, fig4["SEEDS"]["trained"])
+        how = fig4["TRAINING"] | fig4["GEOMETRY"] | {"sources": fig4["SOURCES"]}
+        here = PreTraining(experiment="table5", shape=fig4["SHAPES"][name], **how)
+        how = table5["TRAINING"] | table5["GEOMETRY"] | own | {"processes": table5["PROCESSES"]}
+        there = PreTraining(experiment="table5", shape=table5["SHAPES"][name], corpus=table5["CORPUS"], **how)
+        jobs = grid.jobs(here, {name: {}}, fig4["SEEDS"]["trained"])
+        runs = grid.jobs(there, {"train": table5["CHANGES"]["train"]}, fig4["SEEDS"]["trained"])
         assert [config for _, config in jobs] == [config for _, config in runs]
 
 

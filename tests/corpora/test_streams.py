@@ -214,13 +214,6 @@ def test_a_part_without_its_beginning_is_made_anew(corpus, tiny_tokenizer, monke
     assert [*held_out, *train] == all_ids(corpus.rows, tiny_tokenizer)[:100]
 
 
-def test_needs_of_a_run():
-    config = {"steps": 7, "batch_size": 2, "accumulation": 3, "length": 16, "texts": 5, "text_length": 32,
-              "held_out": 4}  # fmt: skip
-    assert streams.needs(config) == (7 * 6 * 16, 160)
-    assert streams.needs(config | {"processes": 4, "held_out": 20}) == (4 * 7 * 6 * 16, 320)
-
-
 # --- windows --------------------------------------------------------------------------------------------------------
 
 

@@ -304,7 +304,7 @@ def test_mirror_is_taken_last_and_described(toy_table, monkeypatch, folder):
 
 
 def test_terms_that_were_not_accepted_are_an_error_of_their_own(toy_table, offline, monkeypatch):
-    monkeypatch.setattr(assets, "table", lambda: {"toy": {"terms": "Toy Terms"}})
+    monkeypatch.setattr(assets, "table", lambda: {"toy": {"terms": "Toy Terms", "sha256": "ab"}})
     with pytest.raises(PermissionError, match="Toy Terms"):
         models.load("toy-gpt")
 
