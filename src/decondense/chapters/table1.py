@@ -59,24 +59,27 @@ def probed(
         "model": model, "corpus": corpus, "names": list(names), "depths": list(depths), "max_length": max_length,
         "step": step, "sources": list(sources), "seed": seed, **trained,
     }  # fmt: skip
-
-    def compute() -> tuple[dict, None]:
-        loaded = models.load(model, sources=sources, seed=seed, **trained)
-        chosen = {max(1, round(depth * (hooks.n_entries(loaded.model) - 1))): depth for depth in depths}
-        ids = loaded.tokenizer(
-            corpora.sample_texts(text, 1, seed), truncation=True, max_length=max_length, return_tensors="pt"
-        )
-        keep = lambda entry, hidden: hidden[0].cpu() if entry in chosen else None
-        with torch.no_grad(), hooks.residual_stream(loaded.model, keep) as stream:
-            hooks.backbone(loaded.model)(ids["input_ids"].to(loaded.model.device))
-        tables = {str(entry): forces.probe(stream[entry], names, step).to_dict("index") for entry in chosen}
-        return {"entries": tables, "model": loaded.provenance, "corpus": {"name": corpus, "sha256": text.sha256}}, None
-
     name = f"probe-{model.rstrip('/').split('/')[-1].lower()}-{corpus}"
-    record = records.run(name, config, compute, __name__, surroundings=_surroundings(text))
+    record = records.run(name, config, lambda: _probe(config, text), __name__, surroundings=_surroundings(text))
     entries = record.content["results"]["entries"]
     tables = {int(entry): pd.DataFrame.from_dict(table, orient="index") for entry, table in entries.items()}
     return Probed(pd.concat(tables, names=["entry", "loss"]), record)
+
+
+def _probe(asked: dict, text: corpora.Corpus) -> tuple[dict, None]:
+    trained = {"train_tokens": asked["train_tokens"]} if "train_tokens" in asked else {}
+    model, tokenizer, about = models.load(asked["model"], sources=asked["sources"], seed=asked["seed"], **trained)
+    entries = {max(1, round(depth * (hooks.n_entries(model) - 1))) for depth in asked["depths"]}
+    (sample,) = corpora.sample_texts(text, 1, asked["seed"])
+    ids = tokenizer(sample, truncation=True, max_length=asked["max_length"], return_tensors="pt")["input_ids"]
+    keep = lambda entry, hidden: hidden[0].cpu() if entry in entries else None
+    with torch.no_grad(), hooks.residual_stream(model, keep) as stream:
+        hooks.backbone(model)(ids.to(model.device))
+    tables = {
+        str(entry): forces.probe(stream[entry], asked["names"], asked["step"]).to_dict("index")
+        for entry in sorted(entries)
+    }
+    return {"entries": tables, "model": about, "corpus": {"name": asked["corpus"], "sha256": text.sha256}}, None
 
 
 def _surroundings(text: corpora.Corpus) -> dict:

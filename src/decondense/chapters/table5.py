@@ -1,4 +1,4 @@
-"""Training with and without dispersion, seed by seed: differences, what they could have shown, claims."""
+"""Table 5: training from scratch with and without dispersion, seed by seed, and what differences could have shown."""
 
 from collections.abc import Mapping, Sequence
 
