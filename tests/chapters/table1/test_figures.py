@@ -1,0 +1,101 @@
+"""Figures and the animation: what they show can be read back, and nothing comes from outside."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from decondense.chapters.table1 import figures
+from decondense.losses import forces
+from decondense.plots import RED
+
+NAMES = ["dispersion", "l2_repel"]
+CLOUD = forces.cloud(9)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open():
+    yield
+    assert plt.get_fignums() == []
+
+
+def flows(steps=7):
+    return {name: forces.flow(name, CLOUD, steps) for name in NAMES}
+
+
+def test_forces_are_divided_by_their_largest_size():
+    table = pd.DataFrame({"a": [1.0, -4.0, 2.0], "b": [0.1, 0.2, 0.1], "none": 0.0}, index=[10, 90, 170])
+    figure = figures.force_curves(table)
+    figure.canvas.draw()
+    a, b, none = (line.get_ydata() for line in figure.axes[0].lines[:3])
+    np.testing.assert_allclose(a, [0.25, -1, 0.5])
+    np.testing.assert_allclose(b, [0.5, 1, 0.5])
+    assert np.isnan(none).all()
+
+
+@pytest.mark.parametrize("names", [NAMES, ["orthogonalization"]])
+def test_vector_fields_have_a_dot_and_an_arrow_for_each_token(names):
+    figure = figures.vector_fields(names, CLOUD, length=0.3)
+    figure.canvas.draw()
+    assert [axis.get_title() for axis in figure.axes] == names
+    for axis, name in zip(figure.axes, names, strict=True):
+        _, dots, arrows = axis.collections
+        np.testing.assert_allclose(np.stack(dots._offsets3d, axis=1), CLOUD)
+        assert to_hex(arrows.get_color()[0]) == RED
+        heads, tails = np.stack(arrows._segments3d[:9], axis=1)  # the shafts come first
+        push = forces.force(name, CLOUD).numpy()
+        np.testing.assert_allclose(tails, CLOUD)
+        np.testing.assert_allclose(heads - tails, push / np.linalg.norm(push, axis=1).max() * 0.3)
+
+
+def test_no_force_is_drawn_without_a_warning():
+    figures.vector_fields(["orthogonalization"], torch.eye(3, dtype=torch.float64)).canvas.draw()
+
+
+class Page(HTMLParser):
+    """The attributes of each element by its name."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements = {}
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.setdefault(tag, []).append(dict(attrs))
+
+
+def frames(html):
+    return re.findall(r'frames\[\d+\] = "(data:image/png;base64,[^"]*)"', html)
+
+
+def test_the_animation_has_a_frame_every_so_many_steps_and_first_shows_the_last():
+    html = figures.animation(flows(), every=3).data
+    images = frames(html)
+    assert len(set(images)) == 3  # steps 0, 3, 6
+    for image in images:
+        assert base64.b64decode(image.split(",")[1], validate=True).startswith(b"\x89PNG")
+    (shown,) = Page(html).elements["img"]
+    assert shown["src"] == images[-1]
+    assert shown["alt"]
+
+
+def test_the_animation_needs_nothing_from_outside():
+    html = re.sub(r"base64,[^\"]*", "", figures.animation(flows(steps=1)).data)
+    assert not re.search(r"https?:|//[a-z]|<link|url\(|src=\"(?!data:)", html)
+    assert "fa-" not in html
+    elements = Page(html).elements
+    assert len(elements["button"]) == 9
+    assert "i" not in elements
+
+
+def test_two_animations_on_one_page_have_ids_of_their_own():
+    first, second = (Page(figures.animation(flows(steps=1)).data) for _ in range(2))
+    ids = lambda page: {entry["id"] for tag in page.elements.values() for entry in tag if "id" in entry}
+    assert len(ids(first)) == len(ids(second)) > 0
+    assert not ids(first) & ids(second)
