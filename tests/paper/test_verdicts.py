@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from decondense.paper import verdicts
@@ -62,10 +61,10 @@ CASES = {  # rule -> (arguments, verdict, a part of the reason)
     "same_order": [
         (({"a": [3.0, 2.0, 1.0], "b": [0.3, 0.2, 0.1], "c": [9.0, 5.0, 1.0]},), REPRODUCED, "3 models: tau-b 1.00"),
         (({"a": [4.0, 3.0, 2.0, 1.0], "b": [4.0, 3.0, 1.0, 2.0]},), PARTLY, "tau-b 0.67"),
-        (({"a": [5.0, 4.0, 3.0, 2.0, 1.0], "b": [4.0, 5.0, 2.0, 3.0, 1.0]},), PARTLY, "tau-b 0.60"),
-        (({"a": [5.0, 4.0, 3.0, 2.0, 1.0], "b": [4.0, 5.0, 1.0, 3.0, 2.0]},), NOT_REPRODUCED, "tau-b 0.40"),
+        (({"a": [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], "b": [5.0, 6.0, 3.0, 4.0, 1.0, 2.0]},), PARTLY, "tau-b 0.60"),
+        (({"a": [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], "b": [5.0, 6.0, 3.0, 1.0, 4.0, 2.0]},), NOT_REPRODUCED, "tau-b 0.47"),
         (({"a": [3.0, 2.0, 1.0], "b": [3.0, 2.0, 1.0], "c": [1.0, 2.0, 3.0]},), NOT_REPRODUCED, "tau-b -1.00"),
-        (({"a": [3.0, 2.0, 1.0], "b": [1.0, 3.0, 2.0], "c": [2.0, 1.0, 3.0]},), NOT_REPRODUCED, "tau-b -0.33"),
+        (({"a": [4.0, 3.0, 2.0, 1.0], "b": [4.0, 3.0, 1.0, 2.0], "c": [4.0, 2.0, 1.0, 3.0]},), NOT_REPRODUCED, "0.33"),
         (({"a": [3.0, 2.0, 1.0]},), NOT_TESTABLE, "two texts"),
         (({"a": [3.0], "b": [1.0]},), NOT_TESTABLE, "two models"),
         (({"a": [3.0, 2.0], "b": [1.0, 1.0]},), NOT_TESTABLE, "no order"),
@@ -181,16 +180,20 @@ def test_rule(rule, arguments, verdict, why):
     assert why in found.why
 
 
-@pytest.mark.parametrize(("rising", "fallen", "verdict"), [(2, 0, REPRODUCED), (1, 2, PARTLY), (0, 2, NOT_REPRODUCED)])
-def test_grows_with_depth(condensation, rising, fallen, verdict):
-    falling = replace(condensation, mu_per_text=condensation.mu_per_text[:, ::-1].copy())
-    found = verdicts.grows_with_depth([condensation] * rising + [falling] * fallen)
+@pytest.mark.parametrize(
+    ("intervals", "verdict", "why"),
+    [
+        ([ABOVE, ABOVE], REPRODUCED, "in 2 of 2 models"),
+        ([ABOVE, BELOW, FROM_0], PARTLY, "in 1 of 3 models"),
+        ([BELOW], NOT_REPRODUCED, "in 0 of 1 models"),
+        ([ABOVE, UNKNOWN], NOT_TESTABLE, "two texts"),
+        ([], NOT_TESTABLE, "needs a trained model"),
+    ],
+)
+def test_grows_with_depth(condensation, intervals, verdict, why):
+    results = [replace(condensation) for _ in intervals]
+    for result, interval in zip(results, intervals, strict=True):
+        vars(result)["rho_interval"] = interval
+    found = verdicts.grows_with_depth(results)
     assert found.word == verdict
-    assert f"in {rising} of {rising + fallen} models" in found.why
-
-
-def test_grows_with_depth_needs_texts(condensation):
-    mu = condensation.mu_per_text[:1]
-    one = replace(condensation, mu_per_text=mu, mu_off_diagonal_per_text=mu, tokens=np.array([32]))
-    assert verdicts.grows_with_depth([one]).word == NOT_TESTABLE
-    assert verdicts.grows_with_depth([]).word == NOT_TESTABLE
+    assert why in found.why

@@ -103,11 +103,11 @@ def starts_highest(start: Sequence[float], later: Sequence[float], high: Sequenc
     return by_count(holds, tested, f"highest in {holds} of {tested} runs; {n - tested} more start at 1 and cannot tell")
 
 
-def same_order(tables: dict[str, Sequence[float]], threshold: float = 0.5) -> Verdict:
+def same_order(tables: dict[str, Sequence[float]]) -> Verdict:
     """Judge "the trend over models does not depend on the text": Kendall's tau-b of the models' values, text by text.
 
     `tables` gives for each text the values of the same models. reproduced: the order of the models is the same for
-    every pair of texts (tau-b = 1). partly: the smallest tau-b of a pair is at least `threshold`.
+    every pair of texts (tau-b = 1). partly: the smallest tau-b of a pair is at least 0.5.
     """
     rows = list(tables.values())
     if len(rows) < 2 or len(rows[0]) < 2:
@@ -117,7 +117,7 @@ def same_order(tables: dict[str, Sequence[float]], threshold: float = 0.5) -> Ve
         return Verdict(NOT_TESTABLE, "on some text all models have the same value, so they have no order")
     lowest = min(pairs)
     why = f"smallest agreement of two texts on the order of {len(rows[0])} models: tau-b {lowest:.2f}"
-    return graded(lowest > 1 - 1e-9, lowest >= threshold, why)
+    return graded(lowest > 1 - 1e-9, lowest >= 0.5, why)
 
 
 def agrees(quantities: Sequence[str], agree: Sequence[bool]) -> Verdict:
