@@ -176,7 +176,7 @@ def test_provenance_says_where_it_came_from(compute):
 
 
 def test_package_that_is_not_installed_has_no_version():
-    assert records._version("no-such-package") is None
+    assert records.version("no-such-package") is None
 
 
 def test_no_git_gives_no_commit(monkeypatch):

@@ -185,14 +185,15 @@ def provenance() -> dict:
     return {
         "utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES},
         "hardware": _hardware(),
         "peak_memory_bytes": _peak_memory(),
         **_git(),
     }
 
 
-def _version(name: str) -> str | None:
+def version(name: str) -> str | None:
+    """The installed version of a package; `None` where it is one of an extra that is missing."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

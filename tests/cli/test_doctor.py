@@ -99,7 +99,15 @@ def test_a_machine_sold_as_8_gb_is_large_enough(monkeypatch, gib, warned):
 
 def test_a_package_that_is_missing_has_the_whole_cure(monkeypatch):
     monkeypatch.setattr(doctor, "requires", lambda name: ["no-such-package>=1"])
-    assert doctor._packages()[1] == ("no-such-package", "not installed", INSTALL)
+    assert doctor._packages()[1] == ("core", "no-such-package not installed", INSTALL)
+
+
+def test_packages_of_an_extra_that_are_missing_are_one_line(monkeypatch):
+    lines = ["none-a>=1; extra == 'x'", "none-b; extra == 'x'", "none-a; extra == 'y'", "pytest; extra == 'y'"]
+    monkeypatch.setattr(doctor, "requires", lambda name: lines)
+    found = doctor._packages()[1:]
+    assert found[0] == ("extra x", "none-a, none-b not installed", "python -m pip install 'decondense[x]'")
+    assert not any("extra y" in finding.what for finding in found)
 
 
 def test_disk_of_a_cache_that_is_not_there_yet(monkeypatch, tmp_path):

@@ -88,21 +88,32 @@ def _root() -> Path | None:
 def _packages() -> list[Finding]:
     pins = _pins()
     findings = [Finding("python", execute.versions()["python"])]
-    for name in sorted({re.match(r"[\w.-]+", line).group() for line in requires("decondense") or []}):
+    absent: dict[str, list[str]] = {}
+    for name, extra in _required().items():
         try:
             found = version(name)
         except PackageNotFoundError:
-            findings.append(Finding(name, "not installed", INSTALL))
+            absent.setdefault(extra, []).append(name)
             continue
         pin = pins.get(name.lower(), found).partition("+")[0]
         pinned = found.partition("+")[0] == pin
         cure = "" if pinned else f"constraints.txt has {pin}: `python -m nox -s reproduce` uses it"
         if cure or name in ("torch", "transformers"):
             findings.append(Finding(name, found, cure))
+    for extra, names in absent.items():
+        what, cure = (f"extra {extra}", f"python -m pip install 'decondense[{extra}]'") if extra else ("core", INSTALL)
+        findings.append(Finding(what, f"{', '.join(names)} not installed", cure))
     if not pins:
         cure = "run this inside a clone to compare versions with the pins"
         findings.append(Finding("constraints.txt", "not found", cure))
     return findings
+
+
+def _required() -> dict[str, str]:
+    """The packages that the metadata ask for, each with the first extra that brings it; "" for those of the core."""
+    lines = sorted(requires("decondense") or [], key=lambda line: "extra ==" in line)
+    named = [(re.match(r"[\w.-]+", line).group(), re.search(r"extra == .([\w-]+)", line)) for line in lines]
+    return {name: extra.group(1) if extra else "" for name, extra in reversed(named)}
 
 
 def _pins() -> dict[str, str]:

@@ -68,7 +68,8 @@ def paragraphs() -> list[str]:
         # In a process of its own: a pool inside a notebook's or a caller's process would fork its threads, or run the
         # caller's script again.
         require_writable(path.parent)
-        command = [sys.executable, "-m", "decondense.corpora.documentation", str(path)]
+        quiet = "ignore::RuntimeWarning:runpy"  # the room imports this module before it is run
+        command = [sys.executable, "-W", quiet, "-m", "decondense.corpora.documentation", str(path)]
         subprocess.run(command, input="\n".join(map(str, files)), text=True, check=True)
     return path.read_text(encoding="utf-8").splitlines(keepends=True)
 

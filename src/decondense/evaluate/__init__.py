@@ -26,7 +26,7 @@ SOURCES = ("local", "hub", "pypi")  # tried in this order
 DTYPES = ("bfloat16", "float16")  # for mixed precision
 SEED = 1234  # lm-eval's own for the draws of few-shot examples
 METRIC, FILTER = "acc", "none"
-EXTRA = "evaluate"  # of this package: lm-eval and what it reads data with
+EXTRA, PACKAGES = "evaluate", ("lm_eval", "datasets", "pandas")  # of this package, and what it brings
 _COLUMNS = ("task", "subtask", "doc", "hash", "score", "logprob")
 
 
@@ -176,7 +176,7 @@ def evaluate(
         raise ValueError(f"max_length is {max_length}, the model has {positions} positions. Give at most {positions}.")
     if tokenizer.bos_token_id is None and tokenizer.eos_token_id is None:
         raise ValueError("The tokenizer has neither a bos nor an eos token; lm-eval needs one to start with. Set one.")
-    require("lm_eval", "datasets", "pandas", extra=EXTRA)
+    require(*PACKAGES, extra=EXTRA)
     from . import harness  # imports lm-eval: seconds
 
     with harness.quiet(), _untouched(model, tokenizer):

@@ -16,6 +16,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from .. import corpora, evaluate, models, trainers
+from ..base.extras import require
 from ..base.machine import processes
 from ..corpora import streams
 from ..trainers import distillation
@@ -53,6 +54,8 @@ def train(
     Raises
         What `models.load`, `corpora.load`, `evaluate.evaluate` and `trainers.DispersionTrainer` raise.
     """
+    if config.tasks:  # not after hours of training
+        require(*evaluate.PACKAGES, extra=evaluate.EXTRA)
     if _last_checkpoint(folder) is None and processes().is_main_process:
         shutil.rmtree(folder, ignore_errors=True)  # a run that begins anew trusts nothing that an older one saw
     loaded = config.load()

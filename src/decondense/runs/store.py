@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 
 from .. import corpora, models, records
@@ -128,6 +127,6 @@ def surroundings(config: Configuration) -> dict:
             corpus(config.corpus, tuple(config.sources)).sha256,
             corpus("documentation").sha256 if named & set(pocket.SIZES) else None,
         ],
-        "versions": {package: metadata.version(package) for package in PACKAGES},
+        "versions": {package: records.version(package) for package in PACKAGES},
         "device": device(),
     }
