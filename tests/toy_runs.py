@@ -3,10 +3,12 @@
 The fixture `world` says where these files are; what is taken from it is looked up when a run is asked for.
 """
 
+import itertools
 import json
 import multiprocessing
 import os
 import socket
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ import torch
 from toys import VOCABULARY, tiny
 
 from decondense.condensation import Condensation
-from decondense.runs import MidTraining, PreTraining, loop, read, store, watch
+from decondense.runs import MidTraining, PreTraining, loop, read, store, watch, workers
 
 GPT2 = {"architecture": "GPT2Config", "n_embd": 16, "n_layer": 2, "n_head": 2}
 SMALL = {"batch_size": 2, "length": 16, "learning_rate": 1e-2, "texts": 2, "text_length": 24, "held_out": 4}
@@ -147,3 +149,28 @@ def train_long(config: dict) -> None:
     """Make a run that saves its state on the way, however short it is."""
     loop.LONG = 1
     store.train(read(config))
+
+
+def parent_of_a_worker(path: str) -> None:
+    """Start a worker, whose run never ends, and wait; write its number to `path` once it has answered."""
+    (lines, ask), (answers, answer) = os.pipe(), os.pipe()
+    if child := os.fork():
+        os.write(ask, b"{}\n")
+        os.read(answers, 1)
+        Path(path).write_text(str(child))
+        time.sleep(2 * WAIT)
+    os.close(ask)
+    os.close(answers)
+    sys.stdin, sys.stdout = os.fdopen(lines), os.fdopen(answer, "w")
+    workers.read = lambda config: config
+    store.train = _never_ending
+    try:
+        workers.main()
+    finally:
+        os._exit(0)
+
+
+def _never_ending(config, progress) -> None:
+    for step in itertools.count(1):
+        time.sleep(0.01)
+        progress(step)

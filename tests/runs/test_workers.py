@@ -4,7 +4,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from toy_runs import DISPERSION, WAIT, mid, until
+from toy_runs import DISPERSION, WAIT, forked, mid, parent_of_a_worker, until
 
 from decondense.runs import MidTraining, grid, store, workers
 
@@ -36,27 +35,6 @@ for line in sys.stdin:
     print("done", flush=True)
 """
 NEVER = 999  # runs to wait for
-
-ORPHAN = """
-import itertools, time
-from decondense.runs import store, workers
-
-def train(config, progress):
-    for step in itertools.count(1):
-        time.sleep(0.01)
-        progress(step)
-
-store.train, workers.read = train, lambda config: config
-workers.main()
-"""
-PARENT = """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=-1, stdout=-1, text=True)
-print("{}", file=child.stdin, flush=True)
-child.stdout.readline()
-print(child.pid, flush=True)
-time.sleep(600)
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,16 +215,16 @@ def test_child_answers_each_line_and_keeps_noise_apart(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     monkeypatch.setattr(sys, "stdout", answers)
     workers.main()
-    assert seen == configs
+    assert [config.as_dict() for config in seen] == [config.as_dict() for config in configs]
     assert answers.getvalue() == "1\n2\ndone\n1\n2\ndone\n"
 
 
 @pytest.mark.slow_process
-def test_a_child_without_a_parent_ends_at_its_next_step(world):
+def test_a_child_without_a_parent_ends_at_its_next_step(tmp_path):
     """kill -9 to the parent alone: the child, which nobody listens to, leaves no record."""
-    with subprocess.Popen([sys.executable, "-c", PARENT, ORPHAN], stdout=subprocess.PIPE, text=True) as parent:
-        child = psutil.Process(int(parent.stdout.readline()))
-        parent.kill()
+    parent = forked(parent_of_a_worker, str(tmp_path / "child"))
+    child = psutil.Process(int(until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())))
+    parent.kill()
     try:
         child.wait(WAIT)
     finally:

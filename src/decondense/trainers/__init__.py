@@ -64,7 +64,8 @@ def entries(layers: Layers, blocks: int) -> list[int]:
     found = list(named[layers] if isinstance(layers, str) else layers)
     outside = [entry for entry in found if not 0 <= entry <= blocks]
     if outside or not found:
-        raise ValueError(f"layers={layers!r}: a model of {blocks} blocks has the entries 0 to {blocks}.")
+        shown = layers if isinstance(layers, str) else found
+        raise ValueError(f"layers={shown!r}: a model of {blocks} blocks has the entries 0 to {blocks}.")
     return found
 
 
