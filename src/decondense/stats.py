@@ -5,7 +5,6 @@ What scipy has is taken from it. Accuracies, differences and flip shares are sha
 
 import warnings
 from collections.abc import Sequence
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,6 @@ from scipy.optimize import brentq
 from scipy.stats import chi2, norm, ttest_1samp
 from scipy.stats import t as student
 
-Numbers = Real | ArrayLike  # a float is no `ArrayLike` to a checker at run time
 LEVEL = 0.95  # of the intervals
 ALPHA, POWER = 0.05, 0.8  # of the tests whose smallest detectable difference is asked for
 RESAMPLES = 2000  # of a bootstrap
@@ -41,7 +39,7 @@ class Mean(NamedTuple):
 # --- means ----------------------------------------------------------------------------------------------------------
 
 
-def mean_and_interval(values: Numbers) -> Mean:
+def mean_and_interval(values: ArrayLike) -> Mean:
     """Mean of one number a unit; of paired differences, the p-value is that of the paired t-test.
 
     Interval and p-value are NaN with one value. Equal values give a point for an interval, and p = 0, or NaN at 0.
@@ -54,7 +52,7 @@ def mean_and_interval(values: Numbers) -> Mean:
     return Mean(float(values.mean()), Interval(float(low), float(high)), float(found.pvalue))
 
 
-def detectable_mean(differences: Numbers) -> float:
+def detectable_mean(differences: ArrayLike) -> float:
     """The smallest true mean difference that a two-sided paired t-test at `ALPHA` finds with the chance `POWER`.
 
     The spread of the differences is taken as the true one. NaN with fewer than two, or where they are all the same.
@@ -78,14 +76,14 @@ def percentile_interval(resampled: Float[np.ndarray, "resamples *shape"], units:
     return Interval(*(ends if ends.ndim > 1 else ends.tolist()))
 
 
-def bootstrap_mean(values: Numbers, seed: int = 0) -> tuple[float, Interval]:
+def bootstrap_mean(values: ArrayLike, seed: int = 0) -> tuple[float, Interval]:
     """Mean of one number per text, such as a paired difference, and its 95 % bootstrap interval (NaN for one text)."""
     values = np.asarray(values, dtype=float)
     draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
     return float(values.mean()), percentile_interval(values[draws].mean(1), len(values))
 
 
-def holm(p_values: Numbers) -> Float[np.ndarray, "tests"]:
+def holm(p_values: ArrayLike) -> Float[np.ndarray, "tests"]:
     """Holm's step-down correction: p-values that control the chance of any false rejection among these tests.
 
     The i-th smallest of m becomes max over j <= i of min(1, (m - j + 1) p_(j)).
@@ -101,13 +99,13 @@ def holm(p_values: Numbers) -> Float[np.ndarray, "tests"]:
 # --- accuracies -----------------------------------------------------------------------------------------------------
 
 
-def binomial_error(accuracy: Numbers, n: Numbers) -> float | np.ndarray:
+def binomial_error(accuracy: ArrayLike, n: ArrayLike) -> float | np.ndarray:
     """Standard error sqrt(p (1 - p) / n) of an accuracy p on n items drawn at random."""
     accuracy = np.asarray(accuracy, dtype=float)
     return np.sqrt(accuracy * (1 - accuracy) / np.asarray(n))[()]
 
 
-def error_of_average(accuracies: Numbers, n_items: Numbers) -> float:
+def error_of_average(accuracies: ArrayLike, n_items: ArrayLike) -> float:
     """Standard error of the plain mean of T accuracies, each on its own items: sqrt(sum of squared errors) / T."""
     errors = np.atleast_1d(binomial_error(accuracies, n_items))
     return float(np.sqrt((errors**2).sum()) / len(errors))
@@ -143,7 +141,9 @@ def detectable_accuracy(n_items: int, n_tasks: int, flip_share: float) -> float:
     return float(brentq(excess, 0, flip_share)) if excess(flip_share) >= 0 else float("nan")
 
 
-def paired_bootstrap(items_a: Sequence[Numbers], items_b: Sequence[Numbers], seed: int = 0) -> tuple[float, Interval]:
+def paired_bootstrap(
+    items_a: Sequence[ArrayLike], items_b: Sequence[ArrayLike], seed: int = 0
+) -> tuple[float, Interval]:
     """Mean of a - b of the task-averaged score, and its 95 % bootstrap interval over the items of each task.
 
     items_a, items_b
@@ -167,7 +167,7 @@ def paired_bootstrap(items_a: Sequence[Numbers], items_b: Sequence[Numbers], see
     return difference, percentile_interval(resampled, min(map(len, differences)))
 
 
-def _scores(items: Sequence[Numbers]) -> list[Float[np.ndarray, "items"]]:
+def _scores(items: Sequence[ArrayLike]) -> list[Float[np.ndarray, "items"]]:
     scores = [np.atleast_2d(np.asarray(task, dtype=float)) for task in items]
     if len({len(task) for task in scores}) > 1:
         raise ValueError("Every task needs the same number of seeds.")
@@ -184,7 +184,7 @@ def _resampled_means(values: Float[np.ndarray, "items"], rng: np.random.Generato
 # --- trend ----------------------------------------------------------------------------------------------------------
 
 
-def monotone_permutation_p(values: Numbers) -> float:
+def monotone_permutation_p(values: ArrayLike) -> float:
     """Share of all orderings of `values` with at least as strong a downward Kendall trend: exact, one-sided.
 
     With the values fixed, Kendall's tau-b falls as the number of pairs grows whose earlier value is the larger one.
