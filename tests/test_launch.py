@@ -119,7 +119,7 @@ def test_two_processes_give_the_numbers_of_one_and_go_on_when_killed(config, toy
     assert together.results["validation_loss"][0] == MARK  # it went on: what was seen before is kept
     assert together.results["validation_loss"][1:] == pytest.approx(alone.results["validation_loss"][1:], abs=1e-4)
     assert together.validation_loss < alone.results["validation_loss"][0] - 0.01
-    np.testing.assert_allclose(together.mu, alone.mu, atol=1e-3)
+    np.testing.assert_allclose(together.mu, alone.mu, atol=5e-3)
     terms = ["loss", "loss_language", "loss_regulariser", "learning_rate"]
     np.testing.assert_allclose(together.curve[terms], alone.curve[terms], rtol=1e-3, atol=1e-4)
     assert together.results["tokens"] == alone.results["tokens"] == 40 * 4 * 16
