@@ -294,6 +294,8 @@ def test_a_checkpoint_of_which_one_process_was_killed_while_it_wrote_is_not_take
     state = tmp_path / "checkpoint-20" / "rng_state.pth"
     state.write_bytes(state.read_bytes()[:-10])
     assert loop._last_checkpoint(tmp_path).endswith("checkpoint-3")
+    (tmp_path / "checkpoint-3" / "trainer_state.json").write_text('{"epoch": 0.')  # killed while it was written
+    assert loop._last_checkpoint(tmp_path) is None
     (tmp_path / "checkpoint-3" / "trainer_state.json").unlink()
     assert loop._last_checkpoint(tmp_path) is None
 

@@ -1,5 +1,6 @@
 """One training run: from its configuration to the loss curve, the geometry on the way, and benchmarks at the end."""
 
+import json
 import os
 import shutil
 import time
@@ -176,14 +177,23 @@ class SaveInTime(TrainerCallback):
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The last checkpoint that is whole: the Trainer writes the file looked for last, and one more a process."""
+    """The last checkpoint that is whole."""
     if _begun(folder) < os.environ.get("DECONDENSE_FRESH", ""):
         return None
-    saved = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    # That of a process may be cut short, which a zip file shows: its table of contents comes last.
-    written = lambda path: sum(map(is_zipfile, path.glob("rng_state*.pth")))
-    whole = [path for path in saved if written(path) >= processes().num_processes]
+    whole = [path for path in folder.glob("checkpoint-*") if _is_whole(path)]
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether the Trainer wrote to the end the file that it writes last, and before it one for each process.
+
+    Each may be cut short by a kill: text then is no JSON, and a zip file lacks its table of contents, which comes last.
+    """
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return sum(map(is_zipfile, checkpoint.glob("rng_state*.pth"))) >= processes().num_processes
 
 
 def _begun(folder: Path) -> str:
