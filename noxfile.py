@@ -131,7 +131,7 @@ def faults(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests: nox -s tests -- tests/test_metrics.py"""
     prepare(session)
-    run(session, "pytest", "-n", "2", *session.posargs)
+    run(session, "pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session
