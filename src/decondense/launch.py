@@ -4,8 +4,8 @@
     accelerate launch --config_file FILE.yaml -m decondense.launch FILE.toml
 
 All processes train one model together; `decondense train` makes many runs, each in one process. `runs.runfile` has the
-form of a file. `runs/recipes/` has the paper's settings for Table 5, and configurations of `accelerate` for DDP and
-FSDP.
+form of a file. `runs/recipes/` has the paper's settings for Tables 2 and 5 (this command is for Table 5), and
+configurations of `accelerate` for DDP and FSDP.
 """
 
 import argparse

@@ -153,7 +153,7 @@ def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
         raise ValueError("texts is one string; give a list of strings: [text].")
     if tokenizer is not None and not callable(tokenizer):
         raise ValueError(f"tokenizer is {tokenizer!r}; give the tokenizer itself, or None with texts as token ids.")
-    if len(texts) == 0:
+    if texts is None or len(texts) == 0:
         raise ValueError("No text given. Give at least one, or take some with decondense.corpora.sample_texts.")
     rows = backbone(model).get_input_embeddings().num_embeddings
     if tokenizer is not None and len(tokenizer) > rows:
@@ -197,7 +197,13 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
         raise ValueError(f"Text {number} is {text!r}; give a string, or a sequence of token ids.")
     if isinstance(text, str):
         text = tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
-    ids = torch.as_tensor(text, dtype=torch.long)[:max_length]
+    ids = torch.as_tensor(text)
+    whole = not (ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool)
+    if ids.ndim != 1 or (len(ids) and not whole):  # an empty list is one of floats
+        raise ValueError(
+            f"Text {number} is a {ids.dtype} of shape {tuple(ids.shape)}; give a sequence of token ids per text."
+        )
+    ids = ids[:max_length].long()
     if len(ids) < 2:
         raise ValueError(
             f"Text {number} has {len(ids)} token(s); cosines between tokens need at least 2. Give a longer text."

@@ -57,14 +57,14 @@ def compare(first: Condensation, second: Condensation) -> Paired:
     one, other = (replace(r, settings=r.settings | {"seed": 0}) for r in (first, second))  # the same draws for both
     depth = min((one.layer_fraction, other.layer_fraction), key=len)
     texts = len(one.mu_per_text)
-    a, b = _at(depth, one, one.mu), _at(depth, other, other.mu)
-    resampled = _at(depth, other, other.resampled_mu) - _at(depth, one, one.resampled_mu)
+    a, b = _at(depth, one.mu), _at(depth, other.mu)
+    resampled = _at(depth, other.resampled_mu) - _at(depth, one.resampled_mu)
     band = percentile_interval(resampled, texts)
     numbers = [_difference(name, one, other) for name in QUANTITIES]
     return Paired(first.name, second.name, texts, depth, Difference("mu", a, b, b - a, band), numbers)
 
 
-def _at(depth: np.ndarray, result: Condensation, mu: Float[np.ndarray, "*batch entries"]) -> np.ndarray:
+def _at(depth: np.ndarray, mu: Float[np.ndarray, "*batch entries"]) -> np.ndarray:
     """mu at relative depths, linear between the entries."""
     last = mu.shape[-1] - 1
     place = np.round(depth * last, 9)  # an entry of its own is taken as it is: a NaN beside it does not count

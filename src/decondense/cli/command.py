@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ..base.assets import SOURCES
 from ..base.settings import flag
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -45,7 +46,6 @@ Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
 Sources = Annotated[str, typer.Option(help="Where models and texts may come from.")]
 Terms = Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's licence terms.")]
 
-SOURCES = ("local", "hub", "pypi")  # those of `models`, here without torch
 ANYWHERE = ",".join(SOURCES)
 
 REFUSALS = (ValueError, OSError, MemoryError, RuntimeError, ImportError)  # with a message, they name a cure

@@ -110,7 +110,7 @@ def _wanted(profile: str, notebooks: Sequence[Path]) -> _Wanted:
 
 
 def _words(values: dict) -> Iterator[str]:
-    """Names that stand in parameters: by themselves, in lists, and data sets in tables."""
+    """Names in parameters: by themselves, in lists, and data sets in tables."""
     for value in values.values():
         if isinstance(value, dict):
             yield from (value[name] for name in ("corpus",) if name in value)

@@ -176,7 +176,7 @@ def _show_plan(asked, out: Console, as_json: bool) -> None:
     if as_json:
         return print_json({"plan": plan, "runs": runs})
     _print(out, [run | {"record": "there" if run["record"] else "to train"} for run in runs])
-    basis = "as finished runs of the same model took" if cost.measured else "a guess, too low for small models"
+    basis = "as finished runs of the same model took" if cost.measured else "a guess from the size of the model"
     out.print(
         f"{plan['to train']} of {plan['runs']} runs to train, {plan['tokens']:,} tokens, "
         f"{cost.hours:.3g} {unit} ({basis}).",

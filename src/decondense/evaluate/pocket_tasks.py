@@ -21,7 +21,7 @@ CHOICES = 4
 
 
 def held_out() -> list[str]:
-    """The paragraphs after the part that pocket models train on, less those whose last words stand in that part too."""
+    """The paragraphs after the part that pocket models train on, less those whose last words occur in that part too."""
     paragraphs = documentation.paragraphs()
     lengths = [len(e.ids) for e in pocket.tokenizer().backend_tokenizer.encode_batch(paragraphs)]
     starts = np.cumsum([0, *lengths[:-1]])

@@ -13,11 +13,11 @@ import torch
 from safetensors import SafetensorError
 
 from ..base import assets, machine
+from ..base.assets import SOURCES
 from ..base.errors import unknown
 from ..base.files import CANNOT_WRITE, read_or_make_again
 from . import mirrors, pocket
 
-SOURCES = ("local", "hub", "pypi")  # tried in this order
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 GIB = 2**30
 
@@ -161,6 +161,14 @@ def positions(name: str) -> int | None:
     file = Path(name) / "config.json"
     config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else resolve(name)[1].get("config", {})
     return config.get("max_position_embeddings") or config.get("n_positions")
+
+
+def parameters(folder: str) -> int:
+    """How many parameters the causal language model of a local folder has, counted without making it."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder)).num_parameters()
 
 
 def load_tokenizer(

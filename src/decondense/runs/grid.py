@@ -18,7 +18,7 @@ from .run import Run
 CHECK_MU, CHECK_LOSS = 0.01, 0.02  # tolerances of a check run: mean cosine, and loss in nats
 
 Job = tuple[str, Configuration]  # label and run
-Trainer = Callable[[Sequence[Configuration]], None]  # as `workers.train_all`
+TrainAll = Callable[[Sequence[Configuration]], None]  # as `workers.train_all`
 
 
 def jobs(shared: Configuration, changes: Mapping[str, dict], seeds: Sequence[int]) -> list[Job]:
@@ -55,7 +55,7 @@ def runs(shared: Configuration, changes: Mapping[str, dict], seeds: Sequence[int
     return made(jobs(shared, changes, seeds), committed)
 
 
-def made(asked: Sequence[Job], committed: bool = True, train_all: Trainer | None = None) -> list[Run]:
+def made(asked: Sequence[Job], committed: bool = True, train_all: TrainAll | None = None) -> list[Run]:
     """The runs of these jobs, in their order; arguments and errors as for `runs`.
 
     train_all
@@ -65,7 +65,7 @@ def made(asked: Sequence[Job], committed: bool = True, train_all: Trainer | None
     return [Run(label, config.seed, store.find(config, committed)) for label, config in asked]
 
 
-def train_missing(configs: Sequence[Configuration], committed: bool, train_all: Trainer | None = None) -> None:
+def train_missing(configs: Sequence[Configuration], committed: bool, train_all: TrainAll | None = None) -> None:
     """Train what has no record; the largest models first, so that the small ones fill the end."""
     if missing := missing_of(configs, committed):
         for one in {_what_is_prepared(config): config for config in missing}.values():
@@ -133,7 +133,7 @@ def check_run(run: Run, steps: int) -> pd.DataFrame:
     return records.beside_record(rows)
 
 
-class Cost(NamedTuple):
+class Estimate(NamedTuple):
     """Hours, and whether all of them follow from finished runs of the same model."""
 
     hours: float
@@ -161,7 +161,7 @@ def planned(configs: Sequence[Configuration], at_once: int | None = None) -> pd.
     return pd.Series(counts | {"hours, about": round(known, 2)}, dtype=object)  # so that counts stay whole numbers
 
 
-def cost(configs: Sequence[Configuration]) -> Cost:
+def cost(configs: Sequence[Configuration]) -> Estimate:
     """GPU-hours of runs; without a GPU core-hours, each run on one core beside others.
 
     Measured, where a run of the same model was finished on such a device (`seconds_a_token`). Else 6 x parameters x
@@ -176,7 +176,7 @@ def cost(configs: Sequence[Configuration]) -> Cost:
     counts = [sum(config.tokens for config in group) for group in like.values()]
     seconds = [seconds_a_token(group[0]) for group in like.values()]
     guessed = [each or _guess(group[0]) for each, group in zip(seconds, like.values(), strict=True)]
-    return Cost(float(np.dot(counts, guessed)) / 3600, all(seconds))
+    return Estimate(float(np.dot(counts, guessed)) / 3600, all(seconds))
 
 
 def _guess(config: Configuration) -> float:

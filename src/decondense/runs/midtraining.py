@@ -1,6 +1,7 @@
 """Mid-training: a model with weights of its own goes on training."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from .. import corpora, models
@@ -87,4 +88,6 @@ class MidTraining(Configuration):
         if self.model in pocket.SIZES:
             size = pocket.SIZES[self.model]
             return (16 * size.heads) * (12 * size.layers * 16 * size.heads + pocket.VOCABULARY + pocket.CONTEXT)
+        if Path(self.model).is_dir():
+            return models.parameters(self.model)
         return models.resolve(self.model)[1].get("parameters", 1_000_000_000)

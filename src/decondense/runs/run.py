@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from .. import evaluate, trainers
+from .. import evaluate, metrics
 from ..condensation import Condensation, from_arrays
 from ..records import Record
 
@@ -65,8 +65,7 @@ class Run:
 
     def late_half(self, checkpoint: int = -1) -> float:
         """Mean cosine over the entries L // 2 + 1 .. L, after the last step or at another checkpoint."""
-        chosen = trainers.entries("late_half", self.mu.shape[1] - 1)
-        return float(self.mu[checkpoint, chosen].mean())
+        return float(metrics.mean_of_last(self.mu[checkpoint], None))
 
     @property
     def curve(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from decondense.paper import verdicts
 
 
 def verdict_words(*arguments):
-    return [claim.verdict.word for claim in claims.every(*arguments)]
+    return [claim.verdict.word for claim in claims.claims(*arguments)]
 
 
 def test_claims_follow_the_numbers():

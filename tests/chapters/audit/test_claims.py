@@ -12,7 +12,7 @@ from decondense.paper.verdicts import BADGES, NOT_REPRODUCED, NOT_TESTABLE, PART
 
 @pytest.fixture(scope="module")
 def found():
-    return claims.every(simulations=500)
+    return claims.claims(simulations=500)
 
 
 def test_every_claim_is_whole(found):

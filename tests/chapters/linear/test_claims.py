@@ -34,12 +34,12 @@ def measured(page):
 
 
 def test_claims_are_those_of_the_committed_page(page, measured):
-    found = claims.every(*measured, Targets(value=1.0, gradient=0.99, speed=20))
+    found = claims.claims(*measured, Targets(value=1.0, gradient=0.99, speed=20))
     assert [claim.as_dict() for claim in found] == page["claims"]
 
 
 def test_targets_decide_the_verdicts(measured):
-    easy, hard = (claims.every(*measured, Targets(*of)) for of in ((100.0, -1.0, 0), (0.0, 1.0, 10**6)))
+    easy, hard = (claims.claims(*measured, Targets(*of)) for of in ((100.0, -1.0, 0), (0.0, 1.0, 10**6)))
     of_targets = 3 * len(ORDERS)  # speed, value, gradient
     assert {claim.verdict.word for claim in easy[:of_targets]} == {REPRODUCED}
     assert {claim.verdict.word for claim in hard[:of_targets]} == {NOT_REPRODUCED}

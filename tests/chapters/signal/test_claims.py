@@ -14,7 +14,7 @@ CHECK = records.beside_record([("x", 1.0, 1.0, 0.1)])
 
 
 def words(*arguments):
-    return [claim.verdict.word for claim in claims.every(*arguments, CHECK)]
+    return [claim.verdict.word for claim in claims.claims(*arguments, CHECK)]
 
 
 def test_claims_compare_every_entry(condensation):
@@ -25,7 +25,7 @@ def test_claims_compare_every_entry(condensation):
     assert words({"toy": wrong}, [condensation], here)[2] == NOT_REPRODUCED
     both = here | {"other": mu + 0.1}
     assert words({"toy": right, "other": right}, [condensation], both)[2:4] == [REPRODUCED, NOT_REPRODUCED]
-    found = claims.every({"toy": right, "other": right}, [condensation], both, CHECK)
+    found = claims.claims({"toy": right, "other": right}, [condensation], both, CHECK)
     assert found[3].claim.startswith("other: ")
     points = paper.table("figure_points")
     rho = points[(points.figure == "Fig4") & (points.model == "S1-0") & (points.metric == "spearman")].value.item()
@@ -42,5 +42,5 @@ def test_claims_of_the_committed_page_follow_from_its_records():
     here = sorted(read, key=lambda result: list(predicted).index(result.name))
     forecast = [surveys.Measured(Condensation.load(record.arrays), record) for record in of("fig4-init-")]
     mu = tables.profiles(here, {"qwen3-4b": forecast})
-    found = claims.every(predicted, here, mu, records.beside_record([("x", 1.0, 1.0, 0.1)] * 4))
+    found = claims.claims(predicted, here, mu, records.beside_record([("x", 1.0, 1.0, 0.1)] * 4))
     assert [claim.as_dict() for claim in found] == page["claims"]

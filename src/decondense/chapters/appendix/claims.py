@@ -8,7 +8,7 @@ from ...paper.claims import OWN, Claim
 from .bounds import TRUE
 
 
-def every(changes: pd.Series, bounds: pd.DataFrame, factors: np.ndarray, drawn: pd.DataFrame) -> list[Claim]:
+def claims(changes: pd.Series, bounds: pd.DataFrame, factors: np.ndarray, drawn: pd.DataFrame) -> list[Claim]:
     """Both propositions as this book can state them, the proved bounds, and the formula against the draws.
 
     `changes`: of the cosine under repetition. `bounds`: `check_all`. `factors`: of the grid. `drawn`: `monte_carlo`.

@@ -17,7 +17,7 @@ BEYOND = "beyond rounding"
 READING = "errors of reading"
 
 
-def every(simulations: int, seed: int = 0) -> list[Claim]:
+def claims(simulations: int, seed: int = 0) -> list[Claim]:
     """All claims of the audit, in the order of its page."""
     found = [*averages(), *ranks(), *significance(), *runs(), *generalisation(), *spreads(simulations, seed)]
     return [*found, *settings(), *shown_twice(), *heatmap_trends(), *falling()]

@@ -13,7 +13,7 @@ from .tables import Change, Targets, changes, together
 GEOMETRY, COST = 0.02, 1.0  # tolerances of training with it: mu, and percent of the validation loss
 
 
-def every(
+def claims(
     times: Mapping[tuple[int, int], pd.DataFrame], layers: pd.DataFrame, training: pd.DataFrame, targets: Targets
 ) -> list[Claim]:
     """Speed at the last of the shapes, errors on real layers, bounds, and training; the tables of `measurements`."""

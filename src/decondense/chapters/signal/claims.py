@@ -16,7 +16,7 @@ from .tables import Mu
 TOLERANCE = 0.05  # asked of the prediction at every entry
 
 
-def every(
+def claims(
     predicted: dict[str, Propagation], measured: Sequence[Condensation], mu: Mu, check: pd.DataFrame
 ) -> list[Claim]:
     """The paper's claim on models at initialisation, and this book's: the recursion meets the measurement.
