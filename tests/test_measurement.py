@@ -318,9 +318,7 @@ def test_ids_out_of_range_are_refused_by_name(tiny_gpt2, wrong):
     "wrong", [[1.5, 2.5, 3.5], [[1, 2, 3], [4, 5, 6]], [True, False, True], torch.ones(1, 3).long()]
 )
 def test_ids_that_are_no_list_of_whole_numbers_are_refused(wrong):
-    with pytest.raises(
-        ValueError, match=r"Text 1 is a torch\..* of shape .*; give a sequence of token ids per text"
-    ):
+    with pytest.raises(ValueError, match=r"Text 1 is a torch\..* of shape .*; give a sequence of token ids per text"):
         measurement._ids_of_one(None, wrong, 1, max_length=3, rows=64)
 
 
