@@ -64,7 +64,7 @@ def show(claims: Sequence[Claim]):
 def badge(verdict: str, count: int | None = None) -> str:
     """A verdict as a small coloured label with a sign of its own, so that colour is not needed to read it.
 
-    With a `count` that number stands in it, and the verdict in its tool tip.
+    With a `count` it shows that number, and the verdict as its tool tip.
     """
     if count is None:
         return f'<span class="verdict {BADGES[verdict]}">{verdict}</span>'

@@ -35,7 +35,7 @@ def size_claims(family: str, results: Sequence[Condensation], source: str, publi
 def published_trend(figure: str, family: str, dataset: str = "wikitext-103") -> dict[str, str]:
     """The published rho and tau of a family as text, with the verdict that the rule `FALLS` gives them.
 
-    Published values have no interval over texts, so the error of reading the figure stands in for it.
+    Published values have no interval over texts, so the error of reading the figure is taken instead.
     """
     found = {}
     for name, (_, metric, _) in METRICS.items():

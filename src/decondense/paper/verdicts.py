@@ -88,7 +88,7 @@ def starts_highest(start: Sequence[float], later: Sequence[float], high: Sequenc
     later
         Highest value after the start.
     high
-        Upper end of the interval of the start, over texts. Where it reaches 1 the start cannot be told from the highest
+        Upper end of the interval of the start, over texts. Where it reaches 1 the start may be equal to the highest
         value that there is: nothing could lie above it, so such a run is no evidence.
 
     reproduced: in all runs that are left. partly: in half of them. not testable here: none is left.

@@ -52,7 +52,7 @@ def band(runs: Sequence[Run], label: str, column: str) -> pd.DataFrame:
 def ends(runs: Sequence[Run]) -> pd.DataFrame:
     """First and last checkpoint, and the lowest value between: one row a label and quantity, means over the seeds.
 
-    `start at 1`: of how many runs the start cannot be told from 1 (`verdicts.starts_highest`); correlations only.
+    `start at 1`: how many runs have a start whose interval reaches 1 (`verdicts.starts_highest`); correlations only.
     """
     columns = ["at the start", "lowest", "at the end", "start at 1"]
     rows = {}
