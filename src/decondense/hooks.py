@@ -3,12 +3,15 @@
 Layer convention, the same as Hugging Face's `hidden_states`, L + 1 entries for L blocks:
 entry 0 is the input of the first block (the embedding output), entry l < L the input of block l + 1 (the output of
 block l), and entry L what the model returns as `last_hidden_state`: in GPT-2, Llama, Qwen, Bloom and their kin the
-state AFTER the final norm, not the bare output of the last block. The paper measures these entries.
+state AFTER the final norm, not the bare output of the last block. The paper measures these entries. A model that is
+told otherwise (`config.tie_last_hidden_states = False`, the default of CLIP's text model) ends, as its `hidden_states`
+do, with the output of the last block.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from inspect import getclosurevars, signature
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -25,13 +28,41 @@ UNREADABLE = {
 PADDING_BLIND = ("convbert", "fnet")
 
 
+# --- which module it is ----------------------------------------------------------------------------------------------
+
+
+def pretrained(model: nn.Module) -> nn.Module:
+    """The Hugging Face model inside any wrapper: the one outermost `PreTrainedModel`, or `model` if there is none.
+
+    Wrappers are PEFT's models (the active adapter takes part), DDP, FSDP, `torch.compile`, DeepSpeed's engine,
+    LightningModules, and any `nn.Module` around a model.
+
+    Raises
+        ValueError: the wrapper holds several models.
+    """
+    found = dict.fromkeys(_outermost(model))  # each once, however many names it has
+    if len(found) > 1:
+        names = [name for name, module in model.named_modules() if module in found]
+        raise ValueError(f"{type(model).__name__} holds {len(found)} models ({', '.join(names)}): give one of them.")
+    return next(iter(found), model)
+
+
+def _outermost(module: nn.Module) -> Iterator[nn.Module]:
+    from transformers import PreTrainedModel  # late: it takes a second
+
+    if isinstance(module, PreTrainedModel):
+        yield module
+    else:
+        for child in module.children():
+            yield from _outermost(child)
+
+
 def backbone(model: nn.Module) -> nn.Module:
-    """The model without its head, whose output has `last_hidden_state`; unwraps DDP and `torch.compile`.
+    """The model without its head, whose output has `last_hidden_state`, out of any wrapper (`pretrained`).
 
     Of a multimodal model it is the language model.
     """
-    for wrapper in ("module", "_orig_mod"):
-        model = getattr(model, wrapper, model)
+    model = pretrained(model)
     base = getattr(model, "base_model", model)
     # Some releases of transformers name the backbone of some models (Gemma 3) so that `base_model` misses it.
     base = base.model if base is model and isinstance(getattr(model, "model", None), nn.Module) else base
@@ -56,14 +87,24 @@ def blocks(model: nn.Module) -> nn.ModuleList:
             "those that can."
         )
     depth = getattr(config, "num_hidden_layers", None)
-    found = [m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
     # Per-layer lists inside a block (experts, heads) can have the same length; the blocks come first and outermost.
-    if not found:
+    found = next((m for m in _own(base, kind) if isinstance(m, nn.ModuleList) and len(m) == depth), None)
+    if found is None:
         raise ValueError(
             f"Found no list of {depth} Transformer blocks in {type(model).__name__}. "
             "Give a Hugging Face causal language model or encoder."
         )
-    return found[0]
+    return found
+
+
+def _own(module: nn.Module, kind: str | None) -> Iterator[nn.Module]:
+    """The modules of a model, but for those of another model inside it, such as an image encoder of the same depth."""
+    from transformers import PreTrainedModel
+
+    yield module
+    for child in module.children():
+        if not isinstance(child, PreTrainedModel) or child.config.model_type == kind:
+            yield from _own(child, kind)
 
 
 def n_entries(model: nn.Module) -> int:
@@ -71,44 +112,175 @@ def n_entries(model: nn.Module) -> int:
     return len(blocks(model)) + 1
 
 
+# --- reading it ------------------------------------------------------------------------------------------------------
+
+
+class Pass(NamedTuple):
+    """One forward pass: the hidden states at the entries that were asked for, and what the backbone was called with."""
+
+    entries: dict[int, Tensor]
+    given: dict[str, object]
+
+
 @contextmanager
-def residual_stream(model: nn.Module, reduce: Callable[[int, Tensor], T]) -> Iterator[dict[int, T]]:
+def residual_stream(
+    model: nn.Module, reduce: Callable[[int, Tensor], T] = lambda _, hidden: hidden
+) -> Iterator[dict[int, T]]:
     """Call `reduce(l, hidden)` on every entry l = 0..L of the residual stream in each forward pass inside the block.
 
-    `hidden` has the shape (batch, tokens, features). What `reduce` returns is stored under l in the dictionary that
-    the context gives, and replaced by the next forward pass; nothing else is kept, so memory does not grow with depth::
+    `hidden` has the shape (batch, tokens, features). What `reduce` returns, the state itself if nothing is given, is
+    stored under l in the dictionary that the context gives, and replaced by the next forward pass; nothing else is
+    kept, so memory does not grow with depth::
 
         with residual_stream(model, lambda l, h: h.norm(dim=-1).mean()) as norms:
             backbone(model)(input_ids)
         norms[0], ..., norms[L]
 
+    In training keep the states and take the loss after the pass: what is computed inside a pass can lie inside a
+    checkpointed block, from where some releases of transformers let no gradient out.
+
     Raises
-        ValueError: as `blocks`; during the forward pass, a block with several streams.
+        ValueError: as `blocks`; during the forward pass, a block with several streams, a state without values (the
+            meta device), a step of generation, which has one token of a text.
+        RuntimeError: a pass that did not go through every block; at the end, that no pass came by.
     """
     results: dict[int, T] = {}
 
-    def on_block(layer: int):
+    def see(entry: int, hidden: Tensor) -> None:
+        results[entry] = reduce(entry, hidden)
+
+    with _listening(model, see):
+        yield results
+
+
+@contextmanager
+def trained_passes(model: nn.Module, chosen: Sequence[int]) -> Iterator[list[Pass]]:
+    """The forward passes inside the block that have a gradient, in order, with the states at the entries `chosen`.
+
+    A trainer may make others (a reference model's, metrics), under `no_grad`: they are let go at once.
+
+    Raises
+        ValueError, RuntimeError: as `residual_stream`; that no pass had a gradient is for the caller to refuse.
+    """
+    passes: list[Pass] = []
+    current: dict[int, Tensor] = {}
+
+    def see(entry: int, hidden: Tensor) -> None:
+        if entry in chosen:
+            current[entry] = hidden
+
+    def end(given: dict[str, object]) -> None:
+        if any(hidden.requires_grad for hidden in current.values()):
+            passes.append(Pass(dict(current), given))
+        current.clear()
+
+    with _listening(model, see, end):
+        yield passes
+
+
+@contextmanager
+def _listening(
+    model: nn.Module, see: Callable[[int, Tensor], None], end: Callable[[dict], None] = lambda _: None
+) -> Iterator[None]:
+    """Hooks for a while: `see(l, hidden)` at every entry of a pass, `end(what the backbone was given)` behind it."""
+    layers, base, name = blocks(model), backbone(model), type(pretrained(model)).__name__
+    parameters = list(signature(base.forward).parameters)
+    virtual = virtual_tokens(model) > 0
+    given: dict[str, object] = {}
+    arrived: list[int] = []  # of the pass that runs now; blocks that are run outside of one are no business of ours
+    passes: list[int] = []
+
+    def on_begin(_module, args, kwargs):
+        given.clear()
+        given.update(zip(parameters, args, strict=False))
+        given.update(kwargs)
+        _refuse_step(given, virtual)
+        arrived.clear()
+        arrived.append(-1)
+
+    def on_block(entry: int):
         def hook(_module, args, kwargs):
-            hidden = args[0] if args else kwargs["hidden_states"]
-            if hidden.ndim != 3:
-                raise ValueError(
-                    f"{type(model).__name__} cannot be measured: a block takes {tuple(hidden.shape)} where one vector "
-                    "for each token is meant, (texts, tokens, features). Several streams cannot be read as one."
-                )
-            results[layer] = reduce(layer, hidden)
+            if arrived:
+                hidden = args[0] if args else kwargs["hidden_states"]
+                _check(hidden, name)
+                arrived.append(entry)
+                see(entry, hidden)
 
         return hook
 
-    def on_output(_module, _args, output):
-        # A backbone returns a ModelOutput, or a plain tuple when asked with return_dict=False.
-        last = output[0] if isinstance(output, tuple) else output.last_hidden_state
-        results[len(layers)] = reduce(len(layers), last)
+    def on_last_block(_module, _args, output):
+        if arrived:
+            see(len(layers), output[0] if isinstance(output, tuple) else output)
 
-    layers = blocks(model)
+    def on_end(_module, _args, output):
+        if arrived != list(range(-1, len(layers))):
+            raise RuntimeError(_incomplete(name, arrived[1:], len(layers)))
+        if not bare:
+            # A backbone returns a ModelOutput, or a plain tuple when asked with return_dict=False.
+            see(len(layers), output[0] if isinstance(output, tuple) else output.last_hidden_state)
+        arrived.clear()
+        passes.append(1)
+        end(dict(given))
+
+    bare = _ends_with_last_block(base)
     handles = [b.register_forward_pre_hook(on_block(i), with_kwargs=True) for i, b in enumerate(layers)]
-    handles.append(backbone(model).register_forward_hook(on_output))
+    handles.append(base.register_forward_pre_hook(on_begin, with_kwargs=True))
+    handles += [layers[-1].register_forward_hook(on_last_block)] if bare else []
+    handles.append(base.register_forward_hook(on_end))
     try:
-        yield results
+        yield
+        if not passes:
+            raise RuntimeError(_nothing(name))
     finally:
         for handle in handles:
             handle.remove()
+
+
+def virtual_tokens(model: nn.Module) -> int:
+    """How many tokens PEFT's prompt learning puts before each text; 0 for any other model."""
+    configs = [module.active_peft_config for module in model.modules() if hasattr(module, "active_peft_config")]
+    return sum(config.num_virtual_tokens for config in configs if config.is_prompt_learning)
+
+
+def _ends_with_last_block(base: nn.Module) -> bool:
+    """Whether `hidden_states` end before the final norm: by the configuration, else by the model's class."""
+    tied = getattr(base.config, "tie_last_hidden_states", None)
+    forward = type(base).forward
+    while tied is None and hasattr(forward, "__wrapped__"):
+        tied = getclosurevars(forward).nonlocals.get("tie_last_hidden_states")
+        forward = forward.__wrapped__
+    return tied is False
+
+
+def _check(hidden: Tensor, name: str) -> None:
+    if hidden.ndim != 3:
+        raise ValueError(
+            f"{name} cannot be measured: a block takes {tuple(hidden.shape)} where one vector for each token is meant, "
+            "(texts, tokens, features). Several streams cannot be read as one."
+        )
+    if hidden.is_meta:
+        raise ValueError(f"{name} is on the meta device, where nothing has values. Load its weights first.")
+
+
+def _refuse_step(given: Mapping[str, object], virtual: bool) -> None:
+    cache = given.get("past_key_values", given.get("cache_params"))
+    if not virtual and hasattr(cache, "get_seq_length") and cache.get_seq_length() > 0:
+        raise ValueError(
+            "A step of generation inside the context: it has the new tokens alone, and not the text. Generate first, "
+            "then give the whole sequence to the model."
+        )
+
+
+def _incomplete(name: str, arrived: Sequence[int], depth: int) -> str:
+    return (
+        f"A forward pass of {name} went through the blocks {list(arrived)}, and not once through each of 0 to "
+        f"{depth - 1} in turn: blocks are left out (LayerDrop, cross-attention without an image), or were compiled "
+        "before the hooks came (then call torch.compiler.reset() before the context)."
+    )
+
+
+def _nothing(name: str) -> str:
+    return (
+        f"No forward pass of {name} was seen inside the context: none was made, another copy of the model ran, or "
+        "what torch.compile had made before knows no hooks (then call torch.compiler.reset() before the context)."
+    )

@@ -1,9 +1,11 @@
 """`measure(model, tokenizer, texts)`: the condensation of any Hugging Face causal LM or encoder."""
 
+import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from inspect import signature
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -13,7 +15,7 @@ from tqdm import tqdm
 
 from . import metrics
 from .condensation import Condensation
-from .hooks import PADDING_BLIND, backbone, blocks, n_entries, residual_stream
+from .hooks import PADDING_BLIND, backbone, blocks, n_entries, pretrained, residual_stream, virtual_tokens
 
 BATCH_TOKENS = 256  # short texts go together up to so many tokens; more are no faster on a CPU
 
@@ -23,6 +25,7 @@ def measure(
     tokenizer,
     texts: Sequence[str | Sequence[int]],
     *,
+    document_ids: Sequence[Sequence[int]] | None = None,
     max_length: int = 512,
     histogram: Literal["pooled", "averaged"] | None = "pooled",
     bins: int = metrics.BINS,
@@ -41,8 +44,14 @@ def measure(
     Memory beyond the forward pass does not grow with the number of texts or with depth ("averaged": one N x N
     matrix per entry).
 
+    model
+        Also inside a wrapper: PEFT (the active adapters take part), DDP, `torch.compile` (it runs uncompiled), any
+        module around a model. Of a model that is sharded (FSDP, DeepSpeed) every process must make the same call.
     texts
         Strings, or sequences of token ids when `tokenizer` is None.
+    document_ids
+        Of packed rows of token ids: for each the number of the document of each token. Every document is measured as
+        a text of its own, which is what it is to a model that keeps packed documents apart.
     histogram
         "pooled": one histogram over the pairs of all texts. "averaged": the matrices of cosines are first averaged
         position by position over the texts, and the histogram is taken of the average, as the official code does;
@@ -58,7 +67,8 @@ def measure(
 
     Raises
         ValueError: no text, an empty text, a text of one token, a tokenizer with more entries than the model's
-            embedding, a text longer than the model's positions, texts of unequal length for "averaged".
+            embedding, a text longer than the model's positions, texts of unequal length for "averaged", a model with
+            PEFT's prompt learning, whose virtual tokens are no tokens of a text.
 
     Source: Section 3 of the paper; protocol as in its released code.
     """
@@ -68,7 +78,8 @@ def measure(
         raise ValueError(
             f"max_length must be at least 2, bins at least 1, eps above 0; got {max_length}, {bins}, {eps}."
         )
-    name = name or type(model).__name__
+    name = name or type(pretrained(model)).__name__
+    texts = texts if document_ids is None else documents(texts, document_ids)
     sequences = _token_ids(model, tokenizer, texts, max_length)
     lengths = np.array([len(s) for s in sequences])
     if histogram == "averaged" and len(set(lengths)) > 1:
@@ -94,23 +105,54 @@ def measure(
     return result
 
 
+def documents(rows: Sequence[Sequence[int]], document_ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The documents of packed rows of token ids, in order; a document ends where the number or the row changes.
+
+    Raises
+        ValueError: a row that is a string, or whose tokens and numbers differ in length.
+    """
+    found = []
+    for row, (ids, numbers) in enumerate(zip(rows, document_ids, strict=True)):
+        if isinstance(ids, str) or len(ids) != len(numbers):
+            raise ValueError(f"Row {row} has not one document number for each token id: give both as lists of numbers.")
+        pairs = zip(map(int, numbers), map(int, ids), strict=True)
+        found += [[token for _, token in run] for _, run in groupby(pairs, key=lambda pair: pair[0])]
+    return found
+
+
 def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> Float[torch.Tensor, "texts entries 4"]:
     """Forward passes without the head; what `reduce` gives for every entry of each sequence, on the CPU."""
     base, entries = backbone(model), n_entries(model)
     batch_tokens = 1 if base.config.model_type in PADDING_BLIND else batch_tokens
-    how = {"use_cache": False} if "use_cache" in signature(base.forward).parameters else {}
+    device = base.get_input_embeddings().weight.device
+    sharded = _is_sharded(model)
+    run, takes = (model, pretrained(model).forward) if sharded else (base, base.forward)
+    how = {"use_cache": False, "logits_to_keep": 1}  # a sharded model runs with its head
+    how = {option: value for option, value in how.items() if option in signature(takes).parameters}
     numbers = torch.empty(len(sequences), entries, 4, dtype=torch.float64)
     batch: list[int] = []
 
     def each(entry: int, hidden: torch.Tensor) -> torch.Tensor:
         return torch.stack([reduce(entry, z[: len(sequences[i])]) for i, z in zip(batch, hidden, strict=True)])
 
-    with _evaluating(model), torch.inference_mode(), residual_stream(model, each) as per_entry:
+    no_grad = torch.no_grad if sharded else torch.inference_mode  # FSDP has no views of inference tensors
+    with _evaluating(model), _eager(), no_grad(), residual_stream(model, each) as per_entry:
         for batch in _batches([len(s) for s in sequences], batch_tokens):
-            base(**_padded([sequences[i] for i in batch], model.device), **how)
+            run(**_padded([sequences[i] for i in batch], device), **how)
             numbers[batch] = torch.stack([per_entry[entry].cpu() for entry in range(entries)], 1).double()
             bar.update(len(batch))
     return numbers
+
+
+def _is_sharded(model: torch.nn.Module) -> bool:
+    """Whether parts of the weights are elsewhere, so that only the outermost module can run: FSDP, DeepSpeed's ZeRO."""
+    kinds = {kind.__name__ for module in model.modules() for kind in type(module).__mro__}
+    return bool(kinds & {"FSDPModule", "FullyShardedDataParallel", "DeepSpeedEngine"})
+
+
+def _eager():
+    """Compiled code knows no hooks that came later: here all runs as it was written."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
@@ -149,6 +191,11 @@ def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
     if not hasattr(backbone(model), "config"):
         raise ValueError(f"model is a {type(model).__name__}; give a Hugging Face model (decondense.models.load).")
     blocks(model)  # raises for an architecture whose entries cannot be read
+    if virtual_tokens(model):
+        raise ValueError(
+            "PEFT's prompt learning puts virtual tokens before every text, which are no tokens of it. Measure the "
+            "model without them: model.get_base_model()."
+        )
     if isinstance(texts, str):
         raise ValueError("texts is one string; give a list of strings: [text].")
     if tokenizer is not None and not callable(tokenizer):
