@@ -9,6 +9,10 @@ the sequences. Common to all:
 mask
     (batch, tokens), True (or 1) for tokens that take part, as Hugging Face's `attention_mask`. A sequence with fewer
     than two of them has no pair and is left out of the average.
+document_ids
+    (batch, tokens), for packed rows: the tokens of a row with the same number are one document. Each document is then
+    a sequence of its own, as if it stood in a row of its own, and the average is over the documents of two tokens or
+    more. `document_ids` and `document_ids_from_lengths` make the numbers from `position_ids` and `cu_seq_lens`.
 subsample, generator
     Take that many positions of each sequence at random (all, if it has fewer), anew at every call. The released code
     of the paper takes 256. `None`: every token. `generator` makes the draw repeatable; without one the global random
@@ -18,8 +22,8 @@ All reductions run in float32, or in float64 for float64 input, under autocast a
 for identical tokens, antipodes and zero vectors. NaN in z gives NaN.
 
 Raises (all of them)
-    ValueError: z has fewer than two tokens, or the mask leaves no sequence two; a mask of another shape; an option
-        out of its range.
+    ValueError: z has fewer than two tokens, or the mask leaves no sequence (document) two; a mask or document numbers
+        of another shape; an option out of its range. `has_pairs` tells the first in advance.
 """
 
 import inspect
@@ -31,6 +35,7 @@ import torch
 from ..base.errors import unknown
 from .batch import LOWEST_TEMPERATURE, Hidden, Mask, Scalar
 from .covariance import decorrelation, decorrelation_tokens, wang_he_covariance
+from .documents import DocumentIds, document_ids, document_ids_from_lengths, has_pairs
 from .repulsion import CLAMP, EPS, dispersion, l2_repel, orthogonalization, wang_he_cosine, wang_he_hinge, wang_he_l2
 
 __all__ = [
@@ -42,7 +47,10 @@ __all__ = [
     "decorrelation",
     "decorrelation_tokens",
     "dispersion",
+    "document_ids",
+    "document_ids_from_lengths",
     "get",
+    "has_pairs",
     "l2_repel",
     "names",
     "orthogonalization",
@@ -60,6 +68,8 @@ LOSSES: dict[str, Callable[..., Scalar]] = {
     )
 }  # fmt: skip
 
+_GIVEN_BY_THE_BATCH = ("z", "mask", "document_ids")
+
 
 def names() -> list[str]:
     """The names that `get` knows: Table 1 first, then Wang & He's."""
@@ -74,7 +84,7 @@ def get(name: str, **options) -> Callable[..., Scalar]:
     """
     if name not in LOSSES:
         raise unknown("loss", name, LOSSES)
-    known = [option for option in inspect.signature(LOSSES[name]).parameters if option not in ("z", "mask")]
+    known = [option for option in inspect.signature(LOSSES[name]).parameters if option not in _GIVEN_BY_THE_BATCH]
     for option in options:
         if option not in known:
             raise unknown(f"option of {name}", option, known)
@@ -82,15 +92,15 @@ def get(name: str, **options) -> Callable[..., Scalar]:
 
 
 class Loss(torch.nn.Module):
-    """A loss as a module: `Loss("dispersion", temperature=0.5)(z, mask)`. Has no parameters."""
+    """A loss as a module: `Loss("dispersion", temperature=0.5)(z, mask, document_ids)`. Has no parameters."""
 
     def __init__(self, name: str = "dispersion", **options):
         super().__init__()
         self.name, self.options = name, options
         self._loss = get(name, **options)
 
-    def forward(self, z: Hidden, mask: Mask | None = None) -> Scalar:
-        return self._loss(z, mask=mask)
+    def forward(self, z: Hidden, mask: Mask | None = None, document_ids: DocumentIds | None = None) -> Scalar:
+        return self._loss(z, mask=mask, document_ids=document_ids)
 
     def extra_repr(self) -> str:
         return ", ".join([repr(self.name), *(f"{k}={v!r}" for k, v in self.options.items())])

@@ -29,23 +29,34 @@ def check_options(**options: float) -> None:
             raise ValueError(f"{name} must lie between {low:g} and {high:g}, got {value}.")
 
 
+def visible(z: Tensor, mask: Tensor | None) -> Bool[Tensor, "batch tokens"] | None:
+    """Which tokens of z take part, as booleans where z is; `None`, without a mask, for all.
+
+    Raises
+        ValueError: z is not (batch, tokens, features) of floats; a mask of another shape.
+    """
+    if z.ndim != 3 or not z.is_floating_point():
+        raise ValueError(f"z must be (batch, tokens, features) of floats, got {tuple(z.shape)} of {z.dtype}.")
+    if mask is not None and mask.shape != z.shape[:2]:
+        raise ValueError(f"mask must be {tuple(z.shape[:2])} as the tokens of z, got {tuple(mask.shape)}.")
+    return None if mask is None else mask.to(device=z.device, dtype=torch.bool)
+
+
 def prepare(z: Tensor, mask: Tensor | None, subsample: int | None, generator) -> tuple[Tensor, Tensor | None]:
     """z in float32 at least, hidden tokens set to zero (whatever they held), positions drawn; and a boolean mask.
 
     Raises
         ValueError: see the package `losses`.
     """
-    if z.ndim != 3 or not z.is_floating_point():
-        raise ValueError(f"z must be (batch, tokens, features) of floats, got {tuple(z.shape)} of {z.dtype}.")
+    mask = visible(z, mask)
     if subsample is not None and subsample < 2:
         raise ValueError(f"subsample must be at least 2, got {subsample}.")
     if z.shape[1] < 2:
         raise ValueError(f"z has {z.shape[1]} token(s); pairs need at least 2. Give longer sequences.")
+    if not len(z):
+        raise ValueError("z has 0 sequences. Give at least one.")
     z = z if z.dtype == torch.float64 else z.float()
     if mask is not None:
-        if mask.shape != z.shape[:2]:
-            raise ValueError(f"mask must be {tuple(z.shape[:2])} as the tokens of z, got {tuple(mask.shape)}.")
-        mask = mask.to(device=z.device, dtype=torch.bool)
         mask = mask & (mask.sum(1, keepdim=True) > 1)  # one token has no pair
         if not mask.any():
             raise ValueError("The mask leaves no sequence two tokens. Give at least one text of two tokens.")

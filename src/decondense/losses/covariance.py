@@ -3,12 +3,14 @@
 import torch
 
 from .batch import Hidden, Mask, Scalar, check_options, counts, masked, mean_over_sequences, prepare
+from .documents import DocumentIds, by_document
 from .expansion import sum_of_squared_products
 
 
+@by_document
 def decorrelation(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    eps: float = 1e-3,
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None, eps: float = 1e-3,
 ) -> Scalar:  # fmt: skip
     """Mean squared off-diagonal entry of the d x d correlation matrix of the features over the tokens.
 
@@ -28,9 +30,10 @@ def decorrelation(
     return mean_over_sequences(lambda s, n: s / n**2, total, z, mask)
 
 
+@by_document
 def decorrelation_tokens(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    eps: float = 1e-3,
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None, eps: float = 1e-3,
 ) -> Scalar:  # fmt: skip
     """Mean squared off-diagonal entry of the N x N correlation matrix of the tokens over the features.
 
@@ -47,9 +50,11 @@ def decorrelation_tokens(
     return mean_over_sequences(lambda s, n: s / (n * (n - 1)), total, z, mask)
 
 
+@by_document
 def wang_he_covariance(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None
-) -> Scalar:
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Scalar:  # fmt: skip
     """Sum of the squared off-diagonal entries of the d x d covariance matrix of the features. Range [0, inf).
 
     Source: Wang & He 2025, covariance form; tokens in place of examples. Table 1 of the paper prints it of features

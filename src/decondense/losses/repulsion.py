@@ -7,16 +7,19 @@ import torch
 from torch import Tensor
 
 from .batch import Hidden, Mask, Scalar, check_options, counts, directions, masked, mean_over_sequences, prepare
+from .documents import DocumentIds, by_document
 from .expansion import mean_over_pairs
 from .pairs import pair_sum
 
 CLAMP = 0.1  # the released training script's; its class has 0.25
-EPS = 1e-2  # added to norms by the released code  # added to norms by the released code
+EPS = 1e-2  # added to norms by the released code
 
 
+@by_document
 def dispersion(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    temperature: float = 1.0, clamp: float = CLAMP, eps: float = EPS, order: int | None = None,
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None, temperature: float = 1.0, clamp: float = CLAMP, eps: float = EPS,
+    order: int | None = None,
 ) -> Scalar:  # fmt: skip
     """log mean_{i != j} exp(-D_ij / temperature), with the angular distance D_ij = arccos(cos(z_i, z_j)) / pi.
 
@@ -52,9 +55,10 @@ def _dispersion_kernel(temperature: float, clamp: float, cosine: Tensor) -> tupl
     return value, slope
 
 
+@by_document
 def orthogonalization(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    clamp: float = CLAMP, eps: float = EPS,
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None, clamp: float = CLAMP, eps: float = EPS,
 ) -> Scalar:  # fmt: skip
     """mean_{i != j} max(0, 1/2 - D_ij)^2: pushes pairs closer than 90 degrees apart, and leaves the others alone.
 
@@ -75,9 +79,10 @@ def _orthogonalization_kernel(clamp: float, cosine: Tensor) -> tuple[Tensor, Ten
     return short.square_(), slope
 
 
+@by_document
 def l2_repel(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    temperature: float = 1.0, norm_weight: float = 0.1,
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None, temperature: float = 1.0, norm_weight: float = 0.1,
 ) -> Scalar:  # fmt: skip
     """log mean_{i, j} exp(-||z_i - z_j||^2 / temperature) + norm_weight * mean(z^2).
 
@@ -93,9 +98,10 @@ def l2_repel(
     return _log_mean_exp_of_distances(z, mask, temperature) + norm_weight * size
 
 
+@by_document
 def wang_he_cosine(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    temperature: float = 1.0, eps: float = EPS,
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None, temperature: float = 1.0, eps: float = EPS,
 ) -> Scalar:  # fmt: skip
     """log mean_{i, j} exp(cos(z_i, z_j) / temperature), the diagonal included. Range [-1, 1] / temperature.
 
@@ -111,9 +117,10 @@ def wang_he_cosine(
     return mean_over_sequences(lambda s, n: (s / n**2).log(), total, z, mask)
 
 
+@by_document
 def wang_he_l2(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    temperature: float = 1.0,
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None, temperature: float = 1.0,
 ) -> Scalar:  # fmt: skip
     """log mean_{i, j} exp(-||z_i - z_j||^2 / temperature), the diagonal included. Range [-log N, 0].
 
@@ -124,9 +131,10 @@ def wang_he_l2(
     return _log_mean_exp_of_distances(z, mask, temperature)
 
 
+@by_document
 def wang_he_hinge(
-    z: Hidden, *, mask: Mask | None = None, subsample: int | None = None, generator: torch.Generator | None = None,
-    margin: float = 1.0,
+    z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
+    generator: torch.Generator | None = None, margin: float = 1.0,
 ) -> Scalar:  # fmt: skip
     """mean_{i, j} max(0, margin - ||z_i - z_j||^2)^2, the diagonal included. Range (0, margin^2].
 
