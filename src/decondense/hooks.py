@@ -4,8 +4,7 @@ Layer convention, the same as Hugging Face's `hidden_states`, L + 1 entries for 
 entry 0 is the input of the first block (the embedding output), entry l < L the input of block l + 1 (the output of
 block l), and entry L what the model returns as `last_hidden_state`: in GPT-2, Llama, Qwen, Bloom and their kin the
 state AFTER the final norm, not the bare output of the last block. The paper measures these entries. A model that is
-told otherwise (`config.tie_last_hidden_states = False`, the default of CLIP's text model) ends, as its `hidden_states`
-do, with the output of the last block.
+told otherwise (`config.tie_last_hidden_states = False`) ends, as its `hidden_states` do, with the last block's output.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,9 +47,7 @@ def pretrained(model: nn.Module) -> nn.Module:
 
 
 def _outermost(module: nn.Module) -> Iterator[nn.Module]:
-    from transformers import PreTrainedModel  # late: it takes a second
-
-    if isinstance(module, PreTrainedModel):
+    if _kind(module):
         yield module
     else:
         for child in module.children():
@@ -66,7 +63,24 @@ def backbone(model: nn.Module) -> nn.Module:
     base = getattr(model, "base_model", model)
     # Some releases of transformers name the backbone of some models (Gemma 3) so that `base_model` misses it.
     base = base.model if base is model and isinstance(getattr(model, "model", None), nn.Module) else base
-    return getattr(base, "language_model", base)
+    base = getattr(base, "language_model", base)
+    if _is_whole_encoder_decoder(base):
+        return base
+    # OPT with its head calls the decoder in its model, and not the model; T5's encoder model is a shell, too.
+    inner = (getattr(base, part, None) for part in ("decoder", "encoder"))
+    return next((module for module in inner if _kind(module) and _kind(module) == _kind(base)), base)
+
+
+def _is_whole_encoder_decoder(base: nn.Module) -> bool:
+    # The encoder taken out of one has the same configuration, but no decoder.
+    return getattr(getattr(base, "config", None), "is_encoder_decoder", False) and hasattr(base, "decoder")
+
+
+def _kind(module: object) -> str | None:
+    """The `model_type` of a Hugging Face model, `None` for any other module."""
+    from transformers import PreTrainedModel  # late: it takes a second
+
+    return module.config.model_type if isinstance(module, PreTrainedModel) else None
 
 
 def blocks(model: nn.Module) -> nn.ModuleList:
@@ -77,8 +91,7 @@ def blocks(model: nn.Module) -> nn.ModuleList:
     """
     base = backbone(model)
     config = getattr(base, "config", None)
-    # The encoder taken out of one has the same configuration, but no decoder.
-    if getattr(config, "is_encoder_decoder", False) and hasattr(base, "decoder"):
+    if _is_whole_encoder_decoder(base):
         raise ValueError(f"{type(model).__name__} is an encoder-decoder; give its encoder (`model.get_encoder()`).")
     kind = getattr(config, "model_type", None)
     if kind in UNREADABLE:
@@ -99,11 +112,9 @@ def blocks(model: nn.Module) -> nn.ModuleList:
 
 def _own(module: nn.Module, kind: str | None) -> Iterator[nn.Module]:
     """The modules of a model, but for those of another model inside it, such as an image encoder of the same depth."""
-    from transformers import PreTrainedModel
-
     yield module
     for child in module.children():
-        if not isinstance(child, PreTrainedModel) or child.config.model_type == kind:
+        if _kind(child) in (None, kind):
             yield from _own(child, kind)
 
 
@@ -184,6 +195,7 @@ def _listening(
 ) -> Iterator[None]:
     """Hooks for a while: `see(l, hidden)` at every entry of a pass, `end(what the backbone was given)` behind it."""
     layers, base, name = blocks(model), backbone(model), type(pretrained(model)).__name__
+    _refuse_meta(base, name)
     parameters = list(signature(base.forward).parameters)
     virtual = virtual_tokens(model) > 0
     given: dict[str, object] = {}
@@ -243,13 +255,15 @@ def virtual_tokens(model: nn.Module) -> int:
 
 
 def _ends_with_last_block(base: nn.Module) -> bool:
-    """Whether `hidden_states` end before the final norm: by the configuration, else by the model's class."""
-    tied = getattr(base.config, "tie_last_hidden_states", None)
-    forward = type(base).forward
+    """Whether `hidden_states` end before the final norm: where Transformers captures them from outside of `forward`,
+    the configuration decides, else the decorator; where the model itself gathers them, neither is asked.
+    """
+    forward, tied = type(base).forward, None
     while tied is None and hasattr(forward, "__wrapped__"):
         tied = getclosurevars(forward).nonlocals.get("tie_last_hidden_states")
         forward = forward.__wrapped__
-    return tied is False
+    said = getattr(base.config, "tie_last_hidden_states", None)
+    return tied is not None and not (tied if said is None else said)
 
 
 def _check(hidden: Tensor, name: str) -> None:
@@ -258,7 +272,11 @@ def _check(hidden: Tensor, name: str) -> None:
             f"{name} cannot be measured: a block takes {tuple(hidden.shape)} where one vector for each token is meant, "
             "(texts, tokens, features). Several streams cannot be read as one."
         )
-    if hidden.is_meta:
+
+
+def _refuse_meta(base: nn.Module, name: str) -> None:
+    offloaded = any(hasattr(module, "_hf_hook") for module in base.modules())  # accelerate brings what is needed
+    if next(base.parameters()).is_meta and not offloaded:
         raise ValueError(f"{name} is on the meta device, where nothing has values. Load its weights first.")
 
 

@@ -38,6 +38,21 @@ def test_the_table_is_what_is_found_now(row):
     assert architectures.examine(row.group, row.architecture) == row
 
 
+@same_version
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("row", [r for r in COMMITTED if r.group != "refused"], ids=lambda row: row.architecture)
+def test_entries_are_the_same_with_the_head_and_end_as_hidden_states_do_on_both_settings(row):
+    model = architectures.build(row.group, row.architecture)
+    without = architectures.stream(model, IDS)
+    with torch.inference_mode(), hooks.residual_stream(model, lambda _, hidden: hidden[:, : IDS.shape[1]]) as found:
+        model(input_ids=IDS, attention_mask=torch.ones_like(IDS), use_cache=False)
+    assert all(torch.equal(found[entry], state) for entry, state in enumerate(without))
+    for tied in (True, False):
+        hooks.backbone(model).config.tie_last_hidden_states = tied
+        theirs = architectures.hidden_states(model, IDS)
+        assert architectures.agreement(architectures.stream(model, IDS), theirs) == row.hidden_states
+
+
 def test_what_is_measured_has_l_plus_1_entries_and_is_not_changed_by_padding():
     taken = [row for row in COMMITTED if row.group != "refused"]
     assert {row.measure for row in taken} == {"yes"}
@@ -64,7 +79,7 @@ def test_known_architectures_are_described_as_they_are():
     assert found("bloom") == ("norm(tokens)", "no", "ln_f", "equal")
     assert found("bert") == ("norm(tokens + positions)", "yes", "", "equal")
     assert found("mamba") == ("tokens", "no", "norm_f", "one block later")
-    assert found("opt-350m")[2] == "decoder.project_out"
+    assert found("opt-350m")[2] == "project_out"
 
 
 # --- how it is found out --------------------------------------------------------------------------------------------
@@ -132,8 +147,8 @@ def test_several_streams_are_refused_while_they_pass():
     model = architectures.build("refused", "gemma3n_text")
     with (
         torch.inference_mode(),
-        hooks.residual_stream(model, lambda *_: None),
         pytest.raises(ValueError, match=r"a block takes \(4, 2, 12, 32\).*Several streams"),
+        hooks.residual_stream(model, lambda *_: None),
     ):
         hooks.backbone(model)(IDS)
 

@@ -114,13 +114,13 @@ class DistillationTrainer(DispersionTrainer):
         self.kind, self.share = kind, share
         self.distillation_temperature = TEMPERATURE if distillation_temperature is None else distillation_temperature
 
-    def language_term(self, model, inputs, items):
+    def language_term(self, model, inputs, items, return_outputs=False):
         """The two terms in their shares."""
         given = dict(inputs)  # the Trainer takes the labels out for a loss function of the user's
         labels = given.pop("labels")
         keep = lambda entry, hidden: hidden if self.kind == "hidden" and entry in self.matched else None
         with hooks.residual_stream(model, keep) as stream:
-            cross_entropy, outputs, parts = super().language_term(model, inputs, items)
+            cross_entropy, outputs, parts = super().language_term(model, inputs, items, True)
         with torch.set_grad_enabled(self.share > 0):
             if self.kind == "logits":
                 distillation = self._from_logits(outputs.logits, given, labels, items)

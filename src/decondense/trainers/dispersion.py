@@ -1,0 +1,264 @@
+"""The regulariser in a trainer: `DispersionMixin` for any trainer built on Hugging Face's, `DispersionTrainer` for it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import Trainer
+from transformers.trainer_utils import get_last_checkpoint
+
+from .. import hooks, losses
+from ..base.errors import unknown
+from .forgetting import ActiveForgetting
+from .tokens import tokens_of
+
+LAYERS = ("all", "last", "early_half", "late_half")
+DOCUMENTS = "document_ids"  # a column of the data, for the regulariser alone
+
+Layers = Literal["all", "last", "early_half", "late_half"] | Sequence[int]
+
+
+def entries(layers: Layers, blocks: int) -> list[int]:
+    """Which entries 1..L of the residual stream of a model with L = `blocks` blocks the regulariser reads.
+
+    "all" is 1..L, "last" is L, "early_half" 1..L//2, "late_half" L//2 + 1..L, as in the released code; or the entries
+    themselves. Entry 0, the embedding output, is in none of the four.
+
+    Raises
+        ValueError: another word, or an entry that the model does not have.
+    """
+    named = {
+        "all": range(1, blocks + 1),
+        "last": range(blocks, blocks + 1),
+        "early_half": range(1, blocks // 2 + 1),
+        "late_half": range(blocks // 2 + 1, blocks + 1),
+    }
+    if isinstance(layers, str) and layers not in named:
+        raise unknown("layers", layers, LAYERS)
+    found = list(named[layers] if isinstance(layers, str) else layers)
+    outside = [entry for entry in found if not 0 <= entry <= blocks]
+    if outside or not found:
+        shown = layers if isinstance(layers, str) else found
+        raise ValueError(f"layers={shown!r}: a model of {blocks} blocks has the entries 0 to {blocks}.")
+    return found
+
+
+def per_layer(
+    stream: Mapping[int, Tensor | None], loss, chosen: Sequence[int], mask: Tensor | None = None, **how
+) -> Float[Tensor, "layers"]:
+    """The loss of each of the `chosen` entries of a residual stream; its mean is the regulariser of the paper."""
+    return torch.stack([loss(stream[entry], mask=mask, **how) for entry in chosen])
+
+
+class DispersionMixin:
+    """Adds to the loss of a trainer weight * mean over layers of a loss on the residual stream. It comes first::
+
+        class Regularised(DispersionMixin, SFTTrainer): ...
+        Regularised(model=model, args=args, train_dataset=data)          # the paper's loss and weight
+
+    The trainer is Hugging Face's `Trainer` or one built on it, such as those of TRL. It makes its own loss in its own
+    way; the states are those of the forward passes that have a gradient, so that a reference model's, or those made
+    for metrics, do not count. Of several such passes the mean is taken.
+
+    loss
+        A name of `losses.names()`, or `None` for plain training with the same logs.
+    weight
+        The paper's lambda.
+    layers
+        As in `entries`.
+    temperature
+        Of the losses that have one; `None` takes the loss's own, 1.
+    subsample
+        Random tokens of each sequence that enter the loss, anew at every layer and step, drawn from `args.seed`;
+        `None` takes them all. The released code takes 256.
+
+    Padding takes no part, nor do the virtual tokens of PEFT's prompt learning. A packed row is its documents (`tokens`),
+    told by `position_ids`, `cu_seq_lens_q`, or a column "document_ids" of the data. The loss is off in evaluation.
+    Logged beside `loss`, the total: `loss_language` (the trainer's own) and `loss_regulariser` (without the weight), and
+    `batches_without_pairs`, how many had no two tokens of a text, if any had: their
+    regulariser is 0.
+    Gradient accumulation and data-parallel processes give the same total as one large batch, up to the draw of the
+    subsample. With an `ActiveForgetting` callback the input embedding gets the learning-rate schedule of that baseline.
+
+    Raises
+        TypeError: the mixin comes behind the trainer whose loss it is to add to.
+        ValueError: unknown loss, a weight or temperature that is not positive, layers that do not exist, a model
+            whose blocks cannot be found, several GPUs in one process.
+        RuntimeError: in training, no forward pass of the model had a gradient.
+        FloatingPointError: a loss is no longer finite; names the step, the layer and the last checkpoint.
+
+    Source: Section 4 of the paper; layers, subsample and evaluation as in the released code.
+    """
+
+    terms = ("loss_regulariser", "loss_language")  # what is logged beside the total
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        before = cls.__mro__[: cls.__mro__.index(DispersionMixin)]
+        if wrong := [c for c in before if "compute_loss" in vars(c) and not issubclass(c, DispersionMixin)]:
+            first = next(c.__name__ for c in cls.__bases__ if issubclass(c, DispersionMixin))
+            raise TypeError(
+                f"{cls.__name__}: {wrong[0].__name__} comes before {first}, which would never be asked for the loss. "
+                f"Write class {cls.__name__}({first}, {wrong[0].__name__})."
+            )
+
+    def __init__(
+        self,
+        *args,
+        loss: str | None = "dispersion",
+        weight: float = 0.1,
+        layers: Layers = "all",
+        temperature: float | None = None,
+        subsample: int | None = 256,
+        **kwargs,
+    ):
+        super().__init__(*args, **kwargs)
+        if loss is not None and not 0 < weight < float("inf"):
+            raise ValueError(f"weight must be above 0, got {weight}. For plain training give loss=None.")
+        if temperature is not None and not temperature > 0:
+            raise ValueError(f"temperature must be above 0, got {temperature}.")
+        if self.args.n_gpu > 1:
+            raise ValueError("Several GPUs in one process are not supported. Start with `accelerate launch`.")
+        options = {} if temperature is None else {"temperature": temperature}
+        self.loss = None if loss is None else losses.get(loss, **options)
+        if self.loss is not None:
+            self.loss(torch.zeros(1, 2, 1), subsample=subsample)  # a bad option fails here, not at the first step
+        self.weight, self.subsample = weight, subsample
+        self.entries = entries(layers, len(hooks.blocks(self.model)))
+        self._logged, self._position = torch.zeros(len(self.terms) + 2), (-1, 0)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The total loss in training, the trainer's own in evaluation."""
+        inputs = dict(inputs)
+        document_ids = inputs.pop(DOCUMENTS, None)
+        if not model.training:
+            return super().compute_loss(
+                model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch
+            )
+        # The states are alive anyway for the backward pass. Reading them after the forward pass keeps the
+        # regulariser out of what gradient checkpointing computes twice.
+        with nullcontext([]) if self.loss is None else hooks.trained_passes(model, self.entries) as passes:
+            language, outputs, parts = self.language_term(model, inputs, num_items_in_batch, return_outputs)
+        regulariser, skipped = self._regulariser(model, passes, document_ids, language)
+        regulariser = regulariser * self._weight_of_mean(num_items_in_batch)
+        share = 1 / self._batches_of_step()
+        of_step = torch.stack([regulariser, *parts]).detach() * (1 if self._divided(num_items_in_batch) else share)
+        of_step = torch.cat([of_step, of_step.new_tensor([share, skipped])])  # shares add up to the number of steps
+        self._logged = self._logged.to(of_step) + of_step
+        total = language + self.weight * regulariser
+        return (total, outputs) if return_outputs else total
+
+    def language_term(
+        self, model, inputs: dict, items, return_outputs: bool = False
+    ) -> tuple[Tensor, object, tuple[Tensor, ...]]:
+        """The total without the regulariser, what the model gave (if asked), the parts to log: `terms` but the first.
+
+        Outputs are asked for only where they are needed: some trainers make another forward pass for them.
+        """
+        found = super().compute_loss(model, inputs, return_outputs=return_outputs, num_items_in_batch=items)
+        loss, outputs = found if return_outputs else (found, None)
+        return loss, outputs, (loss,)
+
+    def _batches_of_step(self) -> int:
+        return getattr(self, "current_gradient_accumulation_steps", self.args.gradient_accumulation_steps)
+
+    def _divided(self, items) -> bool:
+        """Whether the trainer's own loss is one of the whole step already, so that it is divided no more."""
+        if (scaled := getattr(self, "loss_is_scaled_for_ga", None)) is not None:
+            return scaled
+        return self.compute_loss_func is not None or (self.model_accepts_loss_kwargs and items is not None)
+
+    def _weight_of_mean(self, items) -> float:
+        """What a mean over this batch is multiplied by, to be added to the trainer's own loss."""
+        return 1 / self._batches_of_step() if self._divided(items) else 1.0
+
+    def _regulariser(
+        self, model, passes: Sequence[hooks.Pass], document_ids: Tensor | None, language: Tensor
+    ) -> tuple[Tensor, int]:
+        """Mean over passes and layers, 0 without a loss; how many passes had no pair. Stops where it is not finite."""
+        if self.loss is not None and not passes:
+            raise RuntimeError(
+                "No forward pass of the model had a gradient, so the regulariser could not train it: all weights below "
+                "the chosen layers are frozen, or the trainer makes its loss with another model."
+            )
+        generator, virtual = self._generator(), hooks.virtual_tokens(model)
+        values, skipped = [language.new_zeros(len(self.entries))], 0
+        for seen in passes:
+            mask, documents = tokens_of(seen, document_ids, virtual)
+            if losses.has_pairs(next(iter(seen.entries.values())), mask, documents):
+                how = {"document_ids": documents, "subsample": self.subsample, "generator": generator}
+                values.append(per_layer(seen.entries, self.loss, self.entries, mask, **how))
+            else:
+                skipped += 1
+        value = torch.stack([v.to(language.device) for v in values]).sum(0) / max(len(passes), 1)
+        self._refuse_not_finite(value, language)
+        return value.mean(), skipped
+
+    def _refuse_not_finite(self, value: Float[Tensor, "layers"], language: Tensor) -> None:
+        if not (language + value.sum()).isfinite():
+            broken = [str(e) for e, v in zip(self.entries, value.tolist(), strict=True) if not np.isfinite(v)]
+            where = f"the regulariser at entries {', '.join(broken)}" if broken else "the language-model loss"
+            self._stop(where, language)
+
+    def _generator(self) -> torch.Generator:
+        """Of this step, batch and process alone, so that a run that is resumed draws what it would have drawn."""
+        step, batch = self._position
+        self._position = (self.state.global_step, batch + 1 if step == self.state.global_step else 0)
+        seed = np.random.SeedSequence([self.args.seed, *self._position, self.args.process_index]).generate_state(1)[0]
+        return torch.Generator().manual_seed(int(seed))
+
+    def _stop(self, where: str, language: Tensor) -> None:
+        last = get_last_checkpoint(self.args.output_dir) if Path(self.args.output_dir).is_dir() else None
+        raise FloatingPointError(
+            f"Step {self.state.global_step + 1}: {where} is not finite (language-model loss {language.item():.4g}). "
+            f"Last checkpoint: {last or 'none'}. Lower the learning rate or the weight, and resume from there."
+        )
+
+    def log(self, logs: dict[str, float], *args, **kwargs) -> None:
+        """Adds the terms, each a mean over the steps since the last log and over the processes."""
+        if "loss" in logs:
+            *sums, steps, skipped = self.accelerator.reduce(self._logged, "mean").tolist()
+            logs = logs | {name: value / (steps or 1) for name, value in zip(self.terms, sums, strict=True)}
+            logs |= {"batches_without_pairs": round(skipped * self.args.world_size)} if skipped else {}
+            self._logged = torch.zeros_like(self._logged)
+        super().log(logs, *args, **kwargs)
+
+    def _set_signature_columns_if_needed(self):
+        """Keeps the column "document_ids" of the data, which no model takes."""
+        super()._set_signature_columns_if_needed()
+        if DOCUMENTS not in self._signature_columns:
+            self._signature_columns = [*self._signature_columns, DOCUMENTS]
+
+    def create_optimizer(self, *args, **kwargs):
+        """With active forgetting the input embedding is a group of its own."""
+        optimizer = super().create_optimizer(*args, **kwargs)
+        forgetting = self._forgetting()
+        if forgetting is not None:
+            forgetting.split_group(optimizer, self.model.get_input_embeddings().weight)
+        return optimizer
+
+    def create_scheduler(self, *args, **kwargs):
+        """With active forgetting the embedding's group has a linear schedule within each cycle."""
+        scheduler = super().create_scheduler(*args, **kwargs)
+        forgetting = self._forgetting()
+        if forgetting is not None:
+            scheduler.lr_lambdas[-1] = lambda step: forgetting.rate(step)  # a function is not saved, a method is
+            scheduler.optimizer.param_groups[-1]["lr"] = scheduler.base_lrs[-1]
+        return scheduler
+
+    def _forgetting(self) -> ActiveForgetting | None:
+        return next((c for c in self.callback_handler.callbacks if isinstance(c, ActiveForgetting)), None)
+
+
+class DispersionTrainer(DispersionMixin, Trainer):
+    """Hugging Face's `Trainer` with total loss L_train + weight * mean over layers of the loss on the residual stream::
+
+        DispersionTrainer(model=model, args=args, train_dataset=data)          # the paper's loss and weight
+
+    Arguments, logs and errors are those of `DispersionMixin`.
+    """
