@@ -163,7 +163,7 @@ def test_the_same_model_under_two_names_is_one():
     assert hooks.backbone(outer) is outer.model.transformer
 
 
-# --- what cannot be right raises ---------------------------------------------------------------------------------------
+# --- what cannot be right raises ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("compile_it", [compiled, compiled_in_place])
@@ -269,7 +269,7 @@ def test_an_image_encoder_of_equal_depth_is_not_taken_for_the_text_model():
         torch.testing.assert_close(states(model)[entry], state, rtol=0, atol=1e-6)
 
 
-# --- the last entry ----------------------------------------------------------------------------------------------------
+# --- the last entry -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -283,7 +283,7 @@ def test_the_last_entry_is_that_of_hidden_states_on_both_settings(name, tied):
         assert torch.equal(found[entry], state), entry
 
 
-# --- PEFT's prompt learning --------------------------------------------------------------------------------------------
+# --- PEFT's prompt learning -----------------------------------------------------------------------------------------
 
 
 def prompt_tuned():
@@ -302,7 +302,7 @@ def test_virtual_tokens_are_counted_and_not_measured():
     assert (found.mu == measure(tiny("gpt2"), None, TEXTS, progress=False, max_length=20).mu).all()
 
 
-# --- packed rows -------------------------------------------------------------------------------------------------------
+# --- packed rows ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:.*shorter than max_length")

@@ -1,4 +1,4 @@
-"""The regulariser in a trainer: `DispersionMixin` for any trainer built on Hugging Face's, `DispersionTrainer` for it."""
+"""The regulariser in a trainer: `DispersionMixin` for any trainer built on Hugging Face's, and `DispersionTrainer`."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -77,13 +77,12 @@ class DispersionMixin:
         Random tokens of each sequence that enter the loss, anew at every layer and step, drawn from `args.seed`;
         `None` takes them all. The released code takes 256.
 
-    Padding takes no part, nor do the virtual tokens of PEFT's prompt learning. A packed row is its documents (`tokens`),
-    told by `position_ids`, `cu_seq_lens_q`, or a column "document_ids" of the data. The loss is off in evaluation.
-    Logged beside `loss`, the total: `loss_language` (the trainer's own) and `loss_regulariser` (without the weight), and
-    `batches_without_pairs`, how many had no two tokens of a text, if any had: their
-    regulariser is 0.
-    Gradient accumulation and data-parallel processes give the same total as one large batch, up to the draw of the
-    subsample. With an `ActiveForgetting` callback the input embedding gets the learning-rate schedule of that baseline.
+    Padding takes no part, nor do the virtual tokens of PEFT's prompt learning. A packed row is its documents, by
+    `position_ids`, `cu_seq_lens_q`, or a column "document_ids" of the data (`tokens`). The loss is off in evaluation.
+    Logged beside `loss`, the total: `loss_language` (the trainer's own), `loss_regulariser` (without the weight), and
+    `batches_without_pairs`, how many had no two tokens of a text, if any had: their regulariser is 0. Gradient
+    accumulation and data-parallel processes give the same total as one large batch, up to the draw of the subsample.
+    With an `ActiveForgetting` callback the input embedding gets the learning-rate schedule of that baseline.
 
     Raises
         TypeError: the mixin comes behind the trainer whose loss it is to add to.

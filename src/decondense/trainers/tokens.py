@@ -1,4 +1,4 @@
-"""Which tokens of a forward pass take part in a loss, and to which document each belongs: by what the model was given."""
+"""Which tokens of a forward pass take part in a loss, and of which document each is: by what the model was given."""
 
 from typing import NamedTuple
 
@@ -45,8 +45,8 @@ def _mask(given: object, shape: torch.Size, device: torch.device) -> Tensor | No
     if not isinstance(given, Tensor) or given.ndim != 2:
         what = f"of shape {tuple(given.shape)}" if isinstance(given, Tensor) else f"that is a {type(given).__name__}"
         raise ValueError(
-            f"The model has an attention mask {what}: which tokens are padding, and where documents end, cannot be read "
-            "from it. Give a mask (batch, tokens), and position_ids that start again at each document of a packed row."
+            f"The model has an attention mask {what}: which tokens are padding, and where documents end, cannot be "
+            "read from it. Give a mask (batch, tokens), and position_ids that start again where a document begins."
         )
     return given[:, -shape[1] :].to(device, torch.bool)  # a prefix in the cache has a place in the mask, but no state
 
