@@ -78,20 +78,9 @@ def measure(
         )
     store: dict[int, torch.Tensor] = {}
     with tqdm(total=len(texts), desc=f"measuring {name}", unit="text", disable=not progress, leave=False) as bar:
-        numbers = _run(model, sequences, _reducer(store, histogram, bins, eps), batch_tokens, bar)
-    mu, off_diagonal, zero, nonfinite = numbers.unbind(-1)
-    result = Condensation(
-        name=name,
-        mu_per_text=mu.numpy(),
-        mu_off_diagonal_per_text=off_diagonal.numpy(),
-        histogram=_density(store, histogram, bins, nonfinite.sum(0) > 0, len(texts)),
-        tokens=lengths,
-        zero_vectors=zero.sum(0).long().numpy(),
-        nonfinite_vectors=nonfinite.sum(0).long().numpy(),
-        settings={"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed},
-    )
-    _warn_of_bad_vectors(result)
-    return result
+        numbers = _run(model, sequences, reducer(store, histogram, bins, eps), batch_tokens, bar)
+    settings = {"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed}
+    return gathered(numbers, store, lengths, name, settings)
 
 
 def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> Float[torch.Tensor, "texts entries 4"]:
@@ -214,7 +203,7 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
     return ids
 
 
-def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):
+def reducer(store: dict[int, torch.Tensor], histogram: str | None, bins: int, eps: float):
     """The function that turns one entry of one text into (mu, mu off the diagonal, zero, non-finite vectors).
 
     The histogram is gathered in `store`, on the device where the entry is: counts, or for "averaged" the sum of the
@@ -239,6 +228,33 @@ def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):
     return reduce
 
 
+def gathered(
+    numbers: Float[torch.Tensor, "texts entries 4"],
+    store: dict[int, torch.Tensor],
+    lengths: np.ndarray,
+    name: str,
+    settings: dict,
+) -> Condensation:
+    """The result made of what a `reducer` returned for each text and entry, and of what it gathered in `store`.
+
+    Warns of vectors that are zero or not finite.
+    """
+    mu, off_diagonal, zero, nonfinite = numbers.unbind(-1)
+    broken = nonfinite.sum(0) > 0
+    result = Condensation(
+        name=name,
+        mu_per_text=mu.numpy(),
+        mu_off_diagonal_per_text=off_diagonal.numpy(),
+        histogram=_density(store, settings["histogram"], settings["bins"], broken, len(numbers)),
+        tokens=lengths,
+        zero_vectors=zero.sum(0).long().numpy(),
+        nonfinite_vectors=nonfinite.sum(0).long().numpy(),
+        settings=settings,
+    )
+    _warn_of_bad_vectors(result)
+    return result
+
+
 def _density(store: dict[int, torch.Tensor], histogram, bins: int, broken, texts: int) -> np.ndarray | None:
     if histogram is None:
         return None
@@ -257,4 +273,4 @@ def _warn_of_bad_vectors(result: Condensation) -> None:
     ):
         if counts.any():
             where = ", ".join(f"entry {e}: {counts[e]}" for e in np.flatnonzero(counts)[:5])
-            warnings.warn(f"{result.name}: {what} hidden vectors ({where}); {effect}.", stacklevel=3)
+            warnings.warn(f"{result.name}: {what} hidden vectors ({where}); {effect}.", stacklevel=4)
