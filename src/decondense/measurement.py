@@ -69,7 +69,7 @@ def measure(
             f"max_length must be at least 2, bins at least 1, eps above 0; got {max_length}, {bins}, {eps}."
         )
     name = name or type(model).__name__
-    sequences = _token_ids(model, tokenizer, texts, max_length)
+    sequences = token_ids(model, tokenizer, texts, max_length)
     lengths = np.array([len(s) for s in sequences])
     if histogram == "averaged" and len(set(lengths)) > 1:
         raise ValueError(
@@ -94,7 +94,7 @@ def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> F
     def each(entry: int, hidden: torch.Tensor) -> torch.Tensor:
         return torch.stack([reduce(entry, z[: len(sequences[i])]) for i, z in zip(batch, hidden, strict=True)])
 
-    with _evaluating(model), torch.inference_mode(), residual_stream(model, each) as per_entry:
+    with evaluating(model), torch.inference_mode(), residual_stream(model, each) as per_entry:
         for batch in _batches([len(s) for s in sequences], batch_tokens):
             base(**_padded([sequences[i] for i in batch], model.device), **how)
             numbers[batch] = torch.stack([per_entry[entry].cpu() for entry in range(entries)], 1).double()
@@ -122,7 +122,7 @@ def _padded(sequences: list[torch.Tensor], device) -> dict[str, torch.Tensor]:
 
 
 @contextmanager
-def _evaluating(model: torch.nn.Module):
+def evaluating(model: torch.nn.Module):
     """Evaluation mode for a while; afterwards every submodule is back in the mode that it had."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -133,7 +133,7 @@ def _evaluating(model: torch.nn.Module):
             module.training = mode
 
 
-def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
+def token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
     """The token ids of each text, cut to `max_length`, after every check that can be made before the forward pass."""
     if not hasattr(backbone(model), "config"):
         raise ValueError(f"model is a {type(model).__name__}; give a Hugging Face model (decondense.models.load).")

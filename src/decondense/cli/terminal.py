@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ..condensation import Condensation
 from ..pairing import Paired, excludes_zero
+from ..per_token import Pooled
 
 ROWS = 16  # of the heat map over [-1, 1], so that each is 0.125 high
 LEVELS = (0.02, 0.05, 0.10, 0.25)  # shares of the pairs from which on a cell is shaded darker
@@ -124,6 +125,22 @@ def layers(result: Condensation) -> Table:
     for row in frame.iloc[chosen].itertuples(index=False):
         values = (row.layer_fraction, row.mu, row.mu_off_diagonal, row.std_over_texts)
         table.add_row(str(row.layer), *(f"{value:.3f}" for value in values))
+    return table
+
+
+def tokens(name: str, outside: Sequence[Pooled], inside: Sequence[Pooled], console: Console) -> Table:
+    """The tokens furthest out of the cone and furthest in at the last entry; a star at special ones."""
+    quoted = ascii if console.options.ascii_only else repr  # both write control characters as escapes
+    table = _table(f"{name}: mean cosine of a token to the mean direction of its text, last entry")
+    for side in ("furthest out", "furthest in"):
+        table.add_column(side, max_width=20, overflow="ellipsis", no_wrap=True)
+        table.add_column("count", justify="right")
+        table.add_column("cosine", justify="right")
+    for pair in zip(outside, inside, strict=True):
+        cells = [(quoted(t.token) + " *" * t.special, str(t.count), f"{t.cosine:+.3f}") for t in pair]
+        table.add_row(*(Text(cell) for cell in (*cells[0], *cells[1])))
+    if any(token.special for token in (*outside, *inside)):
+        table.caption, table.caption_justify = "* a special token", "left"
     return table
 
 
