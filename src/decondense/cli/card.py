@@ -17,7 +17,7 @@ def card(results: Sequence[Condensation], command: str, figure: str | None) -> s
     picture = [f"![Density of the cosines over depth, with their mean μ as a line]({figure})", ""] if figure else []
     fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", command))])
     lines = ["## Embedding condensation", "", " ".join(MEANING), "", *_table(HEAD, map(_row, results)), "", *picture]
-    lines += [*_table(("setting", ""), _settings(results)), "", f"{fence}bash", command, fence]
+    lines += [*_table(("setting", "value"), _settings(results)), "", f"{fence}bash", command, fence]
     return "\n".join(lines) + "\n"
 
 

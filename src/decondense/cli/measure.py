@@ -115,6 +115,8 @@ def measure(
         raise ValueError("--card without --out prints the card alone: leave --quiet and --json out, or give --out DIR.")
     shown = {"out": out, "card": card, "quiet": quiet, "as_json": as_json}
     if states:
+        if model:
+            raise ValueError("--states are measured without a model: name a MODEL or give --states, not both.")
         door.refuse_unread(measure, asked, saved.OF_STATES, "is of a model, and --states has none")
         with plainly():
             result = saved.measured(states, order, out, show_progress(quiet or as_json))

@@ -58,12 +58,12 @@ def measurement(
     figures: Mapping[str, bytes],
     command: str,
     failed: Mapping[str, str],
-    tokens: Mapping[str, tuple[Sequence[Pooled], Sequence[Pooled]]],
+    tokens: Mapping[str, tuple[Sequence[Pooled], Sequence[Pooled]]] | None = None,
 ) -> str:
     """The page of one or more models. `figures`: caption -> PNG; `failed`: model -> why it is not there.
 
     tokens
-        Model -> the tokens furthest out of the cone, and those furthest in.
+        Model -> the tokens furthest out of the cone, and those furthest in; `None` or empty: they were not asked for.
     """
     title = f"Embedding condensation of {results[0].name if len(results) == 1 else f'{len(results)} models'}"
     settings = results[0].settings

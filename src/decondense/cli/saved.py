@@ -1,9 +1,10 @@
 """`decondense measure --states`: a result of hidden states that others saved."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
-OF_STATES = ("model", "states", "order", "out", "card", "quiet", "as_json")  # all other options are of a model
+OF_STATES = ("states", "order", "out", "card", "quiet", "as_json")  # all other options are of a model
 
 
 def measured(path: Path, axes: str | None, out: Path | None, progress: bool):
@@ -20,8 +21,10 @@ def measured(path: Path, axes: str | None, out: Path | None, progress: bool):
     if out and out.resolve() == path.resolve():
         raise ValueError(f"--out {out} is the folder with the states, which holds nothing else. Give another folder.")
     found = states.read(path, parse(axes) if axes else None)
-    name = path.resolve().name.removesuffix(path.suffix) if path.is_file() else path.resolve().name
-    result = states.measure_states(found, name=name, progress=progress)
+    name = path.resolve().stem if path.is_file() else path.resolve().name
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*NaN or infinite")  # an error in the next line
+        result = states.measure_states(found, name=name, progress=progress)
     refuse_broken(result, found.names)
     about = {"model": name, "source": f"saved hidden states; axes {','.join(found.order)}, {found.told_by}"}
     about |= {"dtype": found.dtype}

@@ -20,7 +20,7 @@ from . import files, order
 
 
 def measure_states(
-    states: Iterable[Float[torch.Tensor, "entries tokens features"] | Float[np.ndarray, "entries tokens features"]],
+    states: Iterable[Float[torch.Tensor, "entries _tokens features"] | Float[np.ndarray, "entries _tokens features"]],
     *,
     histogram: Literal["pooled", "averaged"] | None = "pooled",
     bins: int = metrics.BINS,
@@ -131,8 +131,8 @@ def read(path: Path | str, axes: Sequence[str] | None = None) -> SavedStates:
     axes
         What the axes of a text's array are: "tokens", "layers", "features", and of four "batch". Without it the axes
         must be plain: the layers are arrays of their own, or the numbers of tokens (`token_ids`, `input_ids` or
-        `attention_mask` beside the states, else the one size that differs between the texts) show which axis is the
-        tokens, and of the other two the last is the larger one: the features.
+        `attention_mask` beside the states, else the one size that differs between the texts and is not below that of
+        the layers) show which axis is the tokens, and of the other two the last is the larger one: the features.
 
     Raises
         FileNotFoundError: no such file.

@@ -9,6 +9,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -212,8 +213,15 @@ def _npy(path: Path) -> Array:
 
 
 def _npz(path: Path) -> dict[str, Array]:
-    with np.load(path, allow_pickle=False) as file:
+    with _archive(path) as file:
         return {name: Array(*_header(file, name), lambda name=name: _of_archive(path, name)) for name in file.files}
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator:
+    # Opened here: np.load leaves a damaged archive open.
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        yield file
 
 
 def _header(file, name: str) -> tuple[tuple[int, ...], str]:
@@ -227,7 +235,7 @@ def _header(file, name: str) -> tuple[tuple[int, ...], str]:
 
 def _of_archive(path: Path, name: str) -> torch.Tensor:
     def read() -> torch.Tensor:
-        with np.load(path, allow_pickle=False) as file:
+        with _archive(path) as file:
             return _from_numpy(file[name])
 
     return _understood(path, read)

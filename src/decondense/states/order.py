@@ -74,7 +74,7 @@ def _told(shapes: Sequence[Shape]) -> tuple[tuple[str, ...], str]:
     """The tokens are the axis that fits their number; of the other two the last is the features, and the larger one."""
     axes = range(len(shapes[0].sizes))
     batch = [a for a in axes if len(axes) == 4 and all(text.sizes[a] == 1 for text in shapes)]
-    rest = [a for a in axes if a not in batch[:1]]
+    rest = [a for a in axes if a not in batch]
     varying = [a for a in rest if len({text.sizes[a] for text in shapes}) > 1]
     counted = all(text.tokens for text in shapes)
     tokens = [a for a in rest if all(text.tokens == text.sizes[a] for text in shapes)] if counted else varying
@@ -88,7 +88,9 @@ def _told(shapes: Sequence[Shape]) -> tuple[tuple[str, ...], str]:
         )
     if len(rest) == 3 and len(tokens) == 1 and tokens[0] != rest[-1]:
         layers, features = (a for a in rest if a != tokens[0])
-        if all(text.sizes[layers] < text.sizes[features] for text in shapes):
+        # Sizes alone may be those of two models on texts of one length: that would look as more layers than tokens.
+        deepest = shapes[0].sizes[layers] if not counted else 0
+        if all(text.sizes[layers] < text.sizes[features] and text.sizes[tokens[0]] >= deepest for text in shapes):
             names = {tokens[0]: "tokens", layers: "layers", features: "features"}
             return tuple(names.get(a, "batch") for a in axes), f"told by the {'ids' if counted else 'sizes'}"
     raise ValueError(f"{shapes[0].name} is {shown(shapes[0].sizes)}: which axis is which cannot be told. {SAY}.")
