@@ -25,6 +25,7 @@ def shapes(*sizes, tokens=None, layered=False, rows=None):
         (shapes((40, 5, 64), tokens=[40]), VLLM, "told by the ids"),
         (shapes((40, 5, 64), (40, 5, 64), tokens=[40, 40]), VLLM, "told by the ids"),
         (shapes((5, 5, 64), (40, 5, 64), tokens=[5, 40]), VLLM, "told by the ids"),
+        (shapes((64, 5, 64), tokens=[64]), VLLM, "told by the ids"),
         (shapes((3, 5, 64), tokens=[3]), VLLM, "told by the ids"),
         (shapes((5, 1, 40, 64), (5, 1, 33, 64)), ("layers", "batch", "tokens", "features"), "told by the sizes"),
         (shapes((1, 40, 5, 64), (1, 33, 5, 64)), ("batch", "tokens", "layers", "features"), "told by the sizes"),
@@ -47,6 +48,7 @@ def test_axes_are_told(given, axes, told_by):
         shapes((40, 64, 5), (33, 64, 5)),  # the features come before the layers
         shapes((64, 5, 40), (64, 5, 33)),  # the tokens come last
         shapes((40, 64, 64), tokens=[40]),  # as many layers as features
+        shapes((64, 5, 40), tokens=[40]),
         shapes((64, 13, 768), (64, 25, 768)),  # two models on texts of one length
         shapes((5, 4, 40, 64), (5, 4, 33, 64)),  # a batch
         shapes((1, 1, 40, 64), (1, 1, 33, 64)),  # one layer, or one text?

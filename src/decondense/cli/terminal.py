@@ -19,6 +19,7 @@ SHADES, ASCII_SHADES = " ░▒▓█", " .:*#"
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 WIDTH = 60  # of a picture, in columns
 WIDEST = 7  # columns of one entry
+TOKEN = 18  # characters of a token
 SHOWN = 9  # rows of the table over layers
 
 
@@ -131,13 +132,14 @@ def layers(result: Condensation) -> Table:
 def tokens(name: str, outside: Sequence[Pooled], inside: Sequence[Pooled], console: Console) -> Table:
     """The tokens furthest out of the cone and furthest in at the last entry; a star at special ones."""
     quoted = ascii if console.options.ascii_only else repr  # both write control characters as escapes
-    table = _table(f"{name}: mean cosine of a token to the mean direction of its text, last entry")
+    short = lambda word: word if len(word) <= TOKEN else f"{word[: TOKEN - 3]}..."
+    table = _table(f"{name}: cosine of tokens to the mean direction of their text, last entry")
     for side in ("furthest out", "furthest in"):
-        table.add_column(side, max_width=20, overflow="ellipsis", no_wrap=True)
+        table.add_column(side, no_wrap=True)
         table.add_column("count", justify="right")
         table.add_column("cosine", justify="right")
     for pair in zip(outside, inside, strict=True):
-        cells = [(quoted(t.token) + " *" * t.special, str(t.count), f"{t.cosine:+.3f}") for t in pair]
+        cells = [(short(quoted(t.token)) + " *" * t.special, str(t.count), f"{t.cosine:+.3f}") for t in pair]
         table.add_row(*(Text(cell) for cell in (*cells[0], *cells[1])))
     if any(token.special for token in (*outside, *inside)):
         table.caption, table.caption_justify = "* a special token", "left"

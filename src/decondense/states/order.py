@@ -77,7 +77,8 @@ def _told(shapes: Sequence[Shape]) -> tuple[tuple[str, ...], str]:
     rest = [a for a in axes if a not in batch]
     varying = [a for a in rest if len({text.sizes[a] for text in shapes}) > 1]
     counted = all(text.tokens for text in shapes)
-    tokens = [a for a in rest if all(text.tokens == text.sizes[a] for text in shapes)] if counted else varying
+    counts = [a for a in rest[:-1] if all(text.tokens == text.sizes[a] for text in shapes)]
+    tokens = counts if counted else varying
     if len(varying) > 1:
         other = next(
             text for text in shapes if sum(a != b for a, b in zip(text.sizes, shapes[0].sizes, strict=True)) > 1
