@@ -49,7 +49,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Of random weights; of a pocket m
 States = Annotated[
     Path | None,
     typer.Option(
-        metavar="PATH", help="No model: hidden states in a .safetensors, .npz, .npy or .pt, or a folder of them."
+        metavar="PATH", help="No model: a .safetensors, .npz, .npy or .pt with hidden states, or a folder of them."
     ),
 ]
 Order = Annotated[
@@ -106,7 +106,7 @@ def measure(
       decondense measure gpt2 --weights random --tokenizer pocket-small
       decondense measure my-model --dataset wikitext-2 --json
       decondense measure my-model --texts a.txt --card --per-token --out report
-      decondense measure --states states.safetensors --order tokens,layers,features
+      decondense measure --states vllm-states --out report
     """
     asked = dict(locals())
     if out:
