@@ -3,11 +3,9 @@
 Arrays are mapped into memory or read when they are used, so a file may be larger than the memory.
 """
 
-import pickle
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 STATES, MASK, COUNTED = "hidden_states", "attention_mask", ("token_ids", "input_ids")
 BESIDE = (*COUNTED, MASK, "position_ids", "labels")  # what is saved beside hidden states and is none
-DAMAGED = (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,7 @@ def held(path: Path) -> Iterator[Held]:
     if _are_layers(list(arrays.values())):
         return iter([_one(path.name, arrays, content)])
     beside = content if len(arrays) == 1 else {}
-    named = (f"{path.name}: {name}" for name in sorted(arrays, key=_natural))
-    return (_one(name, arrays[name.removeprefix(f"{path.name}: ")], beside) for name in named)
+    return (_one(f"{path.name}: {name}", arrays[name], beside) for name in sorted(arrays, key=_natural))
 
 
 def _one(name: str, content: Any, beside: Mapping) -> Held:
@@ -166,10 +161,10 @@ def _understood(path: Path, read: Callable[[], Any]) -> Any:
     """What `read` gives; what it raises as one line."""
     try:
         return read()
-    except pickle.UnpicklingError as error:
-        raise ValueError(_pickle(path)) from error
-    except DAMAGED as error:
-        if re.search(r"pickle|[Oo]bject", str(error)):
+    except (PermissionError, MemoryError):
+        raise
+    except Exception as error:  # damage raises anything from KeyError to zlib.error
+        if type(error).__name__ == "UnpicklingError" or re.search(r"pickle|[Oo]bject", str(error)):
             raise ValueError(_pickle(path)) from error
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise ValueError(
