@@ -147,9 +147,9 @@ def test_batches_hold_each_text_once_and_few_tokens(lengths):
 
 
 def test_mask_is_given_only_where_something_is_padded():
-    equal = measurement._padded([torch.tensor([1, 2]), torch.tensor([3, 4])], "cpu")
+    equal = measurement._padded([torch.tensor([1, 2]), torch.tensor([3, 4])])
     assert {name: t.tolist() for name, t in equal.items()} == {"input_ids": [[1, 2], [3, 4]]}
-    padded = measurement._padded([torch.tensor([1, 2]), torch.tensor([3])], "cpu")
+    padded = measurement._padded([torch.tensor([1, 2]), torch.tensor([3])])
     assert padded["input_ids"].tolist() == [[1, 2], [3, 0]]
     assert padded["attention_mask"].tolist() == [[1, 1], [1, 0]]
 

@@ -289,6 +289,26 @@ def test_spread_of_a_histogram_is_that_of_its_cosines():
 # --- cone -----------------------------------------------------------------------------------------------------------
 
 
+def test_cosine_to_mean_averages_to_the_root_of_mu():
+    z = torch.randn(9, 6, generator=torch.Generator().manual_seed(0)) + 0.5
+    cosines = metrics.cosine_to_mean(z)
+    unit = z.double() / z.double().norm(dim=1, keepdim=True)
+    expected = unit @ unit.mean(0) / unit.mean(0).norm()
+    torch.testing.assert_close(cosines.double(), expected, atol=1e-6, rtol=0)
+    assert float(cosines.mean()) == pytest.approx(float(metrics.mean_cosine(z).all_pairs) ** 0.5, abs=1e-6)
+    torch.testing.assert_close(metrics.cone_coordinates(z)[:, 2], cosines)
+
+
+def test_cosine_to_mean_in_closed_cases():
+    east, north = [1.0, 0.0], [0.0, 2.0]
+    near = lambda rows: metrics.cosine_to_mean(torch.tensor(rows)).tolist()
+    assert near([east, east]) == pytest.approx([1, 1])
+    assert near([east, north]) == pytest.approx([0.5**0.5, 0.5**0.5])
+    assert near([east, [-1.0, 0.0]]) == [0, 0]  # no mean direction
+    assert near([east, [0.0, 0.0]]) == pytest.approx([1, 0])
+    assert near([east, east, [-1.0, 0.0]]) == pytest.approx([1, 1, -1])
+
+
 def test_cone_coordinates_keep_the_angle_to_the_mean():
     z = tokens(60, 20)
     points = metrics.cone_coordinates(z)

@@ -127,6 +127,14 @@ def test_without_a_fingerprint_the_token_counts_decide():
         pairing.compare(replace(a, tokens=np.array([32, 31, 32])), b)
 
 
+def test_states_that_were_saved_by_others_have_no_length_that_they_were_cut_to():
+    mu = np.random.default_rng(0).random((3, 4))
+    saved = made(mu, "saved", texts_sha256=None, max_length=None)
+    assert pairing.compare(saved, made(mu, "b")).texts == 3
+    with pytest.raises(ValueError, match="token counts differ"):
+        pairing.compare(replace(saved, tokens=np.array([9, 9, 9])), made(mu, "b"))
+
+
 def test_sentences():
     say = lambda low, high: pairing.sentence(
         pairing.Difference("rho", 0.5, 0.25, -0.25, pairing.Interval(low, high)), "a", "b"

@@ -17,6 +17,7 @@ from . import metrics
 from .condensation import Condensation
 from .hooks import PADDING_BLIND, backbone, blocks, n_entries, pretrained, residual_stream, virtual_tokens
 
+_WITHOUT = {"use_cache": False, "logits_to_keep": 1}  # logits only where a sharded model runs with its head
 BATCH_TOKENS = 256  # short texts go together up to so many tokens; more are no faster on a CPU
 
 
@@ -80,7 +81,7 @@ def measure(
         )
     name = name or type(pretrained(model)).__name__
     texts = texts if document_ids is None else documents(texts, document_ids)
-    sequences = _token_ids(model, tokenizer, texts, max_length)
+    sequences = token_ids(model, tokenizer, texts, max_length)
     lengths = np.array([len(s) for s in sequences])
     if histogram == "averaged" and len(set(lengths)) > 1:
         raise ValueError(
@@ -89,20 +90,9 @@ def measure(
         )
     store: dict[int, torch.Tensor] = {}
     with tqdm(total=len(texts), desc=f"measuring {name}", unit="text", disable=not progress, leave=False) as bar:
-        numbers = _run(model, sequences, _reducer(store, histogram, bins, eps), batch_tokens, bar)
-    mu, off_diagonal, zero, nonfinite = numbers.unbind(-1)
-    result = Condensation(
-        name=name,
-        mu_per_text=mu.numpy(),
-        mu_off_diagonal_per_text=off_diagonal.numpy(),
-        histogram=_density(store, histogram, bins, nonfinite.sum(0) > 0, len(texts)),
-        tokens=lengths,
-        zero_vectors=zero.sum(0).long().numpy(),
-        nonfinite_vectors=nonfinite.sum(0).long().numpy(),
-        settings={"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed},
-    )
-    _warn_of_bad_vectors(result)
-    return result
+        numbers = _run(model, sequences, reducer(store, histogram, bins, eps), batch_tokens, bar)
+    settings = {"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed}
+    return gathered(numbers, store, lengths, name, settings)
 
 
 def documents(rows: Sequence[Sequence[int]], document_ids: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -124,35 +114,41 @@ def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> F
     """Forward passes without the head; what `reduce` gives for every entry of each sequence, on the CPU."""
     base, entries = backbone(model), n_entries(model)
     batch_tokens = 1 if base.config.model_type in PADDING_BLIND else batch_tokens
-    device = base.get_input_embeddings().weight.device
-    sharded = _is_sharded(model)
-    run, takes = (model, pretrained(model).forward) if sharded else (base, base.forward)
-    how = {"use_cache": False, "logits_to_keep": 1}  # a sharded model runs with its head
-    how = {option: value for option, value in how.items() if option in signature(takes).parameters}
     numbers = torch.empty(len(sequences), entries, 4, dtype=torch.float64)
     batch: list[int] = []
 
     def each(entry: int, hidden: torch.Tensor) -> torch.Tensor:
         return torch.stack([reduce(entry, z[: len(sequences[i])]) for i, z in zip(batch, hidden, strict=True)])
 
-    no_grad = torch.no_grad if sharded else torch.inference_mode  # FSDP has no views of inference tensors
-    with _evaluating(model), _eager(), no_grad(), residual_stream(model, each) as per_entry:
+    with forward_passes(model) as run, residual_stream(model, each) as per_entry:
         for batch in _batches([len(s) for s in sequences], batch_tokens):
-            run(**_padded([sequences[i] for i in batch], device), **how)
+            run(**_padded([sequences[i] for i in batch]))
             numbers[batch] = torch.stack([per_entry[entry].cpu() for entry in range(entries)], 1).double()
             bar.update(len(batch))
     return numbers
+
+
+@contextmanager
+def forward_passes(model: torch.nn.Module):
+    """A function that runs the model without its head, to be read by hooks: evaluation mode, no gradient, no cache.
+
+    It takes the arguments of the model, and moves tensors to its device. Compiled code knows no hooks that came later,
+    so all runs as it was written. A model that is sharded can only run as a whole.
+    """
+    base, sharded = backbone(model), _is_sharded(model)
+    module, takes = (model, pretrained(model).forward) if sharded else (base, base.forward)
+    how = {name: value for name, value in _WITHOUT.items() if name in signature(takes).parameters}
+    device = base.get_input_embeddings().weight.device
+    eager = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    # FSDP makes views of its weights, which inference mode forbids.
+    with evaluating(model), eager, torch.no_grad() if sharded else torch.inference_mode():
+        yield lambda **given: module(**{name: tensor.to(device) for name, tensor in given.items()}, **how)
 
 
 def _is_sharded(model: torch.nn.Module) -> bool:
     """Whether parts of the weights are elsewhere, so that only the outermost module can run: FSDP, DeepSpeed's ZeRO."""
     kinds = {kind.__name__ for module in model.modules() for kind in type(module).__mro__}
     return bool(kinds & {"FSDPModule", "FullyShardedDataParallel", "DeepSpeedEngine"})
-
-
-def _eager():
-    """Compiled code knows no hooks that came later: here all runs as it was written."""
-    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
@@ -166,16 +162,16 @@ def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
     return batches
 
 
-def _padded(sequences: list[torch.Tensor], device) -> dict[str, torch.Tensor]:
+def _padded(sequences: list[torch.Tensor]) -> dict[str, torch.Tensor]:
     """What a model takes for sequences of token ids: a mask only where something is padded."""
     ids = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
     lengths = torch.tensor([len(s) for s in sequences])
     mask = torch.arange(ids.shape[1]) < lengths[:, None]
-    return {"input_ids": ids.to(device)} | ({} if mask.all() else {"attention_mask": mask.long().to(device)})
+    return {"input_ids": ids} | ({} if mask.all() else {"attention_mask": mask.long()})
 
 
 @contextmanager
-def _evaluating(model: torch.nn.Module):
+def evaluating(model: torch.nn.Module):
     """Evaluation mode for a while; afterwards every submodule is back in the mode that it had."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -186,7 +182,7 @@ def _evaluating(model: torch.nn.Module):
             module.training = mode
 
 
-def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
+def token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
     """The token ids of each text, cut to `max_length`, after every check that can be made before the forward pass."""
     if not hasattr(backbone(model), "config"):
         raise ValueError(f"model is a {type(model).__name__}; give a Hugging Face model (decondense.models.load).")
@@ -261,7 +257,7 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
     return ids
 
 
-def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):
+def reducer(store: dict[int, torch.Tensor], histogram: str | None, bins: int, eps: float):
     """The function that turns one entry of one text into (mu, mu off the diagonal, zero, non-finite vectors).
 
     The histogram is gathered in `store`, on the device where the entry is: counts, or for "averaged" the sum of the
@@ -286,6 +282,33 @@ def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):
     return reduce
 
 
+def gathered(
+    numbers: Float[torch.Tensor, "texts entries 4"],
+    store: dict[int, torch.Tensor],
+    lengths: np.ndarray,
+    name: str,
+    settings: dict,
+) -> Condensation:
+    """The result made of what a `reducer` returned for each text and entry, and of what it gathered in `store`.
+
+    Warns of vectors that are zero or not finite.
+    """
+    mu, off_diagonal, zero, nonfinite = numbers.unbind(-1)
+    broken = nonfinite.sum(0) > 0
+    result = Condensation(
+        name=name,
+        mu_per_text=mu.numpy(),
+        mu_off_diagonal_per_text=off_diagonal.numpy(),
+        histogram=_density(store, settings["histogram"], settings["bins"], broken, len(numbers)),
+        tokens=lengths,
+        zero_vectors=zero.sum(0).long().numpy(),
+        nonfinite_vectors=nonfinite.sum(0).long().numpy(),
+        settings=settings,
+    )
+    _warn_of_bad_vectors(result)
+    return result
+
+
 def _density(store: dict[int, torch.Tensor], histogram, bins: int, broken, texts: int) -> np.ndarray | None:
     if histogram is None:
         return None
@@ -304,4 +327,4 @@ def _warn_of_bad_vectors(result: Condensation) -> None:
     ):
         if counts.any():
             where = ", ".join(f"entry {e}: {counts[e]}" for e in np.flatnonzero(counts)[:5])
-            warnings.warn(f"{result.name}: {what} hidden vectors ({where}); {effect}.", stacklevel=3)
+            warnings.warn(f"{result.name}: {what} hidden vectors ({where}); {effect}.", stacklevel=4)

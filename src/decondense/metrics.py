@@ -54,6 +54,20 @@ def mean_cosine(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_E
     return MeanCosine(total / n**2, (total - diagonal) / (n * (n - 1)))
 
 
+def cosine_to_mean(z: Float[Tensor, "tokens features"], eps: float = PAPER_EPS) -> Float[Tensor, "tokens"]:
+    """Cosine of each token to the mean direction of its text: how far in the cone it lies, range [-1, 1].
+
+    With unit vectors u_i and their mean m = 1/N sum_j u_j,
+
+        c_i = <u_i, m> / ||m||,   so that   1/N sum_i c_i = ||m|| = sqrt(mu)
+
+    with mu as in `mean_cosine`. The token itself is part of the mean. A zero vector has 0, and so has every token
+    where the mean is zero.
+    """
+    u = unit_rows(z, eps)
+    return u @ torch.nn.functional.normalize(u.mean(0), dim=0)
+
+
 def cosine_histogram(
     z: Float[Tensor, "tokens features"], bins: int = BINS, eps: float = PAPER_EPS, block: int = 128
 ) -> Int[Tensor, "bins"]:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from made_condensations import made
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import decondense
 from decondense import corpora, surveys
 from decondense.cli import app, doctor, readiness
+from decondense.per_token import TokenCosines
 
 
 @pytest.fixture
@@ -128,6 +131,11 @@ def stood_in(monkeypatch, folder):
     for side in ("before", "after"):
         result("my-model").save(folder / side / "my-model.npz")
     monkeypatch.setattr(surveys, "by_name", lambda name, *_, **how: result(name))
+    tokens = TokenCosines(["a", "b"], np.arange(2), np.zeros(2, bool), (0, 1, 2), np.ones((3, 2)))
+    monkeypatch.setattr(surveys, "token_cosines", lambda *_, **how: [tokens])
+    (folder / "vllm-states").mkdir()
+    states = {"hidden_states": torch.rand(9, 3, 8), "token_ids": torch.arange(9)}
+    save_file(states, folder / "vllm-states" / "0.safetensors")
     monkeypatch.setattr(corpora, "load", lambda name, sources: corpora.Corpus(name, ["two words\n"] * 20_000, "x", "0"))
     monkeypatch.setattr(app.runner, "reproduce", lambda *_: 0)
     monkeypatch.setattr(doctor, "_root", lambda: Path(__file__).parents[2])

@@ -126,3 +126,11 @@ def test_a_seed_of_a_data_set_is_refused_for_files(tmp_path):
     (tmp_path / "a.txt").write_text("some text")
     with pytest.raises(ValueError, match="--text-seed is of a data set"):
         door.texts([tmp_path / "a.txt"], first_seed=1)
+
+
+def test_an_option_that_nobody_reads_is_refused():
+    def command(texts: str = "", text_seed: int = 0, quiet: bool = False) -> None: ...
+
+    door.refuse_unread(command, {"texts": "", "text_seed": 0, "quiet": True}, ["quiet"], "is of a model")
+    with pytest.raises(ValueError, match=r"^--text-seed is of a model: leave it out\.$"):
+        door.refuse_unread(command, {"texts": "", "text_seed": 3, "quiet": True}, ["quiet"], "is of a model")

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from decondense import surveys
+from decondense import pairing, surveys
 from decondense.cli import app, measure
 from decondense.condensation import Condensation
 
@@ -136,6 +137,111 @@ def test_an_interruption_keeps_what_was_measured(models, monkeypatch, finite):
     monkeypatch.setattr(surveys, "by_name", measured)
     assert run("one", "two", *GIVEN, "--out", "out").exit_code == 130
     assert [p.name for p in (models / "out").iterdir()] == ["toy.npz"]
+
+
+# --- a card, tokens, saved states -----------------------------------------------------------------------------------
+
+
+def test_a_card_is_written_beside_its_figure(models):
+    assert run("one", *GIVEN, "--card", "--out", "out", "--quiet").exit_code == 0
+    card = (models / "out" / "card.md").read_text(encoding="utf-8")
+    saved = Condensation.load(models / "out" / "one.npz")
+    assert f"| one | 3 | {saved.mu[0]:.3f} | {saved.mu[1]:.3f} | {saved.mu[3]:.3f} |" in card
+    assert "](report.png)" in card
+    assert "\ndecondense measure one --texts texts.jsonl --max-length 32 --card --out out --quiet\n" in card
+
+
+def test_a_card_alone_is_all_that_is_printed(models):
+    result = run("one", *GIVEN, "--card")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("## Embedding condensation\n")
+    assert result.stdout.endswith("--card\n```\n")
+    assert "report.png" not in result.stdout
+
+
+def test_tokens_are_written_and_shown(models, texts):
+    result = run("one", "two", *GIVEN, "--per-token", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("furthest out") == 2
+    table = pd.read_csv(models / "out" / "per_token.csv")
+    assert len(table) == 2 * len(texts) * 32
+    saved = Condensation.load(models / "out" / "two.npz")
+    mine = table[(table.model == "two") & (table.text == 3)]
+    assert mine.token.tolist() == texts[3].split()[:32]
+    for place, entry in (("first", 0), ("middle", 1), ("last", 3)):
+        assert mine[f"cosine_{place}"].mean() ** 2 == pytest.approx(saved.mu_per_text[3, entry], abs=1e-6)
+    content = json.loads((models / "out" / "report.json").read_text())
+    lowest = table[table.model == "two"].groupby("token").cosine_last.mean().sort_values()
+    assert [t["token"] for t in content["per_token"]["two"]["furthest_out"]] == lowest.index[:10].tolist()
+    assert content["per_token"]["two"]["furthest_in"][0]["cosine"] == pytest.approx(lowest.iloc[-1], abs=1e-6)
+    assert "Tokens furthest in and out" in (models / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def states(models, tiny_gpt2, tiny_tokenizer, texts):
+    """A folder as vLLM writes it, of the texts and the model `one`."""
+    model = type(tiny_gpt2).from_pretrained(models / "one")
+    (models / "states").mkdir()
+    for number, text in enumerate(texts):
+        ids = tiny_tokenizer(text)["input_ids"][:32]
+        with torch.no_grad():
+            hidden = model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+        z = torch.cat(hidden).transpose(0, 1).contiguous()
+        save_file({"hidden_states": z, "token_ids": torch.tensor(ids)}, models / "states" / f"{number}.safetensors")
+    return models / "states"
+
+
+def test_states_say_what_their_model_says(states, models):
+    assert run("one", *GIVEN, "--out", "of_model").exit_code == 0
+    result = run("--states", "states", "--out", "of_states", "--card", "--json")
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    known = json.loads((models / "of_model" / "report.json").read_text())["models"][0]
+    for number in ("mu", "mu_off_diagonal", "rho", "rho_interval", "tau_interval", "late_half", "tokens"):
+        assert content["models"][0][number] == pytest.approx(known[number], abs=1e-6)
+    assert content["texts"] == {"source": "the states in states", "n": 5, "sha256": None}
+    assert "axes tokens,layers,features, told by the ids" in content["models"][0]["settings"]["model"]["source"]
+    out = models / "of_states"
+    assert {p.name for p in out.iterdir()} == {
+        "states.npz", "card.md", *(f"report.{end}" for end in ("html", "png", "csv", "json"))
+    }  # fmt: skip
+    assert "up to 32 tokens each" in (out / "report.html").read_text(encoding="utf-8")
+    pair = pairing.compare(Condensation.load(out / "states.npz"), Condensation.load(models / "of_model" / "one.npz"))
+    assert [number.difference for number in pair.numbers] == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_states_in_a_terminal(states):
+    result = run("--states", "states/0.safetensors", "--order", "tokens,layers,features")
+    assert result.exit_code == 0, result.output
+    assert "1 texts from the states in 0.safetensors" in result.stdout
+    assert "source: saved hidden states; axes tokens,layers,features, as --order says" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Name a MODEL, or give --states PATH."),
+        (["one", "--order", "tokens,layers,features"], "--order is of --states PATH: give both."),
+        (["one", "--states", "states"], "name a MODEL or give --states, not both"),
+        (["--states", "states", "--n", "3"], "--n is of a model, and --states has none: leave it out."),
+        (["--states", "states", "--max-length", "32"], "--max-length is of a model"),
+        (["--states", "states", "--per-token"], "--per-token is of a model"),
+        (["--states", "states", "--out", "states"], "--out states is the folder with the states"),
+        (["--states", "states", "--order", "layers"], "--order layers: name layers, tokens and features"),
+        (["--states", "states", "--order", "layers,tokens,features"], "but 32 ids or mask values beside them"),
+        (["--states", "gone"], "There is no file or folder gone"),
+        (["--states", "one"], "config.json is no file of hidden states"),
+        (["--states", "texts.jsonl"], "texts.jsonl is no file of hidden states"),
+        (["one", *GIVEN, "--card", "--json"], "--card without --out prints the card alone"),
+    ],
+)
+def test_bad_input_about_states_is_one_line(states, arguments, said):
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
 
 
 def test_quiet_prints_nothing(models):

@@ -9,6 +9,7 @@ from made_condensations import made
 
 from decondense import pairing
 from decondense.cli import report
+from decondense.per_token import Pooled
 
 PNG = b"\x89PNG not really"
 
@@ -113,3 +114,12 @@ def test_an_interval_that_is_not_there_is_not_marked():
     html = report.measurement([one], [pair], {}, "x", {})
     assert "no interval" in html
     assert "nan" not in html.lower()
+
+
+def test_tokens_at_both_ends(result):
+    out, in_ = Pooled("<s>\n", 3, -0.25, True), Pooled(" the", 7, 0.875, False)
+    page = Page(report.measurement([result], [], {}, "x", {}, {"toy": ([out], [in_])}))
+    assert page.open == []
+    assert "Tokens furthest in and out of the cone" in page.text
+    assert "'<s>\\n' *3-0.250' the'7+0.875" in page.text
+    assert "furthest" not in Page(report.measurement([result], [], {}, "x", {})).text

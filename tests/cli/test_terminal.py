@@ -1,6 +1,7 @@
 """Pictures and tables in a terminal: wide and narrow, with colours and without, UTF-8 and ASCII."""
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from decondense import pairing
 from decondense.cli import terminal
+from decondense.per_token import Pooled
 
 
 def shown(what, encoding="utf-8", colour=False, width=80):
@@ -127,3 +129,16 @@ def test_lines_rise_with_mu(condensation):
     heights = [terminal.BARS.index(bar) for bar in line]
     assert heights == sorted(heights)
     assert heights[-1] == len(terminal.BARS) - 1
+
+
+def test_tokens_are_quoted_and_short():
+    outside = [Pooled("\x1b[31m<s>", 3, -0.25, True), Pooled("é" * 40, 1, 0.0, False)]
+    inside = [Pooled(" the", 7, 0.875, False), Pooled("\n", 2, 0.5, False)]
+    table = lambda console: terminal.tokens("toy", outside, inside, console)
+    for encoding in ("utf-8", "ascii"):
+        said = shown(table, encoding)
+        assert max(map(len, said.splitlines())) <= 80
+        assert "\x1b" not in said
+        assert re.search(r"'\\x1b\[31m<s>' \*[ |]+3[ |]+-0\.250[ |]+' the'[ |]+7[ |]+\+0\.875", said)
+        assert "* a special token" in said
+    assert "'" + "é" * 14 + "..." in shown(table)

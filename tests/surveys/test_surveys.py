@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -183,6 +184,31 @@ def test_a_result_carries_where_it_is_from(folder, texts):
     assert model["parameters"] == sum(p.numel() for p in models.load(str(folder)).model.parameters())
     assert set(result.settings["versions"]) == set(surveys.PACKAGES)
     assert "someone" not in str(result.settings)
+
+
+def test_cosines_of_tokens_are_those_of_the_same_model_and_texts(folder, texts):
+    how = {"max_length": 32, "sources": ("local",), "tokenizer": str(folder)}
+    found = surveys.token_cosines(str(folder), corpora.Texts(texts, ""), **how)
+    result = surveys.by_name(str(folder), corpora.Texts(texts, ""), progress=False, **how)
+    for text, words, mu in zip(found, texts, result.mu_per_text, strict=True):
+        assert text.tokens == words.split()[:32]
+        np.testing.assert_allclose(text.cosines.mean(1) ** 2, mu[list(text.entries)], atol=1e-6)
+
+
+def test_a_named_model_is_not_loaded_again_for_its_tokens(small_pocket, monkeypatch):
+    given = corpora.Texts(["the mean of a cosine is taken over all pairs"], "")
+    how = {"max_length": 8, "sources": ("local",), "train_tokens": 0}
+    loads = []
+
+    @wraps(models.load)
+    def load(*arguments, load=models.load, **named):
+        loads.append(arguments)
+        return load(*arguments, **named)
+
+    monkeypatch.setattr(models, "load", load)
+    surveys.by_name("pocket-small", given, progress=False, **how)
+    assert len(surveys.token_cosines("pocket-small", given, **how)[0].tokens) == 8
+    assert len(loads) == 1
 
 
 def test_a_model_that_is_saved_anew_is_loaded_anew(folder, texts):

@@ -1,7 +1,6 @@
 """The command `compare`: two measurements on the same texts, text by text."""
 
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
@@ -85,7 +84,7 @@ def compare(
     saved = {side: path for side in (a, b) if (path := saved_file(side))}
     models = [side for side in dict.fromkeys((a, b)) if side not in saved]
     if not models:
-        refuse_unread(asked)
+        door.refuse_unread(compare, asked, OF_COMPARING, "is of a measurement, and both results are saved")
     found = {side: Condensation.load(path) for side, path in saved.items()}
     if models:
         door.check(models, how)
@@ -102,18 +101,6 @@ def compare(
     if as_json:
         print_json(content)
     _show(pair, content, console(quiet, as_json), out)
-
-
-def refuse_unread(asked: dict) -> None:
-    """Refuse options of a measurement: both results are saved.
-
-    Raises
-        ValueError: names the first of them.
-    """
-    for name, parameter in signature(compare).parameters.items():
-        if name not in OF_COMPARING and asked[name] != parameter.default:
-            option = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{option} is of a measurement, and both results are saved: leave it out.")
 
 
 def saved_file(side: str) -> Path | None:

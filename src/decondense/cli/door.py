@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 
 from .command import SOURCES
@@ -88,6 +89,17 @@ def check(names: Sequence[str], how: Mapping) -> None:
     others = [name for name in names if name not in pocket.SIZES]
     if how["seed"] and how["weights"] == "pretrained" and others:
         raise ValueError(f"{others[0]} has weights of its own: add --weights random, or leave --seed out.")
+
+
+def refuse_unread(command: Callable, asked: Mapping, read: Sequence[str], why: str) -> None:
+    """Refuse options of a command that are set and that nobody would read; `read` are those that somebody does.
+
+    Raises
+        ValueError: names the first of them, and says `why`.
+    """
+    for name, parameter in signature(command).parameters.items():
+        if name not in read and asked[name] != parameter.default:
+            raise ValueError(f"--{name.replace('_', '-')} {why}: leave it out.")
 
 
 def check_folder(folder: Path, setting: str = "--out") -> None:

@@ -1,4 +1,4 @@
-"""The command `measure`: models by name, a table and a picture in the terminal, files and a report in a folder."""
+"""The command `measure`: models by name, or states; a table and a picture in the terminal, a report in a folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..base.files import CANNOT_WRITE, write_atomically
 from ..base.settings import flag
-from . import door, readiness
+from . import door, readiness, saved
 from .command import (
     ANYWHERE,
     REFUSALS,
@@ -43,14 +43,29 @@ FIGURES = {
     "heatmaps": "Density of the cosines over depth, with the mean μ as a line (ρ and τ in the corner)",
     "trends": "ρ and τ of each family in the order of size, with 95 % intervals over the texts",
 }
-Models = Annotated[list[str], typer.Argument(help="Names, ids on the hub, or folders.", metavar="MODEL")]
+Models = Annotated[list[str] | None, typer.Argument(help="Names, ids on the hub, or folders.", metavar="MODEL")]
 Weights = Annotated[str, typer.Option(help="pretrained, or random: the architecture at initialisation.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of random weights; of a pocket model, of its training.")]
+States = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH", help="No model: a .safetensors, .npz, .npy or .pt with hidden states, or a folder of them."
+    ),
+]
+Order = Annotated[
+    str | None, typer.Option(metavar="AXES", help="Of --states, where it cannot be told: tokens,layers,features.")
+]
+Card = Annotated[
+    bool, typer.Option("--card", help="A table and the figure for a model card: DIR/card.md, printed without --out.")
+]
+PerToken = Annotated[
+    bool, typer.Option("--per-token", help="Which tokens lie furthest in and out of the cone; a second pass.")
+]
 
 
 @said_plainly
 def measure(
-    model: Models,
+    model: Models = None,
     texts: TextFiles = None,
     dataset: Dataset = None,
     n: N = None,
@@ -59,7 +74,11 @@ def measure(
     weights: Weights = "pretrained",
     seed: Seed = 0,
     tokenizer: Tokenizer = None,
+    states: States = None,
+    order: Order = None,
     out: Out = None,
+    card: Card = False,
+    per_token: PerToken = False,
     device: Device = None,
     dtype: Dtype = "float32",
     sources: Sources = ANYWHERE,
@@ -74,7 +93,10 @@ def measure(
 
     --out DIR writes one .npz per model, which `decondense compare` reads, and
     report.html, report.png, report.csv and report.json of this run; of several
-    models trends.png, too.
+    models trends.png, too. --card adds card.md, --per-token per_token.csv.
+
+    --states PATH measures hidden states that others saved (vLLM, your own
+    loop), one text a file or a tensor.
 
     \b
     Examples:
@@ -83,35 +105,67 @@ def measure(
       decondense measure my-model --texts a.txt --texts b.txt --max-length 256
       decondense measure gpt2 --weights random --tokenizer pocket-small
       decondense measure my-model --dataset wikitext-2 --json
+      decondense measure my-model --texts a.txt --card --per-token --out report
+      decondense measure --states vllm-states --out report
     """
+    asked = dict(locals())
     if out:
         door.check_folder(out)
+    if card and not out and (quiet or as_json):
+        raise ValueError("--card without --out prints the card alone: leave --quiet and --json out, or give --out DIR.")
+    shown = {"out": out, "card": card, "quiet": quiet, "as_json": as_json}
+    if states:
+        if model:
+            raise ValueError("--states are measured without a model: name a MODEL or give --states, not both.")
+        door.refuse_unread(measure, asked, saved.OF_STATES, "is of a model, and --states has none")
+        with plainly():
+            result = saved.measured(states, order, out, show_progress(quiet or as_json))
+        about = {"source": result.settings["texts"], "n": len(result.tokens), "sha256": None}
+        return conclude([result], {}, about, {}, **shown)
+    if order or not model:
+        raise ValueError("--order is of --states PATH: give both." if order else "Name a MODEL, or give --states PATH.")
     readiness.spare_the_hub([*model, tokenizer], sources, dataset)
     how = {
         "weights": weights, "seed": seed, "tokenizer": tokenizer, "max_length": max_length, "device": device,
         "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
         "progress": show_progress(quiet or as_json),
     }  # fmt: skip
-    from .. import pairing
-
     door.check(model, how)
     with plainly():
         given = door.texts(texts or [], dataset, n, text_seed, places(sources))
-    results, failed = several(model, given, how, out)
+    tokens: dict[str, list] | None = {} if per_token else None
+    results, failed = several(model, given, how, out, tokens)
+    about = {"source": given.source, "n": len(given.texts), "sha256": given.sha256}
+    conclude(results, failed, about, tokens or {}, **shown)
+
+
+def conclude(
+    results: Sequence, failed: Mapping, texts: Mapping, tokens: Mapping, *, out: Path | None, card: bool, quiet: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Write and show what was measured. Exit status 1 where something was not. `tokens`: `TokenCosines` by model."""
+    from .. import pairing
+    from . import per_token
+    from .card import card as markdown
+
     pairs = [pairing.compare(results[0], other) for other in results[1:]]
     content = {
         "command": command_line(),
-        "texts": {"source": given.source, "n": len(given.texts), "sha256": given.sha256},
+        "texts": texts,
         "models": [facts(result) for result in results],
         "differences": [pairing.facts(pair) for pair in pairs],
         "failed": failed,
-    }
+    } | ({"per_token": {name: per_token.facts(found) for name, found in tokens.items()}} if tokens else {})
     if out and results:
-        write(out, results, pairs, content)
+        write(out, results, pairs, content, tokens)
+        if card:
+            write_atomically(out / "card.md", markdown(results, content["command"], "report.png"))
     if as_json:
         print_json(content)
-    if results:
-        _show(results, pairs, console(quiet, as_json), out)
+    elif results and card and not out:
+        typer.echo(markdown(results, content["command"], None), nl=False)
+    elif results:
+        _show(results, pairs, tokens, console(quiet), out)
     if failed:
         raise typer.Exit(1)
 
@@ -133,15 +187,22 @@ def measured(name: str, texts, how: Mapping):
     return result
 
 
-def several(names: Sequence[str], texts, how: Mapping, out: Path | None = None) -> tuple[list, dict[str, str]]:
-    """All that could be measured, and for each that could not be the reason; into `out` as soon as it is there."""
+def several(
+    names: Sequence[str], texts, how: Mapping, out: Path | None = None, tokens: dict[str, list] | None = None
+) -> tuple[list, dict[str, str]]:
+    """All that could be measured, and for each that could not be the reason; into `out` as soon as it is there.
+
+    Into `tokens`, where it is given, go the cosines of each model's tokens, by the name of the result.
+    """
     from .. import surveys
+    from . import per_token
 
     results, failed = [], {}
     for name in names:
         try:
             with plainly():
                 result = measured(name, texts, how)
+            cosines = None if tokens is None else per_token.measured(name, texts, how)
         except REFUSALS as error:
             # Of a full disk no other model will do better.
             if flag("DECONDENSE_DEBUG") or getattr(error, "errno", None) in CANNOT_WRITE:
@@ -150,6 +211,8 @@ def several(names: Sequence[str], texts, how: Mapping, out: Path | None = None) 
             say(f"error: {name}: {one_line(error)}", "red")
             continue
         results.append(replace(result, name=_name(result.name, how)))
+        if tokens is not None:
+            tokens[results[-1].name] = cosines
         if out:
             results[-1].save(out / f"{surveys.file_name(results[-1].name)}.npz")
     return results, failed
@@ -179,12 +242,12 @@ def facts(result) -> dict:
     }
 
 
-def write(out: Path, results: Sequence, pairs: Sequence, content: dict) -> None:
-    """report.html, .png, .csv and .json, and trends.png of several models."""
+def write(out: Path, results: Sequence, pairs: Sequence, content: dict, tokens: Mapping) -> None:
+    """report.html, .png, .csv and .json; trends.png of several models, per_token.csv where there are `tokens`."""
     import pandas as pd
 
     from .. import plots
-    from . import report
+    from . import per_token, report
 
     drawn = {"heatmaps": report.png(plots.heatmaps(results))}
     if len(results) > 1:
@@ -195,7 +258,10 @@ def write(out: Path, results: Sequence, pairs: Sequence, content: dict) -> None:
     write_atomically(out / "report.csv", table.set_index("model").to_csv())
     write_atomically(out / "report.json", json_text(content))
     figures = {FIGURES[name]: image for name, image in drawn.items()}
-    html = report.measurement(results, pairs, figures, content["command"], content["failed"])
+    if tokens:
+        write_atomically(out / "per_token.csv", per_token.table(tokens).to_csv(index=False))
+    sides = {name: per_token.furthest(found) for name, found in tokens.items()}
+    html = report.measurement(results, pairs, figures, content["command"], content["failed"], sides)
     write_atomically(out / "report.html", html)
 
 
@@ -207,8 +273,8 @@ def _families(results: Sequence) -> dict[str, list]:
     return families
 
 
-def _show(results: Sequence, pairs: Sequence, console, out: Path | None) -> None:
-    from . import terminal
+def _show(results: Sequence, pairs: Sequence, tokens: Mapping, console, out: Path | None) -> None:
+    from . import per_token, terminal
 
     settings = results[0].settings
     console.print(Text(f"{len(results[0].tokens)} texts from {settings['texts']}", "dim"), soft_wrap=True)
@@ -223,5 +289,7 @@ def _show(results: Sequence, pairs: Sequence, console, out: Path | None) -> None
         console.print(terminal.summary(results))
         console.print(terminal.lines(results, console))
         console.print(terminal.differences(pairs))
+    for name, found in tokens.items():
+        console.print(terminal.tokens(name, *per_token.furthest(found), console))
     if out:
         console.print(Text(f"report: {out / 'report.html'}"), soft_wrap=True)

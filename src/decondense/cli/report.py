@@ -9,6 +9,7 @@ import numpy as np
 
 from ..condensation import Condensation
 from ..pairing import Paired, excludes_zero, sentence
+from ..per_token import Pooled
 from ..stats import RESAMPLES
 
 MEANING = (
@@ -19,6 +20,10 @@ MEANING = (
     "the entries.",
     f"An interval is a 95 % bootstrap interval over the texts ({RESAMPLES:,} resamples): it says how much the choice "
     "of texts matters, and nothing on other data, other checkpoints or other training runs.",
+)
+TOKENS = (
+    "The cosine of a token to the mean direction of its text at the last entry, averaged over all places of the token; "
+    "* is a special token. per_token.csv has each place by itself, at three entries."
 )
 _STYLE = """
 :root{color-scheme:light dark;--page:#fff;--ink:#1d1f23;--soft:#5d636e;--line:#d9dce1;--card:#f5f6f8;--mark:#a01217}
@@ -53,17 +58,26 @@ def measurement(
     figures: Mapping[str, bytes],
     command: str,
     failed: Mapping[str, str],
+    tokens: Mapping[str, tuple[Sequence[Pooled], Sequence[Pooled]]] | None = None,
 ) -> str:
-    """The page of one or more models. `figures`: caption -> PNG; `failed`: model -> why it is not there."""
+    """The page of one or more models. `figures`: caption -> PNG; `failed`: model -> why it is not there.
+
+    tokens
+        Model -> the tokens furthest out of the cone, and those furthest in; `None` or empty: they were not asked for.
+    """
     title = f"Embedding condensation of {results[0].name if len(results) == 1 else f'{len(results)} models'}"
     settings = results[0].settings
-    about = f"{len(results[0].tokens)} texts from {settings['texts']}, up to {settings['max_length']} tokens each"
+    longest = settings["max_length"] or results[0].tokens.max()
+    about = f"{len(results[0].tokens)} texts from {settings['texts']}, up to {longest} tokens each"
     body = [_list(map(trend, results)), _summary(results), *_figures(figures)]
     body += ["<h2>What the numbers mean</h2>", _list(MEANING)]
     if failed:
         body += ["<h2>Not measured</h2>", _words(failed)]
     if pairs:
         body += ["<h2>Differences on the same texts</h2>", differences(pairs)]
+    if tokens:
+        body += ["<h2>Tokens furthest in and out of the cone</h2>", _list([TOKENS])]
+        body += [_tokens(name, *sides) for name, sides in tokens.items()]
     body += ["<h2>Layer by layer</h2>", *(_layers(result, open_=len(results) == 1) for result in results)]
     body += ["<h2>Where it comes from</h2>", *(_provenance(result) for result in results)]
     return page(title, about, [*body, *_again(command)])
@@ -145,6 +159,12 @@ def _layers(result: Condensation, open_: bool) -> str:
     head = ["layer", "depth", "μ", "95 % interval", "μ off the diagonal", "zero vectors", "non-finite"]
     shown = " open" if open_ else ""
     return f"<details{shown}><summary>{escape(result.name)}</summary>{_table(head, rows)}</details>"
+
+
+def _tokens(name: str, outside: Sequence[Pooled], inside: Sequence[Pooled]) -> str:
+    cells = lambda t: [f"{escape(repr(t.token))}{' *' * t.special}", str(t.count), f"{t.cosine:+.3f}"]
+    rows = [[*cells(out), *cells(in_)] for out, in_ in zip(outside, inside, strict=True)]
+    return _table(["furthest out", "count", "cosine", "furthest in", "count", "cosine"], rows, name)
 
 
 def _depth(pair: Paired) -> str:

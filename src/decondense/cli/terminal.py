@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ..condensation import Condensation
 from ..pairing import Paired, excludes_zero
+from ..per_token import Pooled
 
 ROWS = 16  # of the heat map over [-1, 1], so that each is 0.125 high
 LEVELS = (0.02, 0.05, 0.10, 0.25)  # shares of the pairs from which on a cell is shaded darker
@@ -18,6 +19,7 @@ SHADES, ASCII_SHADES = " ░▒▓█", " .:*#"
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 WIDTH = 60  # of a picture, in columns
 WIDEST = 7  # columns of one entry
+TOKEN = 18  # characters of a token
 SHOWN = 9  # rows of the table over layers
 
 
@@ -124,6 +126,23 @@ def layers(result: Condensation) -> Table:
     for row in frame.iloc[chosen].itertuples(index=False):
         values = (row.layer_fraction, row.mu, row.mu_off_diagonal, row.std_over_texts)
         table.add_row(str(row.layer), *(f"{value:.3f}" for value in values))
+    return table
+
+
+def tokens(name: str, outside: Sequence[Pooled], inside: Sequence[Pooled], console: Console) -> Table:
+    """The tokens furthest out of the cone and furthest in at the last entry; a star at special ones."""
+    quoted = ascii if console.options.ascii_only else repr  # both write control characters as escapes
+    short = lambda word: word if len(word) <= TOKEN else f"{word[: TOKEN - 3]}..."
+    table = _table(f"{name}: cosine of tokens to the mean direction of their text, last entry")
+    for side in ("furthest out", "furthest in"):
+        table.add_column(side, no_wrap=True)
+        table.add_column("count", justify="right")
+        table.add_column("cosine", justify="right")
+    for pair in zip(outside, inside, strict=True):
+        cells = [(short(quoted(t.token)) + " *" * t.special, str(t.count), f"{t.cosine:+.3f}") for t in pair]
+        table.add_row(*(Text(cell) for cell in (*cells[0], *cells[1])))
+    if any(token.special for token in (*outside, *inside)):
+        table.caption, table.caption_justify = "* a special token", "left"
     return table
 
 

@@ -1,13 +1,13 @@
 """A model by name on texts by name, to a `Condensation` that carries where all of it comes from; and its record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import metadata
 from inspect import signature
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import corpora, measurement, models, records
+from .. import corpora, measurement, models, per_token, records
 from ..base import machine
 from ..condensation import Condensation
 from ..models import pocket
@@ -53,18 +53,13 @@ def by_name(
         FileNotFoundError: a folder without weights or without a tokenizer, or no tokenizer for random weights.
         What `models.load` and `measure` raise.
     """
-    if Path(model).is_dir():
-        _check_folder(Path(model), weights, tokenizer)
-    tokens, sources = None, tuple(sources)
-    if tokenizer or (weights == "random" and model not in pocket.SIZES):
-        tokens = _tokenizer(tokenizer or model, sources, accept_terms)
-    loaded = load_model(
-        model, weights, dtype=dtype, device=device, sources=sources, seed=seed, train_tokens=train_tokens,
-        accept_terms=accept_terms, revision=revision,
+    loaded, cutter = _loaded(
+        model, weights, tokenizer, dtype=dtype, device=device, sources=tuple(sources), seed=seed,
+        train_tokens=train_tokens, accept_terms=accept_terms, revision=revision,
     )  # fmt: skip
     result = measurement.measure(
-        loaded.model, loaded.tokenizer if tokens is None else tokens, texts.texts, max_length=max_length,
-        histogram=histogram, seed=seed, progress=progress, name=label(model) + (f"@{revision}" if revision else ""),
+        loaded.model, cutter, texts.texts, max_length=max_length, histogram=histogram, seed=seed, progress=progress,
+        name=label(model) + (f"@{revision}" if revision else ""),
     )  # fmt: skip
     cut_by = {"tokenizer": label(tokenizer)} if tokenizer else {}
     result.settings.update(
@@ -72,6 +67,36 @@ def by_name(
         versions={package: metadata.version(package) for package in PACKAGES},
     )  # fmt: skip
     return result
+
+
+def token_cosines(
+    model: str,
+    texts: corpora.Texts,
+    *,
+    weights: str = "pretrained",
+    tokenizer: str | None = None,
+    max_length: int = 512,
+    **how,
+) -> list[per_token.TokenCosines]:
+    """`per_token.token_cosines` of a model by name; all that is given as in `by_name`, whose model it finds loaded.
+
+    Raises
+        What `by_name` raises.
+    """
+    how["sources"] = tuple(how.get("sources", models.SOURCES))
+    loaded, cutter = _loaded(model, weights, tokenizer, **how)
+    return per_token.token_cosines(loaded.model, cutter, texts.texts, max_length=max_length)
+
+
+def _loaded(model: str, weights: str, tokenizer: str | None, **how) -> tuple[models.Loaded, Callable]:
+    """The model, and the tokenizer that cuts its texts."""
+    if Path(model).is_dir():
+        _check_folder(Path(model), weights, tokenizer)
+    cutter = None
+    if tokenizer or (weights == "random" and model not in pocket.SIZES):
+        cutter = _tokenizer(tokenizer or model, how["sources"], how.get("accept_terms", False))
+    loaded = load_model(model, weights, **how)
+    return loaded, loaded.tokenizer if cutter is None else cutter
 
 
 def _check_folder(folder: Path, weights: str, tokenizer: str | None) -> None:
