@@ -18,6 +18,11 @@ CUDA = ("cuda-", "nvidia-", "triton==")  # what PyPI's torch for Linux needs and
 # Packages that build others: ours, and those that PyPI has only as source. They come first: then no build fetches any.
 BUILDERS = ("editables", "hatchling", "packaging", "pathspec", "pluggy", "setuptools", "tomlkit", "trove-classifiers")
 
+# The lowest that pyproject.toml allows, one whose checkpointed blocks run their hooks twice, the newest; what else each
+# needs in another version than the pinned one.
+TRANSFORMERS = {"4.57.6": ("datasets==4.4.1",), "5.20.1": (), "5.24.0": ()}
+OF_TRANSFORMERS = ("tests/test_hooks.py", "tests/test_wrappers.py", "tests/test_measurement.py", "tests/trainers")
+
 nox.options.default_venv_backend = "none"  # nox would make one environment per session: hours of torch downloads
 nox.options.sessions = ["lint", "tests"]
 
@@ -85,10 +90,10 @@ def pip(session: nox.Session, *command: str) -> None:
     session.run(PYTHON, "-m", "pip", *command)
 
 
-def run(session: nox.Session, *command: str) -> None:
+def run(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
     """Run `python -m ...` in the shared environment; Ctrl-C leaves it the time to shut its kernels down."""
     path = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
-    env = {"VIRTUAL_ENV": str(ENVIRONMENT), "PATH": path}
+    env = {"VIRTUAL_ENV": str(ENVIRONMENT), "PATH": path} | (env or {})
     session.run(PYTHON, "-m", *command, env=env, interrupt_timeout=20, terminate_timeout=5)
 
 
@@ -132,6 +137,20 @@ def tests(session: nox.Session) -> None:
     """Run the tests: nox -s tests -- tests/test_metrics.py"""
     prepare(session)
     run(session, "pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session
+def versions(session: nox.Session) -> None:
+    """Run the tests of hooks, measurement and trainers with the lowest, a middle and the newest transformers."""
+    prepare(session)
+    for version, beside in TRANSFORMERS.items():
+        place = Path(f".nox/transformers-{version}").resolve()
+        if not (stamp := place / "installed").exists():
+            # In front of the shared environment, which has the same packages in the versions that are pinned.
+            pip(session, "install", "--quiet", "--upgrade", "--target", str(place), f"transformers=={version}", *beside)
+            stamp.touch()
+        env = {"PYTHONPATH": str(place)}
+        run(session, "pytest", "-n", "2", "-p", "no:cacheprovider", *(session.posargs or OF_TRANSFORMERS), env=env)
 
 
 @nox.session

@@ -18,7 +18,11 @@ BATCH = torch.randint(2, VOCABULARY, (3, 14), generator=torch.Generator().manual
 MASK = torch.arange(14) < torch.tensor([14, 9, 5])[:, None]
 WEIGHT = 3.0
 # What torch.compile says of the graphs that it breaks, where warnings are errors.
-COMPILING = ("ignore:The .grad attribute of a Tensor", "ignore:Converting a tensor with requires_grad")
+COMPILING = (
+    "ignore:The .grad attribute of a Tensor",
+    "ignore:Converting a tensor with requires_grad",
+    "ignore:.*should not be instantiated:DeprecationWarning",
+)
 
 
 def total(net, call=None, ids=BATCH, mask=MASK, **given):
