@@ -256,14 +256,16 @@ def virtual_tokens(model: nn.Module) -> int:
 
 def _ends_with_last_block(base: nn.Module) -> bool:
     """Whether `hidden_states` end before the final norm: where Transformers captures them from outside of `forward`,
-    the configuration decides, else the decorator; where the model itself gathers them, neither is asked.
+    the configuration decides (if this release asks it), else the decorator; a model that gathers them itself asks
+    neither.
     """
-    forward, tied = type(base).forward, None
-    while tied is None and hasattr(forward, "__wrapped__"):
-        tied = getclosurevars(forward).nonlocals.get("tie_last_hidden_states")
+    name, forward = "tie_last_hidden_states", type(base).forward
+    while hasattr(forward, "__wrapped__"):
+        if (tied := getclosurevars(forward).nonlocals.get(name)) is not None:
+            said = getattr(base.config, name, None) if name in forward.__code__.co_consts else None
+            return not (tied if said is None else said)
         forward = forward.__wrapped__
-    said = getattr(base.config, "tie_last_hidden_states", None)
-    return tied is not None and not (tied if said is None else said)
+    return False
 
 
 def _check(hidden: Tensor, name: str) -> None:
