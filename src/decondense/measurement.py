@@ -1,7 +1,7 @@
 """`measure(model, tokenizer, texts)`: the condensation of any Hugging Face causal LM or encoder."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
 from typing import Literal
@@ -21,7 +21,7 @@ BATCH_TOKENS = 256  # short texts go together up to so many tokens; more are no 
 def measure(
     model: torch.nn.Module,
     tokenizer,
-    texts: Sequence[str | Sequence[int]],
+    texts: Sequence[str | Sequence[int] | Sequence[Mapping]],
     *,
     max_length: int = 512,
     histogram: Literal["pooled", "averaged"] | None = "pooled",
@@ -42,7 +42,8 @@ def measure(
     matrix per entry).
 
     texts
-        Strings, or sequences of token ids when `tokenizer` is None.
+        Strings; chats, each a list of messages {"role": ..., "content": ...}, which go through the tokenizer's chat
+        template; or sequences of token ids when `tokenizer` is None.
     histogram
         "pooled": one histogram over the pairs of all texts. "averaged": the matrices of cosines are first averaged
         position by position over the texts, and the histogram is taken of the average, as the official code does;
@@ -58,7 +59,8 @@ def measure(
 
     Raises
         ValueError: no text, an empty text, a text of one token, a tokenizer with more entries than the model's
-            embedding, a text longer than the model's positions, texts of unequal length for "averaged".
+            embedding, a text longer than the model's positions, texts of unequal length for "averaged"; a chat, and
+            the tokenizer has no chat template or its template refuses it.
 
     Source: Section 3 of the paper; protocol as in its released code.
     """
@@ -191,12 +193,14 @@ def _positions(model) -> int | float:
 def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> torch.Tensor:
     if isinstance(text, str) and not text.strip():
         raise ValueError(f"Text {number} is empty. Leave it out.")
-    if tokenizer is None and isinstance(text, str):
-        raise ValueError("tokenizer is None, so texts must be sequences of token ids, not strings.")
+    chat = _is_chat(text)
+    if tokenizer is None and (chat or isinstance(text, str)):
+        kind = "chats" if chat else "strings"
+        raise ValueError(f"tokenizer is None, so texts must be sequences of token ids, not {kind}.")
     if not isinstance(text, str | Sequence | torch.Tensor | np.ndarray):
-        raise ValueError(f"Text {number} is {text!r}; give a string, or a sequence of token ids.")
-    if isinstance(text, str):
-        text = tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
+        raise ValueError(f"Text {number} is {text!r}; give a string, a chat, or a sequence of token ids.")
+    if chat or isinstance(text, str):
+        text = (_ids_of_chat if chat else _ids_of_string)(tokenizer, text, number, max_length)
     ids = torch.as_tensor(text)
     whole = not (ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool)
     if ids.ndim != 1 or (len(ids) and not whole):  # an empty list is one of floats
@@ -212,6 +216,35 @@ def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> tor
     if len(outside):
         raise ValueError(f"Text {number} has token id {int(outside[0])}, the model embeds ids 0 to {rows - 1}.")
     return ids
+
+
+def _is_chat(text) -> bool:
+    return isinstance(text, Sequence) and len(text) > 0 and isinstance(text[0], Mapping)
+
+
+def _ids_of_string(tokenizer, text: str, number: int, max_length: int) -> torch.Tensor:
+    return _only_row(tokenizer(text, truncation=True, max_length=max_length)["input_ids"])
+
+
+def _ids_of_chat(tokenizer, chat: Sequence[Mapping], number: int, max_length: int) -> torch.Tensor:
+    """The ids that the tokenizer's chat template gives, which has the special tokens, without a prompt to go on."""
+    if not getattr(tokenizer, "chat_template", None):
+        cure = "Take the tokenizer of an instruct model (--tokenizer MODEL), or give the texts as strings."
+        raise ValueError(f"Text {number} is a chat, and the tokenizer has no chat template. {cure}")
+    try:
+        messages = [dict(message) for message in chat]
+        found = tokenizer.apply_chat_template(messages, truncation=True, max_length=max_length, return_dict=True)
+    except ImportError:  # names what is missing
+        raise
+    except Exception as error:  # whatever a template raises
+        raise ValueError(f"The tokenizer's chat template refuses text {number}: {error}. Mend the chat.") from error
+    return _only_row(found["input_ids"])
+
+
+def _only_row(ids) -> torch.Tensor:
+    """What a tokenizer gives; of a batch of one its only row."""
+    ids = torch.as_tensor(ids)
+    return ids[0] if ids.ndim == 2 and len(ids) == 1 else ids
 
 
 def _reducer(store: dict[int, torch.Tensor], histogram, bins: int, eps: float):

@@ -13,6 +13,7 @@ from . import door, readiness
 from .command import (
     ANYWHERE,
     AsJson,
+    Column,
     Dataset,
     Device,
     Dtype,
@@ -21,6 +22,7 @@ from .command import (
     Out,
     Quiet,
     Sources,
+    Split,
     Terms,
     TextFiles,
     TextSeed,
@@ -46,6 +48,8 @@ def compare(
     a: Side,
     b: Side,
     texts: TextFiles = None,
+    column: Column = None,
+    split: Split = False,
     dataset: Dataset = None,
     n: N = None,
     text_seed: TextSeed = 0,
@@ -90,7 +94,9 @@ def compare(
     if models:
         door.check(models, how)
         with plainly():
-            given = door.texts(texts or [], dataset, n, text_seed, places(sources))
+            given = door.texts(
+                texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length
+            )
             found |= {name: measured(name, given, how) for name in models}
     first, second = told_apart(found[a], found[b])
     pair = pairing.compare(first, second)

