@@ -97,6 +97,7 @@ def compare(
             given = door.texts(
                 texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length
             )
+            door.check_chats(given.texts, models, how)
             found |= {name: measured(name, given, how) for name in models}
     first, second = told_apart(found[a], found[b])
     pair = pairing.compare(first, second)

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .command import SOURCES
+from .command import REFUSALS, SOURCES
 
 DATASET = "documentation"  # needs no network
 N_TEXTS = 10  # drawn from a data set where no number is given
@@ -42,13 +42,38 @@ def texts(
 
     if files:
         found = reading.read(files, n, column=column, max_length=max_length, split=split)
-        names = ", ".join("standard input" if str(path) == reading.STDIN else path.name for path in files)
-        return corpora.Texts(found, f"files {names}{', in pieces' if split else ''}")
+        return corpora.Texts(found, f"files {', '.join(map(_name, files))}{', in pieces' if split else ''}")
     if dataset and dataset not in corpora.ORIGINS and hub.is_name(dataset):
         return hub.texts(dataset, n or N_TEXTS, first_seed, column=column, sources=sources)
     if column:
         raise ValueError(f"--column is of files, folders and the hub; {dataset or DATASET} has none: leave it out.")
     return corpora.draw(corpora.load(dataset or DATASET, sources), n or N_TEXTS, first_seed)
+
+
+def _name(path: Path) -> str:
+    """Of a file without its folders; what comes through a pipe has none."""
+    return path.name if path.is_file() else "(standard input)" if str(path) == "-" else "(a pipe)"
+
+
+def check_chats(texts: Sequence, names: Sequence[str], how: Mapping) -> None:
+    """Refuse chats before anything is loaded where the tokenizer of no model has a template for them.
+
+    Raises
+        ValueError: none has.
+    """
+    if all(isinstance(text, str) for text in texts):
+        return
+    from .. import surveys
+
+    for name in [how["tokenizer"]] if how["tokenizer"] else names:
+        try:
+            tokenizer = surveys.load_tokenizer(name, how["sources"], accept_terms=how["accept_terms"])
+        except REFUSALS:  # said when it is measured
+            return
+        if getattr(tokenizer, "chat_template", None):
+            return
+    cure = "Name an instruct model whose tokenizer fits (--tokenizer MODEL), or give texts without roles."
+    raise ValueError(f"The texts are chats, and {', '.join(names)} has no chat template. {cure}")
 
 
 def check(names: Sequence[str], how: Mapping) -> None:

@@ -106,6 +106,7 @@ def measure(
         given = door.texts(
             texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length
         )
+        door.check_chats(given.texts, model, how)
     results, failed = several(model, given, how, out)
     pairs = [pairing.compare(results[0], other) for other in results[1:]]
     content = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import corpora
 from ..base.extras import need
-from .reading import Text, formats
+from .reading import formats
 
 ROWS = 10_000  # read from the start of a data set and no more: enough to draw from, whatever its size
 
@@ -44,12 +44,16 @@ def texts(
         return corpora.Texts([rows[i] for i in chosen], f"{_label(dataset)} ({source})")
     if not all(isinstance(row, str) for row in rows):
         kind = type(next(row for row in rows if not isinstance(row, str))).__name__
-        raise ValueError(f"{dataset} has a {kind} where a text should be. {formats.NAME_A_COLUMN}")
+        raise ValueError(f"{dataset} has {kind} where a text should be. {formats.NAME_A_COLUMN}")
     rows = [row if row[-1:].isspace() else f"{row}\n" for row in rows]
-    return corpora.draw(corpora.Corpus(_label(dataset), rows, source, ""), n, first_seed)
+    try:
+        return corpora.draw(corpora.Corpus(_label(dataset), rows, source, ""), n, first_seed)
+    except ValueError as error:
+        cure = "Or write it to a file with to_json, and give that with --texts: each row is a text then."
+        raise ValueError(f"{error} {cure}") from error
 
 
-def _rows(dataset: str, column: str | None, sources: Sequence[str]) -> tuple[list[Text], str]:
+def _rows(dataset: str, column: str | None, sources: Sequence[str]) -> tuple[list, str]:
     name, _, rest = dataset.partition(":")
     of_folder = Path(name).is_dir()
     table = _of_folder(Path(name), rest or "train") if of_folder else _of_hub(dataset, sources)

@@ -143,18 +143,19 @@ def _rows(file: TextIOWrapper, start: str, path: PurePath, column) -> Iterator[f
 
 
 def _of_text(file: TextIOWrapper, path: PurePath, size: int | None, max_length: int, split: bool) -> Iterator[_Found]:
-    """A file is one text, or its pieces; without a size the number of words is not known, but that there are more."""
+    """A file is one text, or its pieces. Of a long one the number of words is estimated by its first characters and
+    its `size`; where that is not known, it is only known that there are more."""
     blocks = iter(lambda: _sound(file.read(HEAD), str(path)), "")
-    found = pieces(blocks, ENOUGH * max_length)
+    start, more = next(blocks), next(blocks, "")
+    found = pieces(chain([start, more], blocks), ENOUGH * max_length)
     if split:
         yield from (_Found(piece, 0) for piece in long_enough(found, max_length))
         return
-    first = next(found)
-    words = count_words(first)
-    if next(found, None) is not None:
-        share = len(first.encode(file.encoding.removesuffix("-sig"))) / size if size else 0
+    words = count_words(start)
+    if more:
+        share = len(start.encode(file.encoding.removesuffix("-sig"))) / size if size else 0
         words = round(words / share) if share else -words
-    yield _Found(first, words)
+    yield _Found(next(found), words)
 
 
 def _of_rows(rows: Iterable[formats.Row], max_length: int, split: bool) -> Iterator[_Found]:
@@ -210,6 +211,6 @@ def _warn_of_long(found: Sequence[_Found], name: str, max_length: int) -> None:
     elif long[0] < 0:
         said = f"{name} has more than {-long[0]:,} words, of which {cure}"
     else:
-        left = 100 * (1 - max_length / long[0])
-        said = f"{name} has about {long[0]:,} words, of which {cure} ({left:.3g} % or more is left out)"
+        left = 1000 * (long[0] - max_length) // long[0] / 10
+        said = f"{name} has about {float(f'{long[0]:.3g}'):,.0f} words, of which {cure} ({left} % or more is left out)"
     warnings.warn(f"{said}. --split takes consecutive pieces.", stacklevel=4)

@@ -101,7 +101,7 @@ def refuse_binary(head: bytes, path: PurePath) -> None:
         return
     even, odd = head[::2].count(0), head[1::2].count(0)
     for name, more, fewer in (("UTF-16LE", odd, even), ("UTF-16BE", even, odd)):
-        if more > len(head) / 8 and fewer < more / 100:
+        if more > len(head) / 4 and fewer < more / 100:
             cure = f"If so: iconv -f {name} -t UTF-8 {in_shell(path)} > text.txt"
             raise ValueError(f"{path} is probably {name} without a byte order mark. {cure}")
     raise ValueError(f"{path} is binary: it has NUL bytes. Give a file of text, or convert it to one.")
