@@ -322,6 +322,53 @@ def test_ids_that_are_no_list_of_whole_numbers_are_refused(wrong):
         measurement._ids_of_one(None, wrong, 1, max_length=3, rows=64)
 
 
+TEMPLATE = "{% for m in messages %}w1 {{ m['role'] }} {{ m['content'] }} {% endfor %}"
+CHAT = [{"role": "w2", "content": "w3 w4"}, {"role": "w5", "content": "w6 w7 w8"}]
+
+
+@pytest.fixture
+def chat_tokenizer(tiny_tokenizer):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def test_a_chat_goes_through_the_template(tiny_gpt2, chat_tokenizer):
+    ids = [[2, 3, 4, 5, 2, 6, 7, 8, 9]]  # w1 role content, message by message
+    found = measure(tiny_gpt2, chat_tokenizer, [CHAT], max_length=9)
+    np.testing.assert_array_equal(found.mu_per_text, measure(tiny_gpt2, None, ids, max_length=9).mu_per_text)
+    assert measure(tiny_gpt2, chat_tokenizer, [CHAT, "w1 w2 w3 w4"], max_length=4).tokens.tolist() == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (None, "Text 0 is a chat, and the tokenizer has no chat template. Take the tokenizer of an instruct model"),
+        ("{{ raise_exception('roles must alternate') }}", "chat template refuses text 0: roles must alternate. Mend"),
+    ],
+)
+def test_a_chat_that_cannot_be_a_text(tiny_gpt2, chat_tokenizer, template, message):
+    chat_tokenizer.chat_template = template
+    with pytest.raises(ValueError, match=message):
+        measure(tiny_gpt2, chat_tokenizer, [CHAT])
+    with pytest.raises(ValueError, match="texts must be sequences of token ids, not chats"):
+        measure(tiny_gpt2, None, [CHAT])
+
+
+@pytest.mark.parametrize(
+    "form", [lambda ids: [ids], lambda ids: torch.tensor([ids]), lambda ids: np.array([ids]), list]
+)
+def test_a_tokenizer_may_give_a_batch_of_one(form):
+    tokenizer = lambda text, **how: {"input_ids": form([1, 2, 3, 4])}
+    assert measurement._ids_of_one(tokenizer, "a b c d", 0, 3, rows=64).tolist() == [1, 2, 3]
+
+
+def test_a_tokenizer_that_gives_two_rows_is_refused():
+    tokenizer = lambda text, **how: {"input_ids": [[1, 2], [3, 4]]}
+    with pytest.raises(ValueError, match=r"Text 0 is a torch.int64 of shape \(2, 2\)"):
+        measurement._ids_of_one(tokenizer, "a b c d", 0, 3, rows=64)
+
+
 def test_text_without_a_tokenizer_is_refused(tiny_gpt2):
     with pytest.raises(ValueError, match="tokenizer is None, so texts must be sequences of token ids"):
         measure(tiny_gpt2, None, ["w1 w2"])

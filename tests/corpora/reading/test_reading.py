@@ -144,6 +144,13 @@ def test_a_column_by_name(tmp_path, name, content):
             "probably WINDOWS-1252, and reads 'Le café était fermé.'",
         ),
         ("a.txt", "Le café".encode("latin-1"), {}, "iconv -f WINDOWS-1252 -t UTF-8 .*a.txt > utf8.txt"),
+        (
+            "a.txt",
+            b"word " * 60_000 + "un café fermé".encode("latin-1"),
+            {"split": True},
+            "WINDOWS-1252.*'.*un café fermé'",
+        ),
+        ("a.txt", "é ".encode() * 60_000 + b"here \xff", {"split": True}, "is damaged UTF-8 .*é here"),
         ("a.csv", "id,text\n1,Привет мир\n".encode("cp1251"), {}, "probably WINDOWS-1251"),
         ("a.txt", b"\xff\xfea\x00b", {}, "is damaged UTF-16-LE .truncated data"),
         ("a.txt", 9 * "é".encode() + b"\xff", {}, "is damaged UTF-8 .*near 'é"),

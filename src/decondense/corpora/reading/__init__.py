@@ -87,7 +87,7 @@ def _of_file(path: Path, limit: int, column: str | None, max_length: int, split:
     name = refused.STDIN if str(path) == STDIN else str(path)
     with (
         opening.opened(path) as file,
-        opening.plainly(name),
+        opening.plainly(name, file),
         closing(_texts(file, PurePath(name), column, max_length, split)) as texts,
     ):
         found = list(islice(texts, limit))

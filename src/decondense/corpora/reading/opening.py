@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 import zlib
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from io import BufferedIOBase, BytesIO, TextIOWrapper
@@ -42,6 +43,11 @@ def decoded(file: BufferedIOBase, encoding: str) -> Iterator[TextIOWrapper]:
 
 
 def check(path: Path) -> None:
+    """Refuse a path where no file is.
+
+    Raises
+        FileNotFoundError, IsADirectoryError: nothing is there, or a folder.
+    """
     if path.is_dir():
         if any((path / name).exists() for name in ("dataset_info.json", "dataset_dict.json")):
             raise IsADirectoryError(f"{path} is a folder of a data set. Give it as such: --dataset {path}")
@@ -51,22 +57,26 @@ def check(path: Path) -> None:
 
 
 @contextmanager
-def plainly(name: str) -> Iterator[None]:
-    """What goes wrong deep within a file, said with its name."""
+def plainly(name: str, file: BufferedIOBase) -> Iterator[None]:
+    """What goes wrong deep within a file, said with its name.
+
+    Raises
+        ValueError: its encoding is unknown or another one; it is damaged.
+    """
     try:
         yield
     except UnicodeDecodeError as error:
-        raise ValueError(_of_encoding(name, error)) from error
+        raise ValueError(_of_encoding(name, head_of(file), error)) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{name} is a damaged gzip file ({error}). Copy it again.") from error
 
 
-def _of_encoding(name: str, error: UnicodeDecodeError) -> str:
-    around = error.object[max(0, error.start - HEAD // 2) : error.start + HEAD // 2]
+def _of_encoding(name: str, head: bytes, error: UnicodeDecodeError) -> str:
     damaged = f"{name} is damaged {{}} ({error.reason}). Copy it again, or mend it"
     if not error.encoding.startswith("utf-8"):
         return f"{damaged.format(error.encoding.upper())}."
-    encoding, sample = encodings.guess(bytes(around)) or ("", "")
+    around = head + error.object if _is_utf8(head) else head
+    encoding, sample = encodings.guess(around) or ("", "")
     if encoding == "UTF-8":
         return f"{damaged.format(encoding)}, near {sample!r}."
     file = refused.in_shell(name)
@@ -78,13 +88,25 @@ def _of_encoding(name: str, error: UnicodeDecodeError) -> str:
     return f"{name} is not UTF-8. It is probably {encoding}, and reads {sample!r}. {cure}"
 
 
+def _is_utf8(head: bytes) -> bool:
+    """Whether the first bytes of a file are, of which the last may be cut off."""
+    try:
+        getincrementaldecoder("utf-8")().decode(head, final=len(head) < HEAD)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def head_of(file: BufferedIOBase) -> bytes:
+    """The first bytes; the file is at its start afterwards."""
+    file.seek(0)
     head = file.read(HEAD)
     file.seek(0)
     return head
 
 
 def size_of(file: BufferedIOBase) -> int:
+    """In bytes; the file is at its start afterwards."""
     size = file.seek(0, 2)
     file.seek(0)
     return size
