@@ -75,7 +75,7 @@ def _of_encoding(name: str, head: bytes, error: UnicodeDecodeError) -> str:
     damaged = f"{name} is damaged {{}} ({error.reason}). Copy it again, or mend it"
     if not error.encoding.startswith("utf-8"):
         return f"{damaged.format(error.encoding.upper())}."
-    around = head + error.object if _is_utf8(head) else head
+    around = head.decode("utf-8", "ignore").encode() + error.object if _is_utf8(head) else head
     encoding, sample = encodings.guess(around) or ("", "")
     if encoding == "UTF-8":
         return f"{damaged.format(encoding)}, near {sample!r}."
