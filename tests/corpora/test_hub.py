@@ -79,7 +79,7 @@ def test_the_hub_is_asked_for_rows_one_by_one(monkeypatch):
 
 
 def test_the_hub_when_offline_or_not_allowed():
-    with pytest.raises(FileNotFoundError, match=r"Could not get the data set owner/name from the hub: .* go online"):
+    with pytest.raises(FileNotFoundError, match=r"Could not get the data set owner/name from the hub .*, or go online"):
         hub.texts("owner/name", 1)
     with pytest.raises(FileNotFoundError, match=r"There is no folder owner/name.*add hub to --sources"):
         hub.texts("owner/name", 1, sources=["local"])

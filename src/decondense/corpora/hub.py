@@ -90,7 +90,7 @@ def _of_hub(dataset: str, sources: Sequence[str]):
         return datasets.load_dataset(name, configuration or None, split=split or "train", streaming=not offline)
     except Exception as error:  # of any library of the network below it
         cure = "Look at the name (owner/name:configuration:split)" + (", or go online." if offline else ".")
-        raise FileNotFoundError(f"Could not get the data set {dataset} from the hub: {error} {cure}") from error
+        raise FileNotFoundError(f"Could not get the data set {dataset} from the hub ({error}). {cure}") from error
 
 
 def _label(dataset: str) -> str:
