@@ -86,8 +86,7 @@ def measure(
       decondense measure pocket-small pocket-medium --out pocket
       decondense measure my-model --texts a.txt --texts b.txt --max-length 256
       decondense measure my-model --texts book.txt --split --n 20
-      decondense measure my-chat-model --texts chats.jsonl
-      zcat texts.csv.gz | decondense measure my-model --texts - --column body
+      decondense measure my-model --texts reviews.csv --column review
       decondense measure gpt2 --weights random --tokenizer pocket-small
       decondense measure my-model --dataset wikitext-2 --json
     """
