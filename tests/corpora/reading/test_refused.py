@@ -1,5 +1,6 @@
 """What holds no text is known by its first bytes, whatever its name, and the refusal says how to convert it."""
 
+import gzip
 import io
 import zipfile
 
@@ -43,6 +44,8 @@ STATES = "give hidden states with --states, weights as a model's folder"
         (b"BZh91AY", "packed by bzip2.*bzip2 -dk"),
         (b"\xfd7zXZ\x00\x00", "packed by xz.*xz -dk"),
         (b"\x28\xb5\x2f\xfd\x00", "packed by zstd.*zstd -d"),
+        (gzip.compress(gzip.compress(b"words")), "packed by gzip twice"),
+        (b"a.txt".ljust(257, b"\x00") + b"ustar\x0000", "a tar archive. Unpack it"),
         (b"SQLite format 3\x00", "a database.*sqlite3"),
         (b"ARROW1\x00\x00", "an Arrow file.*--dataset FOLDER"),
         (b"GGUF\x03\x00", "a GGUF file.*weights"),

@@ -54,7 +54,7 @@ def read(
         The column, or field, to take; without one, "text" or "messages" (a chat), whichever is there.
     max_length
         Tokens of a text that will be measured: no more than 2 `max_length` words of it are kept, so that a file of any
-        size takes no more memory than that. A warning says what is left out.
+        size takes no more memory than that; what comes further on is not looked at. A warning says what is left out.
     split
         Cut each text into consecutive pieces of 2 `max_length` words: `sample_texts` takes as many for 512 tokens. The
         rest at the end is a piece if it has `max_length` words. A word is a run of up to 16 characters without white

@@ -21,6 +21,7 @@ SIGNATURES = (
     (b"BZh", "packed by bzip2", "Unpack it: bzip2 -dk {}"),
     (b"\xfd7zXZ\x00", "packed by xz", "Unpack it: xz -dk {}"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd", "Unpack it: zstd -d {}"),
+    (b"\x1f\x8b", "packed by gzip twice", "Unpack it: gzip -d {}"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
     (b"SQLite format 3\x00", "a database", "Export the texts: sqlite3 -csv -header {} 'SELECT ...' > texts.csv"),
@@ -73,6 +74,8 @@ def _recognised(file: BufferedIOBase, head: bytes) -> tuple[str, str] | None:
     for signature, what, cure in SIGNATURES:
         if head.startswith(signature) or (signature[:1] in b"%{" and start.startswith(signature)):
             return what, cure
+    if head[257:262] == b"ustar":
+        return "a tar archive", UNPACK
     if head.startswith(b"PK\x03\x04"):
         return _archive(file)
     if start[:20].lower().startswith(MARKUP):
