@@ -300,20 +300,3 @@ def test_virtual_tokens_are_counted_and_not_measured():
         measure(model, None, TEXTS, progress=False)
     found = measure(model.get_base_model(), None, TEXTS, progress=False, max_length=20)
     assert (found.mu == measure(tiny("gpt2"), None, TEXTS, progress=False, max_length=20).mu).all()
-
-
-# --- packed rows ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.filterwarnings("ignore:.*shorter than max_length")
-def test_a_packed_row_is_measured_document_by_document():
-    model = tiny("gpt2")
-    row, numbers = TEXTS[0] + TEXTS[1], [4] * len(TEXTS[0]) + [9] * len(TEXTS[1])
-    packed = measure(model, None, [row], document_ids=[numbers], progress=False)
-    assert (packed.mu_per_text == measure(model, None, TEXTS, progress=False).mu_per_text).all()
-    assert packed.tokens.tolist() == [20, 23]
-
-
-def test_document_numbers_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="Row 0 has not one document number for each token id"):
-        measure(tiny("gpt2"), None, [TEXTS[0]], document_ids=[[0] * 5], progress=False)

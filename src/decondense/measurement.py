@@ -2,10 +2,9 @@
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from inspect import signature
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -15,7 +14,8 @@ from tqdm import tqdm
 
 from . import metrics
 from .condensation import Condensation
-from .hooks import PADDING_BLIND, backbone, blocks, n_entries, pretrained, residual_stream, virtual_tokens
+from .hooks import PADDING_BLIND, backbone, n_entries, pretrained, residual_stream
+from .token_ids import documents, token_ids
 
 _WITHOUT = {"use_cache": False, "logits_to_keep": 1}  # logits only where a sharded model runs with its head
 BATCH_TOKENS = 256  # short texts go together up to so many tokens; more are no faster on a CPU
@@ -24,7 +24,7 @@ BATCH_TOKENS = 256  # short texts go together up to so many tokens; more are no 
 def measure(
     model: torch.nn.Module,
     tokenizer,
-    texts: Sequence[str | Sequence[int]],
+    texts: Sequence[str | Sequence[int] | Sequence[Mapping]],
     *,
     document_ids: Sequence[Sequence[int]] | None = None,
     max_length: int = 512,
@@ -49,7 +49,8 @@ def measure(
         Also inside a wrapper: PEFT (the active adapters take part), DDP, `torch.compile` (it runs uncompiled), any
         module around a model. Of a model that is sharded (FSDP, DeepSpeed) every process must make the same call.
     texts
-        Strings, or sequences of token ids when `tokenizer` is None.
+        Strings; chats, each a list of messages {"role": ..., "content": ...}, which go through the tokenizer's chat
+        template; or sequences of token ids when `tokenizer` is None.
     document_ids
         Of packed rows of token ids: for each the number of the document of each token. Every document is measured as
         a text of its own, which is what it is to a model that keeps packed documents apart.
@@ -68,8 +69,9 @@ def measure(
 
     Raises
         ValueError: no text, an empty text, a text of one token, a tokenizer with more entries than the model's
-            embedding, a text longer than the model's positions, texts of unequal length for "averaged", a model with
-            PEFT's prompt learning, whose virtual tokens are no tokens of a text.
+            embedding, a text longer than the model's positions, texts of unequal length for "averaged"; a chat, and
+            the tokenizer has no chat template or its template refuses it; a model with PEFT's prompt learning, whose
+            virtual tokens are no tokens of a text.
 
     Source: Section 3 of the paper; protocol as in its released code.
     """
@@ -93,21 +95,6 @@ def measure(
         numbers = _run(model, sequences, reducer(store, histogram, bins, eps), batch_tokens, bar)
     settings = {"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed}
     return gathered(numbers, store, lengths, name, settings)
-
-
-def documents(rows: Sequence[Sequence[int]], document_ids: Sequence[Sequence[int]]) -> list[list[int]]:
-    """The documents of packed rows of token ids, in order; a document ends where the number or the row changes.
-
-    Raises
-        ValueError: a row that is a string, or whose tokens and numbers differ in length.
-    """
-    found = []
-    for row, (ids, numbers) in enumerate(zip(rows, document_ids, strict=True)):
-        if isinstance(ids, str) or len(ids) != len(numbers):
-            raise ValueError(f"Row {row} has not one document number for each token id: give both as lists of numbers.")
-        pairs = zip(map(int, numbers), map(int, ids), strict=True)
-        found += [[token for _, token in run] for _, run in groupby(pairs, key=lambda pair: pair[0])]
-    return found
 
 
 def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> Float[torch.Tensor, "texts entries 4"]:
@@ -180,81 +167,6 @@ def evaluating(model: torch.nn.Module):
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-def token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
-    """The token ids of each text, cut to `max_length`, after every check that can be made before the forward pass."""
-    if not hasattr(backbone(model), "config"):
-        raise ValueError(f"model is a {type(model).__name__}; give a Hugging Face model (decondense.models.load).")
-    blocks(model)  # raises for an architecture whose entries cannot be read
-    if virtual_tokens(model):
-        raise ValueError(
-            "PEFT's prompt learning puts virtual tokens before every text, which are no tokens of it. Measure the "
-            "model without them: model.get_base_model()."
-        )
-    if isinstance(texts, str):
-        raise ValueError("texts is one string; give a list of strings: [text].")
-    if tokenizer is not None and not callable(tokenizer):
-        raise ValueError(f"tokenizer is {tokenizer!r}; give the tokenizer itself, or None with texts as token ids.")
-    if texts is None or len(texts) == 0:
-        raise ValueError("No text given. Give at least one, or take some with decondense.corpora.sample_texts.")
-    rows = backbone(model).get_input_embeddings().num_embeddings
-    if tokenizer is not None and len(tokenizer) > rows:
-        raise ValueError(
-            f"The tokenizer has {len(tokenizer)} entries, the model embeds {rows}: they do not belong together. "
-            "Load both from the same name."
-        )
-    sequences = [_ids_of_one(tokenizer, text, i, max_length, rows) for i, text in enumerate(texts)]
-    longest, positions = max(len(s) for s in sequences), _positions(model)
-    if longest > positions:
-        raise ValueError(
-            f"A text has {longest} tokens, the model {positions} positions. Give max_length={positions} "
-            f"(--max-length {positions})."
-        )
-    short = [len(s) for s in sequences if len(s) < max_length]
-    if short:
-        warnings.warn(
-            f"{len(short)} of {len(texts)} texts are shorter than max_length={max_length} (the shortest has "
-            f"{min(short)} tokens); they are measured as they are.",
-            stacklevel=3,
-        )
-    return sequences
-
-
-def _positions(model) -> int | float:
-    """The longest text that the model can take; infinite where positions are relative."""
-    base = backbone(model)
-    positions = getattr(base.config, "max_position_embeddings", None)
-    # RoBERTa and its kin count positions from padding_idx + 1.
-    table = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
-    offset = getattr(table, "padding_idx", None)
-    return float("inf") if positions is None else positions - (0 if offset is None else offset + 1)
-
-
-def _ids_of_one(tokenizer, text, number: int, max_length: int, rows: int) -> torch.Tensor:
-    if isinstance(text, str) and not text.strip():
-        raise ValueError(f"Text {number} is empty. Leave it out.")
-    if tokenizer is None and isinstance(text, str):
-        raise ValueError("tokenizer is None, so texts must be sequences of token ids, not strings.")
-    if not isinstance(text, str | Sequence | torch.Tensor | np.ndarray):
-        raise ValueError(f"Text {number} is {text!r}; give a string, or a sequence of token ids.")
-    if isinstance(text, str):
-        text = tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
-    ids = torch.as_tensor(text)
-    whole = not (ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool)
-    if ids.ndim != 1 or (len(ids) and not whole):  # an empty list is one of floats
-        raise ValueError(
-            f"Text {number} is a {ids.dtype} of shape {tuple(ids.shape)}; give a sequence of token ids per text."
-        )
-    ids = ids[:max_length].long()
-    if len(ids) < 2:
-        raise ValueError(
-            f"Text {number} has {len(ids)} token(s); cosines between tokens need at least 2. Give a longer text."
-        )
-    outside = ids[(ids < 0) | (ids >= rows)]
-    if len(outside):
-        raise ValueError(f"Text {number} has token id {int(outside[0])}, the model embeds ids 0 to {rows - 1}.")
-    return ids
 
 
 def reducer(store: dict[int, torch.Tensor], histogram: str | None, bins: int, eps: float):

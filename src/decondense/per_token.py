@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from . import metrics
 from .hooks import n_entries, residual_stream
-from .measurement import forward_passes, token_ids
+from .measurement import forward_passes
+from .token_ids import token_ids
 
 
 class TokenCosines(NamedTuple):

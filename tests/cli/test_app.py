@@ -125,6 +125,8 @@ def stood_in(monkeypatch, folder):
     (folder / "my-model" / "config.json").write_text("{}")
     for name in "ab":
         (folder / f"{name}.txt").write_text(f"text {name}")
+    (folder / "book.txt").write_text("word " * 20 * 1024)
+    (folder / "reviews.csv").write_text("stars,review\n5,some words\n")
     density = np.ones((3, 16))
     settings = {"texts": "x", "model": {"family": "toy", "parameters": 1}}
     result = lambda name: made([[0.1, 0.2, 0.3], [0.2, 0.1, 0.3]], name, density, **settings)

@@ -84,11 +84,13 @@ def test_models_are_measured_now(saved, monkeypatch):
     asked = []
     results = {"pocket-small": saved[0], "gpt2": saved[1]}
     nothing = corpora.Texts([], "")
-    monkeypatch.setattr(door, "texts", lambda *given: asked.append(given) or nothing)
+    monkeypatch.setattr(door, "texts", lambda *given, **how: asked.append((*given, how)) or nothing)
     monkeypatch.setattr(surveys, "by_name", lambda name, *_, **how: asked.append(name) or results[name])
-    content = json.loads(run("pocket-small", "gpt2", "--n", 6, "--sources", "local", "--json").stdout)
+    options = ("--n", 6, "--sources", "local", "--split", "--column", "body", "--max-length", 32)
+    content = json.loads(run("pocket-small", "gpt2", *options, "--json").stdout)
     assert (content["first"], content["second"]) == ("a", "b")
-    assert asked == [([], None, 6, 0, ("local",)), "pocket-small", "gpt2"]
+    how = {"split": True, "column": "body", "max_length": 32}
+    assert asked == [([], None, 6, 0, ("local",), how), "pocket-small", "gpt2"]
 
 
 @pytest.mark.parametrize(

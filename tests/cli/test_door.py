@@ -1,12 +1,15 @@
 """What a command is given: each bad thing is refused with its cure, before anything is loaded."""
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from decondense import corpora
+from decondense import corpora, surveys
 from decondense.cli import door
+from decondense.corpora import hub
 
 
 def test_a_file_is_one_text_and_jsonl_one_a_line(tmp_path):
@@ -19,21 +22,42 @@ def test_a_file_is_one_text_and_jsonl_one_a_line(tmp_path):
     assert door.texts([tmp_path / "a.txt", tmp_path / "b.jsonl"], n=2).texts == found.texts[:2]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.txt", b"", "is empty"),
-        ("a.txt", b" \n\n", "is empty"),
-        ("a.txt", b"caf\xe9 au lait", "is not UTF-8 .byte 3.*iconv"),
-        ("a.jsonl", b'{"text": "x"}\n{', "line 2 is not JSON"),
-        ("a.jsonl", b'{"body": "x"}', 'line 1 has no text.*"text"'),
-        ("a.jsonl", b'{"text": " "}', "line 1 has no text"),
-    ],
-)
-def test_a_file_that_holds_no_text(tmp_path, name, content, said):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=said):
-        door.texts([tmp_path / name])
+def test_the_source_names_pipes_and_pieces(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("one two")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"three four")))
+    found = door.texts([tmp_path / "a.txt", Path("-")], split=True)
+    assert found.texts == ["one two", "three four"]
+    assert found.source == "files a.txt, (standard input), in pieces"
+
+
+def test_a_column_and_a_length_reach_the_reader(tmp_path):
+    (tmp_path / "a.csv").write_text("id,body\n1,one two three four five\n")
+    with pytest.warns(UserWarning, match="a.csv has about 5 words, of which only the first 2 tokens"):
+        found = door.texts([tmp_path / "a.csv"], column="body", max_length=2)
+    assert found.texts == ["one two three four "]
+
+
+def test_options_of_the_other_kind_of_texts(tmp_path):
+    with pytest.raises(ValueError, match="--split cuts files"):
+        door.texts(split=True)
+    with pytest.raises(ValueError, match="--column is of files, folders and the hub; documentation has none"):
+        door.texts(column="text")
+    with pytest.raises(ValueError, match="Unknown corpus 'wikitext'"):
+        door.texts(dataset="wikitext")
+
+
+CHAT = [{"role": "user", "content": "Hello"}]
+
+
+def test_chats_without_a_template_are_refused_before_anything_is_loaded(monkeypatch):
+    known = {"bare": SimpleNamespace(chat_template=None), "instruct": SimpleNamespace(chat_template="{{ x }}")}
+    monkeypatch.setattr(surveys, "load_tokenizer", lambda name, *_, **__: known[name])
+    how = {"tokenizer": None, "sources": ("local",), "accept_terms": False}
+    door.check_chats(["text"], ["unknown"], how)
+    door.check_chats([CHAT], ["bare", "instruct"], how)
+    door.check_chats([CHAT], ["bare"], how | {"tokenizer": "instruct"})
+    with pytest.raises(ValueError, match=r"bare has no chat template\. Name an instruct model .*--tokenizer MODEL"):
+        door.check_chats(["text", CHAT], ["bare"], how)
 
 
 def test_files_or_a_data_set(tmp_path):
@@ -46,6 +70,17 @@ def test_a_folder_or_nothing_in_place_of_a_file(tmp_path):
         door.texts([tmp_path])
     with pytest.raises(FileNotFoundError, match=r"no file .*gone.txt. Give --texts"):
         door.texts([tmp_path / "gone.txt"])
+
+
+def test_texts_of_a_data_set_without_a_name(monkeypatch):
+    asked = []
+    monkeypatch.setattr(hub, "texts", lambda *given, **how: asked.append((given, how)))
+    door.texts(dataset="owner/name:en:test", n=3, first_seed=2, sources=("hub",), column="body")
+    door.texts(dataset="owner/name", sources=("hub",))
+    assert asked == [
+        (("owner/name:en:test", 3, 2), {"column": "body", "sources": ("hub",)}),
+        (("owner/name", door.N_TEXTS, 0), {"column": None, "sources": ("hub",)}),
+    ]
 
 
 def test_texts_of_a_data_set(monkeypatch):

@@ -272,6 +272,30 @@ def test_plain_ascii_for_a_terminal_that_has_no_more(models):
         assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+def test_the_same_texts_give_the_same_numbers_in_every_form(models, texts):
+    pd.DataFrame({"id": range(5), "text": texts}).to_csv(models / "texts.csv", index=False)
+    (models / "texts.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(texts).encode())
+    found = [
+        json.loads(run("one", "--texts", f"texts.{end}", *GIVEN[2:], "--json").stdout)
+        for end in ("jsonl", "csv", "json")
+    ]
+    assert found[0]["models"][0]["mu"] == found[1]["models"][0]["mu"] == found[2]["models"][0]["mu"]
+    assert len({content["texts"]["sha256"] for content in found}) == 1
+
+
+def test_pieces_of_a_long_file(models, texts):
+    (models / "long.txt").write_text(" ".join(texts))  # 200 words
+    result = run("one", "--texts", "long.txt", "--split", "--max-length", 16, "--json")
+    content = json.loads(result.stdout)
+    assert content["texts"]["source"] == "files long.txt, in pieces"
+    assert content["models"][0]["tokens"] == [16] * 6  # 6 pieces of 32 words; 8 words are left
+    result = run("one", "--texts", "long.txt", "--max-length", 16, "--json")
+    assert json.loads(result.stdout)["models"][0]["tokens"] == [16]
+    assert (
+        "warning: long.txt has about 200 words, of which only the first 16 tokens are measured (92.0 %" in result.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -279,7 +303,14 @@ def test_plain_ascii_for_a_terminal_that_has_no_more(models):
         (["one", "one", *GIVEN], "one is given twice"),
         (["one", "--texts", "gone.txt"], "There is no file gone.txt. Give --texts a file, or --dataset a name."),
         (["one", "--texts", "empty.txt"], "empty.txt is empty. Leave it out"),
-        (["one", "--texts", "latin.txt"], "latin.txt is not UTF-8"),
+        (["one", "--texts", "latin.txt"], "latin.txt is not UTF-8. It is probably WINDOWS-1252, and reads 'café'."),
+        (["one", "--texts", "a.pdf"], "a.pdf is a PDF. Convert it: pdftotext a.pdf text.txt."),
+        (["one", *GIVEN, "--column", "body"], "has no column 'body'. It has: text. Name a column"),
+        (
+            ["one", "--texts", "chats.jsonl"],
+            "The texts are chats, and one has no chat template. Name an instruct model",
+        ),
+        (["one", "--dataset", "owner/name", "--sources", "local"], "add hub to --sources"),
         (["one", "--texts", "one"], "one is a folder. Name the files in it"),
         (["bare", *GIVEN], "The folder bare has no config.json"),
         (["./gone", *GIVEN], "There is no folder ./gone"),
@@ -295,6 +326,8 @@ def test_bad_input_is_one_line_with_its_cure(models, arguments, said):
     (models / "bare").mkdir()
     (models / "empty.txt").touch()
     (models / "latin.txt").write_bytes(b"caf\xe9")
+    (models / "a.pdf").write_bytes(b"%PDF-1.7")
+    (models / "chats.jsonl").write_text('{"messages": [{"role": "user", "content": "w1"}]}')
     result = run(*arguments)
     assert result.exit_code == 2, result.output
     assert said in result.stderr.splitlines()[-1]
@@ -312,10 +345,11 @@ def test_no_gpu_is_said_before_a_text_is_read(models):
 
 
 def test_json_is_all_that_a_pipe_gets(models):
-    command = [sys.executable, "-m", "decondense", "measure", "one", *map(str, GIVEN), "--json"]
+    given = ("--texts", "texts.jsonl", "--max-length", 40)  # all of them, so that there is nothing to warn of
+    command = [sys.executable, "-m", "decondense", "measure", "one", *map(str, given), "--json"]
     env = {name: value for name, value in os.environ.items() if name != "TRANSFORMERS_VERBOSITY"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-    assert json.loads(done.stdout)["command"] == "decondense measure one --texts texts.jsonl --max-length 32 --json"
+    assert json.loads(done.stdout)["command"] == "decondense measure one --texts texts.jsonl --max-length 40 --json"
     assert done.stderr == ""
 
 

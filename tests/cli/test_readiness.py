@@ -247,3 +247,11 @@ def test_the_hub_is_spared_for_a_data_set_too(monkeypatch, capsys):
     monkeypatch.setattr(readiness, "hub_refusal", lambda: "no answer: down")
     readiness.spare_the_hub([], "local,hub", "c4")
     assert "is not available (no answer: down)" in capsys.readouterr().err
+
+
+def test_an_id_of_the_hub_is_there_and_a_folder_is_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my" / "data").mkdir(parents=True)
+    assert readiness.place_of_dataset("owner/name:en:test") == "hub"
+    assert readiness.place_of_dataset("owner/name", ["local", "pypi"]) == "nowhere"
+    assert readiness.place_of_dataset("my/data:test") == readiness.place_of_dataset("wikitext") == "nowhere"

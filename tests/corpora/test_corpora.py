@@ -73,6 +73,16 @@ def test_hash_tells_rows_apart_from_their_joint_text(data):
     assert corpora.load("squad", ["local"]).sha256 != two
 
 
+def test_hash_of_texts_covers_chats():
+    chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "é"}]
+    known = corpora.Texts(["a", chat], "").sha256
+    assert known == sha256('a\x1e\x1f[{"content": "x", "role": "user"}, {"content": "é", "role": "assistant"}]')
+    assert known == corpora.Texts(["a", [dict(reversed(message.items())) for message in chat]], "").sha256
+    others = [["a", chat[:1]], ["a", str(chat)], [chat, "a"], ["a", [chat[0], chat[1] | {"content": "e"}]]]
+    assert known not in [corpora.Texts(texts, "").sha256 for texts in others]
+    assert corpora.Texts(["a", "b"], "").sha256 == sha256("a\x1eb")
+
+
 def test_nothing_found_says_what_was_tried(data):
     with pytest.raises(FileNotFoundError) as error:
         corpora.load("imdb", ["pypi", "local"])

@@ -29,10 +29,27 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 
 TextFiles = Annotated[
     list[Path] | None,
-    typer.Option("--texts", metavar="FILE", help="A UTF-8 file: one text; .jsonl: one a line, as `text`. Repeatable."),
+    typer.Option(
+        "--texts",
+        metavar="FILE",
+        help="A text; or .jsonl, .json, .csv, .tsv, .parquet: one a row. Also packed by gzip; - is standard input. "
+        "Repeatable.",
+    ),
+]
+Column = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column of the texts or chats: `text` or `messages` if not given."),
+]
+Split = Annotated[
+    bool, typer.Option("--split", help="Cut files into consecutive pieces, of 2 words for each token of --max-length.")
 ]
 Dataset = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Texts by name: wikitext-2, ...; documentation if not given.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Texts by name: wikitext-2, ...; owner/name:config:split of the hub; a folder of save_to_disk. "
+        "documentation if not given.",
+    ),
 ]
 N = Annotated[
     int | None, typer.Option("--n", min=1, help="Texts to take: 10 of a data set, all of the files if not given.")

@@ -12,6 +12,7 @@ from . import door, readiness
 from .command import (
     ANYWHERE,
     AsJson,
+    Column,
     Dataset,
     Device,
     Dtype,
@@ -20,6 +21,7 @@ from .command import (
     Out,
     Quiet,
     Sources,
+    Split,
     Terms,
     TextFiles,
     TextSeed,
@@ -45,6 +47,8 @@ def compare(
     a: Side,
     b: Side,
     texts: TextFiles = None,
+    column: Column = None,
+    split: Split = False,
     dataset: Dataset = None,
     n: N = None,
     text_seed: TextSeed = 0,
@@ -89,7 +93,10 @@ def compare(
     if models:
         door.check(models, how)
         with plainly():
-            given = door.texts(texts or [], dataset, n, text_seed, places(sources))
+            given = door.texts(
+                texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length
+            )
+            door.check_chats(given.texts, models, how)
             found |= {name: measured(name, given, how) for name in models}
     first, second = told_apart(found[a], found[b])
     pair = pairing.compare(first, second)

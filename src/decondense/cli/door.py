@@ -1,12 +1,11 @@
 """What a command is given, looked at before anything is loaded: texts, names of models, the folder to write into."""
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 
-from .command import SOURCES
+from .command import REFUSALS, SOURCES
 
 DATASET = "documentation"  # needs no network
 N_TEXTS = 10  # drawn from a data set where no number is given
@@ -18,57 +17,64 @@ def texts(
     n: int | None = None,
     first_seed: int = 0,
     sources: Sequence[str] = SOURCES,
+    *,
+    column: str | None = None,
+    split: bool = False,
+    max_length: int = 512,
 ):
-    """`corpora.Texts`: the first `n` of `files` (all, without `n`), or `n` drawn from a data set by name.
+    """`corpora.Texts`: the first `n` texts of `files` (all, without `n`), or `n` drawn from a data set.
 
-    With neither, the data set is the documentation of installed packages, which needs no network. A file is one text;
-    a file `.jsonl` has one a line, each a JSON string or an object with the field "text".
+    With neither, the data set is the documentation of installed packages, which needs no network. Files are read by
+    `corpora.reading`, data sets that are no corpus by name by `corpora.hub`.
 
     Raises
         FileNotFoundError, IsADirectoryError: no such file, or a folder in its place; the data set is not available.
-        ValueError: a file that is empty, not UTF-8 or no JSON Lines; fewer texts than `n`; an unknown data set; files
-            and a data set, or a seed of one.
+        ValueError: files and a data set, or an option of the one with the other; what `corpora.reading.read`,
+            `corpora.hub.texts`, `corpora.load` and `corpora.draw` raise.
     """
     if files and dataset:
         raise ValueError("Texts come from files or from a data set: give --texts or --dataset, not both.")
     if files and first_seed:
         raise ValueError("--text-seed is of a data set; texts of files are taken in order: leave it out.")
+    if split and not files:
+        raise ValueError("--split cuts files: give some with --texts, or leave it out.")
     from .. import corpora
+    from ..corpora import hub, reading
 
-    if not files:
-        return corpora.draw(corpora.load(dataset or DATASET, sources), n or N_TEXTS, first_seed)
-    found = [text for path in files for text in _read(path)]
-    if n and n > len(found):
-        raise ValueError(f"The files hold {len(found)} texts, fewer than --n {n}. Leave --n out to take all.")
-    return corpora.Texts(found[:n], f"files {', '.join(path.name for path in files)}")
-
-
-def _read(path: Path) -> list[str]:
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder. Name the files in it, each with a --texts of its own.")
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}. Give --texts a file, or --dataset a name.")
-    try:
-        content = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        cure = "Save it as UTF-8 (iconv -f LATIN1 -t UTF-8)."
-        raise ValueError(f"{path} is not UTF-8 (byte {error.start}: {error.reason}). {cure}") from error
-    if not content.strip():
-        raise ValueError(f"{path} is empty. Leave it out, or give a file with some text.")
-    if path.suffix != ".jsonl":
-        return [content]
-    return [_text_of(line, path, number) for number, line in enumerate(content.split("\n"), 1) if line.strip()]
+    if files:
+        found = reading.read(files, n, column=column, max_length=max_length, split=split)
+        return corpora.Texts(found, f"files {', '.join(map(_name, files))}{', in pieces' if split else ''}")
+    if dataset and dataset not in corpora.ORIGINS and hub.is_name(dataset):
+        return hub.texts(dataset, n or N_TEXTS, first_seed, column=column, sources=sources)
+    if column:
+        raise ValueError(f"--column is of files, folders and the hub; {dataset or DATASET} has none: leave it out.")
+    return corpora.draw(corpora.load(dataset or DATASET, sources), n or N_TEXTS, first_seed)
 
 
-def _text_of(line: str, path: Path, number: int) -> str:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}, line {number} is not JSON ({error.msg}). Give one JSON object a line.") from error
-    text = row.get("text") if isinstance(row, dict) else row
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(f'{path}, line {number} has no text. Give each line a string, or an object with "text".')
-    return text
+def _name(path: Path) -> str:
+    """Of a file without its folders; what comes through a pipe has none."""
+    return path.name if path.is_file() else "(standard input)" if str(path) == "-" else "(a pipe)"
+
+
+def check_chats(texts: Sequence, names: Sequence[str], how: Mapping) -> None:
+    """Refuse chats before anything is loaded where the tokenizer of no model has a template for them.
+
+    Raises
+        ValueError: none has.
+    """
+    if all(isinstance(text, str) for text in texts):
+        return
+    from .. import surveys
+
+    for name in [how["tokenizer"]] if how["tokenizer"] else names:
+        try:
+            tokenizer = surveys.load_tokenizer(name, how["sources"], accept_terms=how["accept_terms"])
+        except REFUSALS:  # said when it is measured
+            return
+        if getattr(tokenizer, "chat_template", None):
+            return
+    cure = "Name an instruct model whose tokenizer fits (--tokenizer MODEL), or give texts without roles."
+    raise ValueError(f"The texts are chats, and {', '.join(names)} has no chat template. {cure}")
 
 
 def check(names: Sequence[str], how: Mapping) -> None:

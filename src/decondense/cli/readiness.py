@@ -149,7 +149,8 @@ def place_of_dataset(name: str, sources: Sequence[str] = SOURCES) -> str:
     from .. import corpora
 
     if not (origin := corpora.ORIGINS.get(name)):
-        return "nowhere"
+        of_hub = "/" in name and "hub" in sources and not Path(name.partition(":")[0]).is_dir()
+        return "hub" if of_hub else "nowhere"
     folder = os.environ.get("DECONDENSE_DATA")
     if not any((origin.hub, origin.local, origin.asset)):
         return "here"

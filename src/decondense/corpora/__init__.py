@@ -65,15 +65,23 @@ class Corpus:
 
 
 class Texts(NamedTuple):
-    """Texts to measure, and where they come from: a data set by name, or names of files without their folders."""
+    """Texts to measure, and where they come from: a data set by name, or names of files without their folders.
 
-    texts: list[str]
+    A text is a string, or a chat: a list of messages.
+    """
+
+    texts: list[str | list[dict]]
     source: str
 
     @property
     def sha256(self) -> str:
         """Over all texts in order: two measurements with the same one were made on the same texts."""
-        return sha256("\x1e".join(self.texts))
+        return sha256("\x1e".join(text if isinstance(text, str) else _chat(text) for text in self.texts))
+
+
+def _chat(messages: list[dict]) -> str:
+    """A chat as one string that no text has: each has this one, whatever the order of the keys."""
+    return "\x1f" + json.dumps(messages, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def _wikitext(path: Path) -> list[str]:
