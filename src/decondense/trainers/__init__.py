@@ -14,6 +14,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from .. import hooks, losses
 from ..base.errors import unknown
 from .forgetting import ActiveForgetting
+from .watching import CondensationCallback as CondensationCallback
 
 LAYERS = ("all", "last", "early_half", "late_half")
 WARM_UP = 0.2  # share of the steps
