@@ -27,7 +27,8 @@ def expected(net, ids=IDS):
     """Each number by itself: mu by `measure`, one text at a time; the effective rank from the states."""
     results = [measure(net, None, [text], max_length=len(text), progress=False) for text in ids]
     mu = np.mean([result.mu for result in results], 0)
-    states = [net.eval()(torch.tensor([text]), output_hidden_states=True).hidden_states[-1][0] for text in ids]
+    base = backbone(net).eval()  # the copy of a prepared model calls the original by its own forward
+    states = [base(torch.tensor([text])).last_hidden_state[0] for text in ids]
     last = len(mu) - 1
     return {
         **{f"condensation/mu_layer_{entry:02d}": value for entry, value in enumerate(mu)},
@@ -233,6 +234,53 @@ def test_strings_take_the_tokenizer_of_the_callback_or_the_trainer(tmp_path, whe
     ids = [tiny_tokenizer(text)["input_ids"][:16] for text in texts]
     wanted = expected(trainer.model, ids)["condensation/mu_last"]
     assert callback.history[0]["condensation/mu_last"] == pytest.approx(wanted, rel=1e-5)
+
+
+# --- in TRL ---------------------------------------------------------------------------------------------------------
+
+
+def supervised(folder, tokenizer, callbacks, **others):
+    """A run of TRL's SFTTrainer, whose `log` gathers and empties metrics of its own."""
+    trl, datasets = pytest.importorskip("trl"), pytest.importorskip("datasets")
+    usual = {"max_steps": 4, "learning_rate": 1e-2, "logging_steps": 2, "save_strategy": "no", "report_to": "none"}
+    here = {"use_cpu": True, "bf16": False, "disable_tqdm": True, "per_device_train_batch_size": 2, "max_length": 32}
+    args = trl.SFTConfig(str(folder), **usual | here | {"dataloader_pin_memory": False} | others)
+    trainer = trl.SFTTrainer(
+        model=model(**DROPOUT),
+        args=args,
+        train_dataset=datasets.Dataset.from_list([{"input_ids": ids} for ids in IDS * 8]),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+    trainer.train()
+    return trainer
+
+
+@pytest.fixture
+def tokenizer(tiny_tokenizer):
+    copy = deepcopy(tiny_tokenizer)
+    copy.add_special_tokens({"eos_token": "[UNK]", "pad_token": "[UNK]"})
+    return copy
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("packing", [False, True])
+def test_in_trl_the_numbers_are_those_of_the_step_and_its_own_logs_stay(tmp_path, tokenizer, texts, packing):
+    at, reporter = {}, Reporter()
+    callback = CondensationCallback(texts, every=2, max_length=LENGTH)
+    watched = supervised(tmp_path, tokenizer, [reporter, *snapshots(at), callback], packing=packing)
+    plain = supervised(tmp_path, tokenizer, [], packing=packing)
+    ids = [tokenizer(text)["input_ids"][:LENGTH] for text in texts]
+    assert list(reporter.looks()) == [0, 2, 4]
+    for step, logged in reporter.looks().items():
+        wanted = expected(at[step], ids)
+        assert {key: logged[key] for key in wanted} == pytest.approx(wanted, rel=1e-5)
+    timeless = lambda row: {key: value for key, value in row.items() if "runtime" not in key and "second" not in key}
+    others = lambda t: [timeless(row) for row in t.state.log_history if "condensation/mu_last" not in row]
+    assert others(watched) == others(plain)
+    assert "mean_token_accuracy" in others(plain)[0]
+    for a, b in zip(watched.model.parameters(), plain.model.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 # --- who measures ---------------------------------------------------------------------------------------------------
