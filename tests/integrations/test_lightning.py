@@ -2,6 +2,8 @@
 
 import csv
 import re
+import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -123,6 +125,16 @@ def test_strings_take_the_tokenizer(tmp_path, tiny_tokenizer, texts):
     assert callback.history[0]["condensation/mu_last"] == pytest.approx(wanted, rel=1e-5)
     with pytest.raises(ValueError, match="are strings, and there is no tokenizer"):
         CondensationCallback(texts)
+
+
+def test_without_lightning_the_error_names_the_extra():
+    code = "import sys; sys.modules.update(lightning=None, pytorch_lightning=None); import decondense.integrations."
+    code += "lightning"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: lightning is not installed, part of the extra `lightning`: "
+        "python -m pip install 'decondense[lightning]'"
+    )
 
 
 # --- which model ----------------------------------------------------------------------------------------------------

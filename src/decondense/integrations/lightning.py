@@ -1,7 +1,6 @@
 """Condensation watched in a run of Lightning: what `trainers.CondensationCallback` is to a Hugging Face `Trainer`."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -11,9 +10,13 @@ from ..base.extras import need
 from ..trainers import watching
 from ..trainers.history import plot, save
 
-# The same code under two names; `lightning` is the newer one.
-_PACKAGE = "pytorch_lightning" if find_spec("pytorch_lightning") and not find_spec("lightning") else "lightning.pytorch"
-_lightning = need(_PACKAGE, extra="lightning")
+try:
+    _lightning = need("lightning.pytorch", extra="lightning")
+except ImportError as missing:
+    try:
+        import pytorch_lightning as _lightning  # the same code under its older name
+    except ImportError:
+        raise missing from None
 
 
 class CondensationCallback(_lightning.Callback):

@@ -91,8 +91,8 @@ def _same_draws(model: torch.nn.Module) -> Iterator[None]:
 class CondensationCallback(TrainerCallback):
     """Watches condensation in a run of any Hugging Face `Trainer`, those of TRL included::
 
-        Trainer(model=model, args=args, train_dataset=data, processing_class=tokenizer,
-                callbacks=[CondensationCallback(texts)])
+        watch = CondensationCallback(texts, every=100, tokenizer=tokenizer)
+        Trainer(model=model, args=args, train_dataset=data, callbacks=[watch]).train()
 
     `look` is taken before the first step, every `every` steps, and after the last. Its numbers go to
     `trainer.state.log_history` and to all that the Trainer reports to (TensorBoard, W&B, trackio, MLflow, the terminal)
