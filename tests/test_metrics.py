@@ -309,6 +309,32 @@ def test_cosine_to_mean_in_closed_cases():
     assert near([east, east, [-1.0, 0.0]]) == pytest.approx([1, 1, -1])
 
 
+@pytest.mark.parametrize(
+    ("rows", "rank"),
+    [
+        ([[3.0, 0, 0]] * 4, 1),  # one direction
+        (np.eye(3) * [[1.0], [20], [300]], 3),  # three, whatever their lengths
+        ([[1.0, 0, 0], [-1, 0, 0], [0, 2, 0], [0, -2, 0]], 2),
+        (
+            [[1.0, 0], [1, 0], [1, 0], [0, 1]],
+            np.exp(-sum(p * np.log(p) for p in (3**0.5 / (3**0.5 + 1), 1 / (3**0.5 + 1)))),
+        ),
+        ([[np.nan, 1.0], [1.0, 0]], np.nan),
+        ([[0.0, 0.0], [0.0, 0.0]], np.nan),
+    ],
+)
+def test_effective_rank(rows, rank):
+    assert metrics.effective_rank(torch.tensor(np.array(rows)).float()) == pytest.approx(rank, rel=1e-6, nan_ok=True)
+
+
+def test_effective_rank_is_that_of_the_singular_values():
+    z = torch.randn(12, 5, generator=torch.Generator().manual_seed(0))
+    for rows in (z, z.T.contiguous()):
+        p = np.linalg.svd(metrics.unit_rows(rows.double()).numpy(), compute_uv=False)
+        p = p / p.sum()
+        assert metrics.effective_rank(rows) == pytest.approx(np.exp(-(p * np.log(p)).sum()), rel=1e-6)
+
+
 def test_cone_coordinates_keep_the_angle_to_the_mean():
     z = tokens(60, 20)
     points = metrics.cone_coordinates(z)

@@ -150,6 +150,24 @@ def histogram_std(density: Float[np.ndarray, "entries bins"]) -> Float[np.ndarra
     return np.sqrt(np.maximum(weights @ centres**2 - mean**2, 0))
 
 
+def effective_rank(z: Float[Tensor, "tokens features"], eps: float = PAPER_EPS) -> float:
+    """How many directions the tokens use: exp(-sum_k p_k ln p_k) with p_k = s_k / sum_j s_j.
+
+    The s_k are the singular values of the matrix of the unit vectors z_i / max(||z_i||, eps), not centred, so that it
+    looks at what the mean cosine looks at. Range [1, min(N, d)]: 1 where all tokens share one direction (mean cosine
+    1), N where they are orthogonal; NaN where a vector is not finite, or all are zero. In float64, O(N^2 d + N^3).
+
+    Source: Roy & Vetterli 2007 (effective rank).
+    """
+    u = unit_rows(z.detach().cpu().double(), eps)
+    if not u.isfinite().all():
+        return float("nan")
+    gram = u @ u.T if len(u) <= u.shape[1] else u.T @ u
+    values = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
+    p = values / values.sum()
+    return float(torch.special.entr(p).sum().exp())
+
+
 def cone_coordinates(z: Float[Tensor, "tokens features"]) -> Float[Tensor, "tokens 3"]:
     """Points on the unit sphere in R^3 that show the cone which the tokens form in R^d.
 

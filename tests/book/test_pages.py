@@ -114,13 +114,15 @@ def surroundings(tmp_path, monkeypatch, tiny_tokenizer, texts):
     few = partial(trainers.paper_arguments, max_steps=1, bf16=False, use_cpu=True)
     monkeypatch.setattr(trainers, "paper_arguments", lambda folder, **_: few(folder))
     rows = [{name: value[0] for name, value in batches()[0].items()}] * 4
+    loader = torch.utils.data.DataLoader(rows, batch_size=2)  # Lightning takes a list for several loaders
     return {
-        "model": model, "tokenizer": tiny_tokenizer, "texts": texts, "loader": batches(), "data": rows,
+        "model": model, "tokenizer": tiny_tokenizer, "texts": texts, "loader": loader, "data": rows,
         "args": few("out"), "optimizer": torch.optim.AdamW(model.parameters()),
     }  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:.*shorter than max_length", "ignore:.*pin_memory", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # of torch, by Lightning
 @pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.stem)
 def test_python_of_the_page_runs(path, surroundings, capsys):
     for number, code in enumerate(fenced(path, "python")):

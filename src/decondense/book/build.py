@@ -29,7 +29,8 @@ PARTS = {  # first notebook number of a part -> its caption
     14: "Appendix",
     20: "Audit",
 }
-GUIDE = ("install", "quick_start", "measure_my_model", "train_with_the_loss", "extend", "architectures", "faq", "api")
+GUIDE = ("install", "quick_start", "measure_my_model", "train_with_the_loss", "watch_training")
+GUIDE += ("extend", "architectures", "faq", "api")
 ABOUT = ("scorecard", "committed_run", "findings", "performance", "how_the_numbers_are_made", "references")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"

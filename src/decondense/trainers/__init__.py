@@ -5,6 +5,7 @@ from transformers import TrainingArguments
 
 from .dispersion import LAYERS, DispersionMixin, DispersionTrainer, Layers, entries, per_layer
 from .forgetting import ActiveForgetting
+from .watching import CondensationCallback as CondensationCallback
 
 __all__ = [
     "LAYERS",

@@ -1,0 +1,1 @@
+"""The library in other frameworks' training loops; each module needs the extra of its name."""
