@@ -48,7 +48,7 @@ def test_products_are_those_of_all_cosines_and_gradients(block):
 
 
 def test_products_multiply_as_often_as_the_loss():
-    x = bench.cone(2 * pairs.BLOCK + 10, 4, 0)
+    x = bench.cone(2 * pairs.usual_block() + 10, 4, 0)
     counted = []
     for f in (bench.products, lambda z: bench.value_and_gradient(losses.dispersion, z)):
         with FlopCounterMode(display=False) as counter:

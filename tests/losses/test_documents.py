@@ -10,6 +10,7 @@ from toys import unchecked
 from decondense import losses
 from decondense.losses import documents
 
+pytestmark = pytest.mark.filterwarnings(r"ignore:\w+ (is flat on|pushes no) :UserWarning")
 EVERY = pytest.mark.parametrize("name", losses.names())
 PACKED = torch.tensor([[0, 0, 0, 0, 1, 1, 1], [0, 0, 1, 2, 2, 2, 2]])  # of 4, 3; 2, 1, 4 tokens
 

@@ -12,6 +12,9 @@ from toys import unchecked
 from decondense import losses, metrics
 from decondense.losses import batch
 
+# Tokens are drawn at any scale here. Which losses are flat on which, and say so, has a section of its own.
+pytestmark = pytest.mark.filterwarnings(r"ignore:\w+ (is flat on|pushes no) :UserWarning")
+
 NAMES = ("dispersion", "decorrelation", "decorrelation_tokens", "l2_repel", "orthogonalization")
 ORIGINS = ("wang_he_l2", "wang_he_cosine", "wang_he_hinge", "wang_he_covariance")
 ANGULAR = ("dispersion", "orthogonalization", "wang_he_cosine")  # of the directions alone, as eps goes to 0
@@ -438,6 +441,62 @@ def test_float32_is_close_to_float64_where_tokens_are_condensed(name):
 def test_rounding_makes_no_distance_negative(name, bound):
     z = tokens(1, 4, 64, scale=100.0).float().repeat(1, 2, 1)  # four tokens, each twice
     assert value(name, z) <= bound + 1e-6
+
+
+# --- flat losses ----------------------------------------------------------------------------------------------------
+
+GAUSSIAN = torch.randn(1, 64, 768, generator=torch.Generator().manual_seed(0))  # squared distances near 2 * 768
+FLAT = [
+    ("wang_he_l2", {}, "wang_he_l2 pushes no tokens apart here: .* about 2e+03, and exp.-distance / 1. is lost "),
+    ("l2_repel", {}, "l2_repel pushes no tokens apart here: .* Set temperature near 2e+03"),
+    ("wang_he_hinge", {}, "wang_he_hinge is flat on these tokens: .* about 2e+03, are beyond the margin 1"),
+    ("wang_he_hinge", {"margin": 900.0}, "beyond the margin 900. Set the margin near 2e+03"),
+    ("wang_he_cosine", {"temperature": 0.03, "eps": 1e-6}, "at temperature 0.03 all pairs .* Set a higher temp"),
+]  # fmt: skip
+STEEP = [
+    *((name, {}) for name in NAMES + ORIGINS if name not in ("wang_he_l2", "wang_he_hinge", "l2_repel")),
+    ("wang_he_l2", {"temperature": 1500.0}),
+    ("l2_repel", {"temperature": 1500.0}),
+    ("wang_he_hinge", {"margin": 1500.0}),
+    ("dispersion", {"temperature": losses.LOWEST_TEMPERATURE}),
+]
+LOUD = pytest.mark.filterwarnings("error")
+
+
+@pytest.mark.parametrize(("name", "options", "why"), FLAT)
+@pytest.mark.parametrize("mask", [None, torch.arange(64)[None] < 50], ids=["all", "masked"])
+def test_a_flat_loss_says_why(name, options, why, mask):
+    with pytest.warns(UserWarning, match=why.replace("+", r"\+")):
+        losses.get(name, **options)(GAUSSIAN, mask=mask)
+    repulsion = options | ({"norm_weight": 0.0} if name == "l2_repel" else {})
+    with pytest.warns(UserWarning, match=r"^\w+ (is flat on|pushes no) "):
+        pushed = gradient(lambda z: losses.get(name, **repulsion)(z, mask=mask), GAUSSIAN)
+    assert pushed.norm() * GAUSSIAN.norm() < 1e-4  # what a move as large as the tokens themselves would gain
+
+
+@LOUD
+@pytest.mark.parametrize(("name", "options"), STEEP)
+def test_a_loss_that_is_not_flat_says_nothing(name, options):
+    loss = losses.get(name, **options)
+    pushed = gradient(loss, GAUSSIAN)
+    if name != "orthogonalization":  # half of the angles are beyond 90 degrees, and the other half is near
+        assert pushed.norm() * GAUSSIAN.norm() > 1e-2
+
+
+@LOUD
+@EVERY
+def test_tokens_that_coincide_are_no_flat_loss(name):
+    losses.get(name)(torch.ones(2, 5, 4))
+
+
+@LOUD
+def test_wide_angles_are_the_minimum_of_orthogonalization():
+    assert losses.orthogonalization(torch.eye(5)[None]) < 1e-12
+
+
+@LOUD
+def test_one_sequence_that_is_not_flat_is_enough():
+    losses.wang_he_l2(torch.cat([GAUSSIAN, 0.01 * GAUSSIAN]))
 
 
 # --- mask -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decondense.losses.pairs import BLOCK, pair_sum
+from decondense.losses.pairs import ALONE, TOGETHER, pair_sum, usual_block
 
 
 def cubic(t):
@@ -85,6 +85,18 @@ def test_masked_tokens_are_in_no_pair(block):
     assert on_offset[~mask].eq(0).all()
 
 
+def test_what_masked_tokens_hold_does_not_matter():
+    x, offset = tokens(1, 7), offsets(1, 7)
+    mask = torch.tensor([[1, 1, 0, 1, 1, 0, 1]]).bool()
+    expected = pair_sum(x, cubic, offset=offset, mask=mask, block=3)
+    other, shift = x.detach().clone(), offset.detach().clone()
+    other[0, 2], other[0, 5], shift[0, 5] = torch.nan, torch.inf, torch.nan
+    other, shift = other.requires_grad_(), shift.requires_grad_()
+    found = pair_sum(other, cubic, offset=shift, mask=mask, block=3)
+    assert torch.equal(found, expected)
+    assert_same(gradients(found, other, shift), gradients(expected, x, offset))
+
+
 def test_mask_gives_the_sum_of_the_cut_sequence():
     x = tokens(1, 9)
     mask = torch.arange(9)[None] < 6
@@ -135,9 +147,15 @@ def test_block_does_not_matter(n, block, hidden, seed):
     torch.testing.assert_close(gradients(found, x, offset), gradients(whole, x, offset), rtol=1e-10, atol=1e-9)
 
 
-def test_more_tokens_than_the_usual_block():
-    x = tokens(1, BLOCK + 50)
+@pytest.mark.parametrize(("threads", "block"), [(1, ALONE), (2, TOGETHER), (64, TOGETHER)])
+def test_more_tokens_than_the_usual_block(monkeypatch, threads, block):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert usual_block() == block
+    x = tokens(1, block + 50)
     assert_same(pair_sum(x, cubic), pair_sum(x, cubic, block=1000))
+    shapes = []
+    pair_sum(x, lambda t: (shapes.append(t.shape[1:]), cubic(t))[1])
+    assert shapes == [(block, block), (block, 50), (50, 50)]
 
 
 # --- without a gradient ---------------------------------------------------------------------------------------------

@@ -135,6 +135,7 @@ def test_first_loss_is_that_of_the_hidden_states(tmp_path, padded, layers):
     assert total == pytest.approx(language + 0.3 * expected, abs=ROUNDED)
 
 
+@pytest.mark.filterwarnings(r"ignore:\w+ (is flat on|pushes no) :UserWarning")
 @pytest.mark.parametrize("name", losses.names())
 def test_every_loss_trains(tmp_path, name):
     data, net = rows(8), model()

@@ -45,9 +45,9 @@ def forms() -> dict[str, Callable[[Tensor], Tensor]]:
     }
 
 
-def products(x: Float[Tensor, "batch tokens features"], block: int = pairs.BLOCK) -> Tensor:
+def products(x: Float[Tensor, "batch tokens features"], block: int | None = None) -> Tensor:
     """The matrix products of `exact` and nothing else: 3/2 N^2 d multiplications for all cosines and all gradients."""
-    found = torch.zeros_like(x)
+    found, block = torch.zeros_like(x), block or pairs.usual_block()
     for a in range(0, x.shape[1], block):
         rows = slice(a, a + block)
         for b in range(a, x.shape[1], block):

@@ -21,6 +21,10 @@ subsample, generator
 All reductions run in float32, or in float64 for float64 input, under autocast as well. Value and gradient are finite
 for identical tokens, antipodes and zero vectors. NaN in z gives NaN.
 
+Warns (the losses of distances, and `wang_he_cosine` at a low temperature)
+    UserWarning: the loss is flat on these tokens. Squared distances of tokens in d dimensions are about 2 d times their
+        variance; at the usual temperature or margin of 1 nothing of them is left in float32, and the gradient is 0.
+
 Raises (all of them)
     ValueError: z has fewer than two tokens, or the mask leaves no sequence (document) two; a mask or document numbers
         of another shape; an option out of its range. `has_pairs` tells the first in advance.

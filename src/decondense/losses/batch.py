@@ -1,6 +1,7 @@
 """What every loss does with a batch of sequences: options, mask, random positions, the average over the sequences."""
 
 import math
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -75,7 +76,7 @@ def _drawn(z: Tensor, mask: Tensor | None, count: int, generator) -> tuple[Tenso
 
 def directions(z: Float[Tensor, "batch tokens features"], eps: float) -> Float[Tensor, "batch tokens features"]:
     """z / (norm + eps). A zero vector stays zero, with a finite gradient."""
-    return z / (torch.linalg.vector_norm(z, dim=-1, keepdim=True) + eps)
+    return z * (1 / (torch.linalg.vector_norm(z, dim=-1, keepdim=True) + eps))  # half the passes backward of a quotient
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -86,6 +87,17 @@ def masked(x: Tensor, mask: Tensor | None) -> Tensor:
 def counts(z: Tensor, mask: Tensor | None) -> Float[Tensor, "batch"]:
     """How many tokens of each sequence take part."""
     return z.new_full(z.shape[:1], z.shape[1]) if mask is None else mask.sum(1).to(z.dtype).clamp_min(1)
+
+
+def warn_if_flat(pairs: Tensor, diagonal: Tensor, message: Callable[[], str]) -> None:
+    """Warn where the sum over the pairs of no sequence is more than the rounding of the sum over its diagonal.
+
+    Then the loss is a constant in this precision, and its gradient is 0 or as good as 0.
+    """
+    if torch.compiler.is_compiling():
+        return
+    if (pairs.detach() <= torch.finfo(pairs.dtype).eps * diagonal.detach()).all():
+        warnings.warn(message(), UserWarning, stacklevel=2)
 
 
 def mean_over_sequences(value: Callable, total: Tensor, z: Tensor, mask: Tensor | None) -> Float[Tensor, ""]:

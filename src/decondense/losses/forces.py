@@ -1,5 +1,6 @@
 """What a loss pushes: forces on tokens, taken from its real gradient."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,8 +22,13 @@ def force(name: str, z: Float[Tensor, "tokens features"], **options) -> Float[Te
         ValueError: unknown loss or option.
     """
     z = z.detach().double()[None].requires_grad_()
-    losses.get(name, **options)(z).backward()
+    _value(name, z, **options).backward()
     return -z.grad[0]
+
+
+def _value(name: str, z: Float[Tensor, "1 tokens features"], **options) -> Float[Tensor, ""]:
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # where a loss is flat is what is asked
+        return losses.get(name, **options)(z)
 
 
 def by_angle(names: Sequence[str], degrees: Float[np.ndarray, "angles"] = DEGREES, **options) -> "pandas.DataFrame":
@@ -93,7 +99,7 @@ def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float
         push = force(name, z)
         after = z + step * z.norm() * push / push.norm().clamp_min(1e-30)
         rows[name] = {
-            "value": float(losses.get(name)(z[None])),
+            "value": float(_value(name, z[None])),
             f"cosine with {names[0]}": float((push * first).sum() / (push.norm() * first.norm()).clamp_min(1e-30)),
             "radial share": radial_share(name, z),
             "share along the mean": float((push @ mean).square().sum() / push.square().sum().clamp_min(1e-30)),

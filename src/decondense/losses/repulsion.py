@@ -6,7 +6,18 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .batch import Hidden, Mask, Scalar, check_options, counts, directions, masked, mean_over_sequences, prepare
+from .batch import (
+    Hidden,
+    Mask,
+    Scalar,
+    check_options,
+    counts,
+    directions,
+    masked,
+    mean_over_sequences,
+    prepare,
+    warn_if_flat,
+)
 from .documents import DocumentIds, by_document
 from .expansion import mean_over_pairs
 from .pairs import pair_sum
@@ -39,20 +50,23 @@ def dispersion(
     """
     check_options(temperature=temperature, clamp=clamp, eps=eps)
     z, mask = prepare(z, mask, subsample, generator)
-    # exp(-(D - 1/2) / temperature), so that small temperatures do not overflow.
     kernel = partial(_dispersion_kernel, temperature, clamp)
     if order is not None:
         mean = mean_over_pairs(z, kernel, order, eps=eps, mask=mask)
-        return mean_over_sequences(lambda s, n: s.log() - 0.5 / temperature, mean, z, mask)
+        return mean_over_sequences(lambda s, n: s.log(), mean, z, mask)
     total = pair_sum(directions(z, eps), kernel, mask=mask)
-    return mean_over_sequences(lambda s, n: (s / (n * (n - 1))).log() - 0.5 / temperature, total, z, mask)
+    return mean_over_sequences(lambda s, n: (s / (n * (n - 1))).log(), total, z, mask)
 
 
 def _dispersion_kernel(temperature: float, clamp: float, cosine: Tensor) -> tuple[Tensor, Tensor]:
     c = cosine.clamp_(clamp - 1, 1 - clamp)
-    value = c.acos().mul_(-1 / (math.pi * temperature)).add_(0.5 / temperature).exp_()
-    slope = c.square_().neg_().add_(1).rsqrt_().mul_(value).mul_(1 / (math.pi * temperature))
-    return value, slope
+    value = c.acos().mul_(-1 / (math.pi * temperature)).exp_()  # e^-50 at the lowest temperature: float32 has it
+    return value, _slope_of_arccos(c, math.pi * temperature).mul_(value)
+
+
+def _slope_of_arccos(c: Tensor, scale: float) -> Tensor:
+    """1 / (scale sqrt(1 - c^2)), in two passes over c, whose place it takes."""
+    return torch.addcmul(c.new_full((), scale**2), c, c, value=-(scale**2), out=c).rsqrt_()
 
 
 @by_document
@@ -74,9 +88,8 @@ def orthogonalization(
 
 def _orthogonalization_kernel(clamp: float, cosine: Tensor) -> tuple[Tensor, Tensor]:
     c = cosine.clamp_(clamp - 1, 1 - clamp)
-    short = c.acos().mul_(-1 / math.pi).add_(0.5).clamp_min_(0)  # by how much a pair is closer than 90 degrees
-    slope = c.square_().neg_().add_(1).rsqrt_().mul_(short).mul_(2 / math.pi)
-    return short.square_(), slope
+    short = torch.rsub(c.acos(), 0.5, alpha=1 / math.pi).clamp_min_(0)  # by how much closer than 90 degrees
+    return short.square(), _slope_of_arccos(c, math.pi / 2).mul_(short)
 
 
 @by_document
@@ -95,7 +108,7 @@ def l2_repel(
     z, mask = prepare(z, mask, subsample, generator)
     squares = z.square().mean(-1)
     size = mean_over_sequences(lambda s, n: s / n, squares.sum(-1), z, mask)
-    return _log_mean_exp_of_distances(z, mask, temperature) + norm_weight * size
+    return _log_mean_exp_of_distances("l2_repel", z, mask, temperature) + norm_weight * size
 
 
 @by_document
@@ -113,8 +126,12 @@ def wang_he_cosine(
     u = directions(z, eps)
     kernel = lambda c: ((value := c.mul_(1 / temperature).exp_()), value / temperature)
     itself = masked((u.square().sum(-1) / temperature).exp(), mask).sum(-1)
-    total = pair_sum(u, kernel, mask=mask) + itself
-    return mean_over_sequences(lambda s, n: (s / n**2).log(), total, z, mask)
+    total = pair_sum(u, kernel, mask=mask)
+    warn_if_flat(
+        total, itself, lambda: f"wang_he_cosine is flat on these tokens: at temperature {temperature:g} all pairs are "
+        "lost in the rounding of the diagonal. Set a higher temperature."
+    )  # fmt: skip
+    return mean_over_sequences(lambda s, n: (s / n**2).log(), total + itself, z, mask)
 
 
 @by_document
@@ -128,7 +145,7 @@ def wang_he_l2(
     """
     check_options(temperature=temperature)
     z, mask = prepare(z, mask, subsample, generator)
-    return _log_mean_exp_of_distances(z, mask, temperature)
+    return _log_mean_exp_of_distances("wang_he_l2", z, mask, temperature)
 
 
 @by_document
@@ -149,6 +166,11 @@ def wang_he_hinge(
         return short.square(), 4 * short
 
     total = pair_sum(x, kernel, offset=offset, mask=mask)
+    near = partial(_mean_squared_distance, offset, mask)
+    warn_if_flat(
+        total, counts(z, mask) * margin**2, lambda: f"wang_he_hinge is flat on these tokens: all squared distances, "
+        f"about {near():.0e}, are beyond the margin {margin:g}. Set the margin near {near():.0e}."
+    )  # fmt: skip
     return mean_over_sequences(lambda s, n: (s + n * margin**2) / n**2, total, z, mask)
 
 
@@ -159,8 +181,17 @@ def _half_squared_distances(z: Tensor, mask: Tensor | None) -> tuple[Tensor, Ten
     return x, -0.5 * x.square().sum(-1)
 
 
-def _log_mean_exp_of_distances(z: Tensor, mask: Tensor | None, temperature: float) -> Scalar:
+def _mean_squared_distance(offset: Tensor, mask: Tensor | None) -> float:
+    return float(-4 * (offset if mask is None else offset[mask]).detach().mean())
+
+
+def _log_mean_exp_of_distances(name: str, z: Tensor, mask: Tensor | None, temperature: float) -> Scalar:
     x, offset = _half_squared_distances(z, mask)
     kernel = lambda t: ((value := t.clamp_max_(0).mul_(2 / temperature).exp_()), value * (2 / temperature))
     total = pair_sum(x, kernel, offset=offset, mask=mask)
+    near = partial(_mean_squared_distance, offset, mask)
+    warn_if_flat(
+        total, counts(z, mask), lambda: f"{name} pushes no tokens apart here: their squared distances are about "
+        f"{near():.0e}, and exp(-distance / {temperature:g}) is lost in rounding. Set temperature near {near():.0e}."
+    )  # fmt: skip
     return mean_over_sequences(lambda s, n: ((s + n) / n**2).log(), total, z, mask)
