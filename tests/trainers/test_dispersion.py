@@ -517,3 +517,111 @@ def test_two_processes_give_the_same_as_one_with_twice_the_batch(tmp_path):
     assert (found["processes"], expected["processes"]) == (2, 1)
     np.testing.assert_allclose(found["logs"], expected["logs"], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found["weights"], expected["weights"], rtol=0, atol=1e-9)
+
+
+# --- rows of several documents, and rows of none ---------------------------------------------------------------------
+
+
+def packed(*lengths, **others):
+    """One row of documents that are the beginnings of rows, told by their positions, or by the column `others`."""
+    ids = torch.cat([row["input_ids"][:n] for row, n in zip(rows(), lengths, strict=False)])
+    positions = torch.cat([torch.arange(n) for n in lengths])
+    return {"input_ids": ids, "labels": ids, "position_ids": positions} | others
+
+
+def test_a_packed_row_is_trained_as_the_mean_of_its_documents(tmp_path):
+    data = [packed(6, 18)] * 8
+    first = logs(run(tmp_path, data=data, net=model().double(), subsample=None))[0][2]
+    texts = [[row["input_ids"][:n]] for row, n in zip(rows(), (6, 18), strict=False)]
+    net = model().double()
+    alone = []
+    for (ids,) in texts:
+        states = net(ids[None], output_hidden_states=True).hidden_states[1:]
+        alone.append(np.mean([losses.dispersion(state).item() for state in states]))
+    assert first == pytest.approx(np.mean(alone), rel=1e-6)
+
+
+def test_a_column_of_document_numbers_is_for_the_regulariser_alone(tmp_path):
+    by_position = [packed(6, 18)] * 8
+    numbers = torch.tensor([7] * 6 + [3] * 18)
+    by_number = [{**row, "document_ids": numbers} for row in by_position]
+    whole = [{name: value for name, value in row.items() if name != "document_ids"} for row in by_number]
+    found = [logs(run(tmp_path, data=data, subsample=None)) for data in (by_position, by_number, whole)]
+    assert found[0] == found[1] == found[2]
+    plain = [{"input_ids": row["input_ids"], "labels": row["labels"]} for row in by_position]
+    numbered = [{**row, "document_ids": numbers} for row in plain]
+    found = [logs(run(tmp_path, data=data, subsample=None))[0] for data in (plain, numbered)]
+    assert found[0][1] == found[1][1]  # the model is not told
+    assert found[0][2] != found[1][2]
+
+
+def test_a_row_of_one_token_ends_no_run(tmp_path):
+    short = [{"input_ids": torch.tensor([5]), "labels": torch.tensor([5])}]
+    batch = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2}
+    trainer = run(tmp_path, data=short * 8, args=batch | {"steps": 2}, net=model().double())
+    first = trainer.state.log_history[0]
+    assert first["loss_regulariser"] == 0
+    assert first["batches_without_pairs"] == 2
+
+
+def test_a_short_batch_beside_a_long_one_counts_as_zero(tmp_path):
+    row = rows()[0]
+    short = {name: value[:1] for name, value in row.items()}
+    how = {"args": {"per_device_train_batch_size": 1, "steps": 1}, "subsample": None, "net": model().double()}
+    alone = run(tmp_path, data=[row], **how).state.log_history[0]
+    how["args"] |= {"gradient_accumulation_steps": 2}
+    both = run(tmp_path, data=[row, short], **how | {"net": model().double()}).state.log_history[0]
+    assert "batches_without_pairs" not in alone
+    assert both["batches_without_pairs"] == 1
+    assert both["loss_regulariser"] == pytest.approx(alone["loss_regulariser"] / 2, rel=1e-6)
+
+
+# --- what could not train is refused ---------------------------------------------------------------------------------
+
+
+def test_a_frozen_trunk_is_refused_in_training(tmp_path):
+    net = model()
+    net.transformer.requires_grad_(False)
+    net.lm_head.weight = torch.nn.Parameter(net.lm_head.weight.detach().clone())
+    with pytest.raises(RuntimeError, match="No forward pass of the model had a gradient, so the regulariser could not"):
+        run(tmp_path, net=net)
+    assert len(logs(run(tmp_path, net=net, loss=None))) == 4
+
+
+def test_the_mixin_behind_the_trainer_is_refused():
+    message = r"Wrong: Trainer comes before DispersionMixin.*Write class Wrong\(DispersionMixin, Trainer\)"
+    with pytest.raises(TypeError, match=message):
+        type("Wrong", (Trainer, trainers.DispersionMixin), {})
+
+
+def test_a_subclass_may_add_to_the_loss(tmp_path):
+    class Doubled(DispersionTrainer):
+        def compute_loss(self, *args, **kwargs):
+            return 2 * super().compute_loss(*args, **kwargs)
+
+    single, double = (run(tmp_path, kind=kind, args={"steps": 1}) for kind in (DispersionTrainer, Doubled))
+    assert logs(double)[0][0] == pytest.approx(2 * logs(single)[0][0], rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated", "ignore:The .grad attribute")
+@pytest.mark.parametrize("kind", ["compiled", "lora"])
+def test_a_wrapped_model_trains_as_by_hand(tmp_path, kind):
+    net = model().double()
+    if kind == "lora":
+        peft = pytest.importorskip("peft", reason="PEFT is not installed")
+        config = peft.LoraConfig(r=4, target_modules=["c_attn"], init_lora_weights=False, fan_in_fan_out=True)
+        net = peft.get_peft_model(net, config).double()
+    data = rows(8)
+    args = {"optim": "sgd", "steps": 1, "max_grad_norm": 0.0, "learning_rate": 0.1, "weight_decay": 0.0}
+    args |= {"lr_scheduler_type": "constant", "warmup_steps": 0}
+    args |= {"torch_compile": True, "torch_compile_backend": "eager"} if kind == "compiled" else {}
+    wanted = [p for p in net.parameters() if p.requires_grad]
+    before = torch.cat([p.detach().flatten() for p in wanted])
+    inner = net.get_base_model() if kind == "lora" else net
+    batch = {name: torch.stack([row[name] for row in data]) for name in data[0]}
+    out = inner(**batch, output_hidden_states=True)
+    value = torch.stack([losses.dispersion(state) for state in out.hidden_states[1:]]).mean()
+    gradient = torch.cat([g.flatten() for g in torch.autograd.grad(out.loss + 3 * value, wanted)])
+    run(tmp_path, net=net, data=data, args=args, weight=3.0, subsample=None)
+    after = torch.cat([p.detach().flatten() for p in wanted])
+    torch.testing.assert_close(after - before, -0.1 * gradient, rtol=1e-6, atol=1e-9)

@@ -1,0 +1,121 @@
+"""Which tokens of a pass take part, and of which document each is."""
+
+import pytest
+import torch
+import transformers
+from toys import LAYERS, tiny
+
+from decondense import hooks
+from decondense.trainers.tokens import tokens_of
+
+IDS = torch.arange(24).reshape(2, 12)
+MASK = torch.tensor([[1] * 12, [1] * 7 + [0] * 5])
+PACKED = torch.cat([torch.arange(5), torch.arange(7)])
+
+
+def seen(model=None, **given):
+    model = tiny("gpt2") if model is None else model
+    with hooks.trained_passes(model, [LAYERS]) as passes:
+        model(**{"input_ids": IDS, "use_cache": False} | given)
+    assert len(passes) == 1
+    return passes[0]
+
+
+def numbers(tensor):
+    return None if tensor is None else tensor.tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "mask", "documents"),
+    [
+        ({}, None, None),
+        ({"attention_mask": MASK}, MASK.bool().tolist(), None),
+        ({"position_ids": torch.arange(12).expand(2, 12)}, None, None),
+        ({"position_ids": PACKED.expand(2, 12)}, None, [[0] * 5 + [1] * 7] * 2),
+        ({"position_ids": PACKED[None]}, None, [[0] * 5 + [1] * 7] * 2),
+        # Padding has any position; it makes no document of what is before or behind it.
+        (
+            {"attention_mask": MASK, "position_ids": MASK.cumsum(1).sub(1).masked_fill(MASK == 0, 1)},
+            MASK.bool().tolist(),
+            None,
+        ),
+    ],
+)
+def test_mask_and_documents_are_what_the_model_was_given(given, mask, documents):
+    found = tokens_of(seen(**given))
+    assert numbers(found.mask) == mask
+    assert numbers(found.document_ids) == documents
+
+
+def test_left_padding_is_no_document():
+    mask = MASK.flip(1)
+    positions = mask.cumsum(1).sub(1).clamp(min=0)
+    assert tokens_of(seen(attention_mask=mask, position_ids=positions)).document_ids is None
+
+
+def test_the_ends_of_documents_come_before_positions():
+    given = {"cu_seq_lens_q": torch.tensor([0, 3, 12]), "position_ids": PACKED[None]}
+    found = tokens_of(hooks.Pass({1: torch.zeros(1, 12, 4)}, given))
+    assert numbers(found.document_ids) == [[0] * 3 + [1] * 9]
+
+
+def test_numbers_given_come_first():
+    ids = torch.tensor([[0] * 6 + [1] * 6, [2] * 12])
+    assert tokens_of(seen(position_ids=PACKED.expand(2, 12)), ids).document_ids is ids
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"), [(torch.ones(2, 1, 12, 12), r"of shape \(2, 1, 12, 12\)"), ({"full": None}, "that is a dict")]
+)
+def test_a_mask_that_does_not_say_which_tokens_are_there_is_refused(mask, said):
+    with pytest.raises(ValueError, match=rf"an attention mask {said}.*Give a mask \(batch, tokens\)"):
+        tokens_of(hooks.Pass({1: torch.zeros(2, 12, 4)}, {"attention_mask": mask}))
+
+
+# --- PEFT's prompt learning -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")
+@pytest.mark.parametrize(("kind", "in_the_stream"), [("PromptTuningConfig", 5), ("PrefixTuningConfig", 0)])
+def test_virtual_tokens_take_no_part(kind, in_the_stream):
+    peft = pytest.importorskip("peft", reason="PEFT is not installed")
+    net = tiny("gpt2", bos_token_id=0, eos_token_id=1)
+    model = peft.get_peft_model(net, getattr(peft, kind)(task_type="CAUSAL_LM", num_virtual_tokens=5))
+    found = seen(model, attention_mask=MASK)
+    assert next(iter(found.entries.values())).shape[1] == 12 + in_the_stream
+    tokens = tokens_of(found, virtual=hooks.virtual_tokens(model))
+    assert numbers(tokens.mask) == [[False] * in_the_stream + row for row in MASK.bool().tolist()]
+    without = tokens_of(seen(model), virtual=hooks.virtual_tokens(model))
+    if in_the_stream:
+        assert numbers(without.mask) == [[False] * 5 + [True] * 12] * 2
+
+
+# --- which passes ---------------------------------------------------------------------------------------------------
+
+
+def test_only_passes_with_a_gradient_are_kept():
+    model = tiny("gpt2").train()
+    with hooks.trained_passes(model, [1, LAYERS]) as passes:
+        with torch.no_grad():
+            model(IDS[:, :3])
+        model(IDS[:, :4])
+        model(IDS[:, :5])
+        with torch.inference_mode():
+            model(IDS)
+    assert [found.entries[1].shape[1] for found in passes] == [4, 5]
+    assert [sorted(found.entries) for found in passes] == [[1, LAYERS]] * 2
+
+
+def test_a_model_whose_trunk_is_frozen_has_none():
+    model = tiny("gpt2").requires_grad_(False)
+    model.lm_head = torch.nn.Linear(32, 64)
+    with hooks.trained_passes(model, [LAYERS]) as passes:
+        assert model(IDS).logits.requires_grad
+    assert passes == []
+
+
+def test_an_encoder_is_seen_as_well():
+    model = tiny("bert")
+    assert isinstance(model, transformers.BertModel)
+    found = tokens_of(seen(model, attention_mask=MASK))
+    assert numbers(found.mask) == MASK.bool().tolist()
