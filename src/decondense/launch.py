@@ -9,7 +9,6 @@ configurations of `accelerate` for DDP and FSDP.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,6 +18,7 @@ import torch
 from accelerate import PartialState
 
 from .base.machine import processes
+from .base.settings import flag
 from .runs import Configuration, grid, runfile, store
 
 _PATIENCE = timedelta(hours=12)  # the others wait while the first process tokenizes, or scores the benchmarks
@@ -55,7 +55,7 @@ if __name__ == "__main__":
     try:
         main()
     except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
-        if os.environ.get("DECONDENSE_DEBUG") or not str(error):
+        if flag("DECONDENSE_DEBUG") or not str(error):
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

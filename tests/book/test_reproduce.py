@@ -182,6 +182,14 @@ def test_fresh_holds_until_the_notebook_is_through(root, monkeypatch):
     assert "DECONDENSE_FRESH" not in execute.environment(task, jobs=1)
 
 
+def test_folders_mean_the_same_to_a_kernel_as_here(root, monkeypatch):
+    """It starts in another folder."""
+    monkeypatch.setenv("DECONDENSE_CACHE", "caches")
+    monkeypatch.setenv("DECONDENSE_DATA", "")
+    child = execute.environment(finished(root), jobs=1)
+    assert (child["DECONDENSE_CACHE"], child["DECONDENSE_DATA"]) == (str(Path.cwd() / "caches"), "")
+
+
 def test_estimate_is_the_last_time(root):
     finished(root)
     assert reproduce.plan(root, "ci")[0].estimate == 7.0

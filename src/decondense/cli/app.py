@@ -1,6 +1,7 @@
 """The command `decondense`: reproduce the paper, measure, compare and train models, look after the installation."""
 
 import os
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from .. import __version__
 from ..base.errors import unknown
-from ..base.files import repository_root
+from ..base.files import repository_root, sweep_cache
 from ..book import reproduce as runner
 from ..book.profiles import PROFILES
 from .command import said_plainly
@@ -44,6 +45,8 @@ def _options(
 ) -> None:
     if debug:
         os.environ["DECONDENSE_DEBUG"] = "1"
+    with suppress(OSError):  # a cache that cannot be used is told by the command that uses it
+        sweep_cache()
 
 
 # Commands with a module of their own, in the order of the help.
