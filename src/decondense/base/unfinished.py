@@ -46,7 +46,16 @@ def new_folder(parent: Path) -> Iterator[Path]:
 
 def left_in(folder: Path) -> list[Path]:
     """What killed processes left in `folder` itself, not in those below it; what is being made now is not among it."""
-    return [path for path in folder.glob(f".*{UNFINISHED}") if _left(path)]
+    return [path for path in folder.glob(f".*{UNFINISHED}") if is_left(path)]
+
+
+def is_left(path: Path) -> bool:
+    """Whether a killed process left this file or folder; one of another name is none that was being made."""
+    if not path.name.endswith(UNFINISHED):
+        return False
+    with suppress(OSError), _held(path) as lock:
+        return lock is not None or _old(path)
+    return False
 
 
 def sweep(folder: Path) -> None:
@@ -80,12 +89,6 @@ def _made(make: Callable[[], Path]) -> tuple[Path, int | None]:
 
 def _remove(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _left(path: Path) -> bool:
-    with suppress(OSError), _held(path) as lock:
-        return lock is not None or _old(path)
-    return False
 
 
 def _old(path: Path) -> bool:

