@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from decondense.base import machine
+from decondense.base.errors import installs
 from decondense.base.files import sha256
 from decondense.book import cells, execute, profiles, reproduce
 
@@ -256,7 +258,7 @@ def test_set_that_cannot_be_meant(root, setting, said):
 @pytest.mark.parametrize("package", reproduce.PACKAGES)
 def test_without_the_packages_of_the_book_nothing_begins(root, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    cure = rf"{package} is not installed, .*'decondense\[book\]'"
+    cure = rf"{package} is not installed, .*: {re.escape(installs('book'))}$"
     with pytest.raises(ImportError, match=cure):
         reproduce.reproduce("ci")
     with pytest.raises(ImportError, match=cure):

@@ -248,3 +248,15 @@ def test_the_hub_is_spared_for_a_data_set_too(monkeypatch, capsys):
     monkeypatch.setattr(readiness, "hub_refusal", lambda: "no answer: down")
     readiness.spare_the_hub([], "local,hub", "c4")
     assert "is not available (no answer: down)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_variable_of_the_hub_is_none_at_all(monkeypatch, tmp_path, empty):
+    """Else the current folder would be its cache."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datasets" / "Here").mkdir(parents=True)
+    (tmp_path / "caches" / "huggingface" / "datasets" / "There").mkdir(parents=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    for name in ("HF_HOME", "HF_DATASETS_CACHE"):
+        monkeypatch.setenv(name, empty)
+    assert readiness._hub_datasets() == {"there"}

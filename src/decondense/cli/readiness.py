@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..base.errors import INSTALL
 from ..base.files import cache_dir
-from ..base.settings import flag
+from ..base.settings import flag, variable
 from ..book import cells, profiles
 from ..book.reproduce import PACKAGES
 from .command import SOURCES, places, say
@@ -195,8 +195,9 @@ def _fetched(asset: str) -> bool:
 
 
 def _hub_datasets() -> set[str]:
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    cached = Path(os.environ.get("HF_DATASETS_CACHE", home / "datasets"))
+    caches = Path(variable("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(variable("HF_HOME") or caches / "huggingface")
+    cached = Path(variable("HF_DATASETS_CACHE") or home / "datasets")
     return {path.name.lower() for path in cached.iterdir()} if cached.is_dir() else set()
 
 
@@ -254,7 +255,7 @@ def hub_refusal() -> str:
     """Why the Hugging Face hub is not available: forbidden by a variable, or no answer; empty when it is."""
     if forbidden := [f"{name}={os.environ[name]}" for name in OFFLINE if flag(name)]:
         return f"forbidden by {forbidden[0]}"
-    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    address = variable("HF_ENDPOINT") or "https://huggingface.co"
     try:
         asked = urllib.request.Request(address, method="HEAD")  # noqa: S310, the user's own address
         urllib.request.urlopen(asked, timeout=SECONDS).close()  # noqa: S310
