@@ -15,6 +15,7 @@ from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.metadata import MetadataPathFinder, packages_distributions
 from pathlib import Path
+from runpy import run_module
 
 # Floors of which every module can be imported, but for one that is imported when it is used.
 CORE = ("base", "stats", "hooks", "metrics", "condensation", "measurement", "pairing", "plots", "losses", "corpora")
@@ -102,6 +103,15 @@ def said(call):
     return "no error"
 
 
+def launched():
+    """`python -m decondense.launch`, as a program."""
+    before, sys.argv = sys.argv, ["launch", str(Path(__file__).with_name("no.toml"))]
+    try:
+        run_module("decondense.launch", run_name="__main__")
+    finally:
+        sys.argv = before
+
+
 def needs(model, tokenizer, result):
     """Calls that need an extra, by the name of the extra and of what is asked for."""
     from decondense import __main__, corpora
@@ -113,12 +123,13 @@ def needs(model, tokenizer, result):
         "train, a table": result.to_frame,
         "train, a data set of the hub": lambda: corpora.load("imdb", ["hub"]),
         "train, runs": lambda: import_module("decondense.runs.cluster"),
+        "train, a run on many GPUs": launched,
         "train, a chapter": lambda: import_module("decondense.chapters.fig2"),
         "train, published numbers": lambda: import_module("decondense.paper"),
         "train, benchmarks of speed": lambda: import_module("decondense.bench.page"),
         "evaluate, a benchmark": lambda: evaluate(model, tokenizer, ["pocket_cloze"]),
         "cli, the command line": __main__.main,
-        "cli, a mirror": lambda: mirrors.folder("smollm2-135m-instruct", "float32"),
+        "cli, a mirror": lambda: mirrors.folder("smollm2-135m-instruct"),
         "book, the notebooks": lambda: reproduce.reproduce("ci"),
         "book, the site": lambda: reproduce.build_book(Path(), "ci", None),
     }

@@ -9,23 +9,28 @@ configurations of `accelerate` for DDP and FSDP.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from accelerate import PartialState
 
 from .base.machine import processes
-from .runs import Configuration, grid, runfile, store
+from .base.settings import flag
+
+if TYPE_CHECKING:
+    from .runs import Configuration
 
 _PATIENCE = timedelta(hours=12)  # the others wait while the first process tokenizes, or scores the benchmarks
 
 
-def train(configs: Sequence[Configuration]) -> None:
+def train(configs: Sequence["Configuration"]) -> None:
     """Make the runs that have no record, committed ones included, one after the other, all processes on each."""
+    from .runs import store  # needs the extra `train`: asked for where an error is one line
+
     for config in configs:
         with processes().main_process_first():  # it copies a committed record to where the others look
             found = store.find(config, True)
@@ -39,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--prepare", action="store_true", help="make the corpus and its tokens, and do not train")
     given = parser.parse_args(arguments)
+    from .runs import grid, runfile
+
     together = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
     configs = [config for _, config in runfile.read(given.file, together.num_processes)]
     with together.main_process_first():
@@ -55,7 +62,7 @@ if __name__ == "__main__":
     try:
         main()
     except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
-        if os.environ.get("DECONDENSE_DEBUG") or not str(error):
+        if flag("DECONDENSE_DEBUG") or not str(error):
             raise
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

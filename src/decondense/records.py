@@ -23,6 +23,7 @@ import psutil
 from .base import closure, machine
 from .base.extras import need
 from .base.files import cache_dir, require_writable, sha256, write_atomically
+from .base.settings import variable
 
 PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy")
 
@@ -37,7 +38,7 @@ class Record(NamedTuple):
 
 def folder() -> Path:
     """Where records are kept: `DECONDENSE_RECORDS`, or `records` in the cache folder."""
-    return Path(os.environ.get("DECONDENSE_RECORDS", cache_dir() / "records"))
+    return Path(variable("DECONDENSE_RECORDS") or cache_dir() / "records")
 
 
 def committed_folder() -> Path:

@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from decondense.base import errors
 from decondense.base.errors import INSTALL, unknown
 
 
@@ -21,3 +22,17 @@ def test_extras_to_install_are_those_that_there_are():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     (extras,) = re.findall(r' "\.\[(.*)\]" ', INSTALL)
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
+
+
+def test_an_extra_is_installed_as_the_readme_does(monkeypatch, tmp_path):
+    """In a clone with the pins; from elsewhere by the clone's path; without a clone by name."""
+    root = Path(__file__).parents[2]
+    assert errors.installs("cli", "train") == "python -m pip install -e '.[cli,train]' -c constraints.txt"
+    assert errors.installs("cli").removesuffix("'.[cli]' -c constraints.txt") in (root / "README.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(errors, "CLONE", tmp_path / "a clone")
+    assert errors.installs("cli") == "python -m pip install 'decondense[cli]'"
+    (tmp_path / "a clone").mkdir()
+    (tmp_path / "a clone" / "constraints.txt").touch()
+    at = f"{tmp_path}/a clone"
+    assert errors.installs("cli") == f"python -m pip install -e '{at}[cli]' -c '{at}/constraints.txt'"

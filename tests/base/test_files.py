@@ -3,17 +3,27 @@
 import errno
 import hashlib
 import os
-import time
 from pathlib import Path
 
 import pytest
 
-from decondense.base import files
+from decondense.base import files, unfinished
 
 
 def test_cache_is_where_the_variable_says(monkeypatch, tmp_path):
     monkeypatch.setenv("DECONDENSE_CACHE", str(tmp_path / "here"))
     assert files.cache_dir() == tmp_path / "here"
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_variable_is_none_at_all(monkeypatch, tmp_path, empty):
+    """An empty path would be the current folder, wherever that is."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DECONDENSE_CACHE", empty)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert files.cache_dir() == tmp_path / "caches" / "decondense"
+    monkeypatch.setenv("XDG_CACHE_HOME", empty)
+    assert files.cache_dir() == Path.home() / ".cache" / "decondense"
 
 
 def test_cache_is_the_users_without_the_variable(monkeypatch, tmp_path):
@@ -22,6 +32,16 @@ def test_cache_is_the_users_without_the_variable(monkeypatch, tmp_path):
     assert files.cache_dir() == tmp_path / "decondense"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert files.cache_dir() == Path.home() / ".cache" / "decondense"
+
+
+def test_the_whole_cache_is_swept():
+    cache = files.cache_dir()
+    left = [cache / place / f".x{unfinished.suffix()}" for place in (".", "mirrors", "assets/toy")]
+    for path in left:
+        path.mkdir(parents=True)
+    (cache / "assets" / "toy" / "whole").touch()
+    files.sweep_cache()
+    assert [path for path in cache.rglob("*") if path.is_file() or path in left] == [cache / "assets" / "toy" / "whole"]
 
 
 def test_repository_is_found_from_inside(tmp_path, monkeypatch):
@@ -64,21 +84,6 @@ def test_a_kill_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, stage):
         files.write_atomically(path, "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
-
-
-@pytest.mark.parametrize(("age", "there"), [(files.LEFT_BEHIND + 60, False), (files.LEFT_BEHIND - 60, True)])
-def test_what_killed_processes_left_is_cleared_away_after_a_day(tmp_path, age, there):
-    """Files and folders; what ends otherwise, or is not hidden, is of somebody else."""
-    file, folder = tmp_path / f".a.txt.x1{files.UNFINISHED}", tmp_path / f".x2{files.UNFINISHED}"
-    kept = [tmp_path / ".hidden", tmp_path / f"plain{files.UNFINISHED}"]
-    (folder / "inside").mkdir(parents=True)
-    for path in (file, *kept):
-        path.touch()
-    for path in (file, folder, *kept):
-        os.utime(path, (time.time() - age,) * 2)
-    files.write_atomically(tmp_path / "b.txt", "new")
-    assert (file.exists(), folder.exists()) == (there, there)
-    assert all(path.exists() for path in kept)
 
 
 def test_unfinished_folder_goes_unless_it_was_moved(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decondense.base.settings import flag, named
+from decondense.base.settings import flag, named, variable
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_name_and_value(setting, value):
 def test_no_name_and_value(setting, said):
     with pytest.raises(ValueError, match=f"--set {setting}: .*{said}"):
         named("--set", setting)
+
+
+@pytest.mark.parametrize(("value", "read"), [(None, None), ("", None), ("  ", None), ("a b", "a b"), ("0", "0")])
+def test_a_variable_that_is_empty_is_not_set(monkeypatch, value, read):
+    monkeypatch.delenv("DECONDENSE_TOY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("DECONDENSE_TOY", value)
+    assert variable("DECONDENSE_TOY") == read

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from decondense.base import machine
+from decondense.base.errors import installs
 from decondense.base.files import sha256
 from decondense.book import cells, execute, profiles, reproduce
 
@@ -182,6 +184,14 @@ def test_fresh_holds_until_the_notebook_is_through(root, monkeypatch):
     assert "DECONDENSE_FRESH" not in execute.environment(task, jobs=1)
 
 
+def test_folders_mean_the_same_to_a_kernel_as_here(root, monkeypatch):
+    """It starts in another folder."""
+    monkeypatch.setenv("DECONDENSE_CACHE", "caches")
+    monkeypatch.setenv("DECONDENSE_DATA", "")
+    child = execute.environment(finished(root), jobs=1)
+    assert (child["DECONDENSE_CACHE"], child["DECONDENSE_DATA"]) == (str(Path.cwd() / "caches"), "")
+
+
 def test_estimate_is_the_last_time(root):
     finished(root)
     assert reproduce.plan(root, "ci")[0].estimate == 7.0
@@ -248,7 +258,7 @@ def test_set_that_cannot_be_meant(root, setting, said):
 @pytest.mark.parametrize("package", reproduce.PACKAGES)
 def test_without_the_packages_of_the_book_nothing_begins(root, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    cure = rf"{package} is not installed, .*'decondense\[book\]'"
+    cure = rf"{package} is not installed, .*: {re.escape(installs('book'))}$"
     with pytest.raises(ImportError, match=cure):
         reproduce.reproduce("ci")
     with pytest.raises(ImportError, match=cure):

@@ -52,7 +52,7 @@ def test_debug_shows_the_traceback(run, monkeypatch, debug, raised):
 
 def test_the_help_says_each_exit_status(run):
     said = " ".join(run("--help").output.split())
-    assert "1 something that was run failed, or doctor found something missing; 2 bad input" in said
+    assert "1 something that was run failed, or doctor found that measuring, or the profile asked for, cannot" in said
 
 
 @pytest.mark.parametrize(("built", "status"), [(True, 0), (False, 1)])
@@ -66,7 +66,7 @@ def test_book(run, monkeypatch, built, status):
 # --- help -----------------------------------------------------------------------------------------------------------
 
 COMMANDS = [command.name or command.callback.__name__ for command in app.app.registered_commands]
-WITH_EXAMPLES = ("measure", "compare", "doctor", "reproduce")  # those of `train` run in test_cli_train.py
+WITH_EXAMPLES = ("measure", "compare", "doctor", "cache", "reproduce")  # those of `train` run in test_cli_train.py
 HEAVY = {"torch", "transformers", "datasets", "numpy", "scipy", "pandas", "matplotlib", "lm_eval", "psutil"}
 
 

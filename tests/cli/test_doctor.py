@@ -32,23 +32,49 @@ def test_it_names_cures(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "_pins", lambda: {"torch": "0.1"})
     result = run(charset="ascii")
     assert result.exit_code == 0, result.output
-    for said in ("constraints.txt has 0.1", "set it to the folder", "unset it", "CPU cores", "memory", "GPU", "disk"):
+    for said in ("(0.1)", "set it to the folder", "unset it", "CPU cores", "memory", "GPU", "disk"):
         assert said in result.output
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
-def test_the_status_is_that_of_the_laptop_or_of_the_profile_asked_for(monkeypatch):
+def test_the_status_is_that_of_measuring_or_of_the_profile_asked_for(monkeypatch, tmp_path):
     assert run().exit_code == 0  # gpu and paper cannot run here, and nobody asked
     assert run("--profile", "gpu").exit_code == 1
     monkeypatch.setattr(doctor, "machine_here", lambda: LARGE._replace(memory=1))
-    assert run().exit_code == 1
+    assert run().exit_code == 0
+    assert run("--profile", "laptop").exit_code == 1
     assert run("--profile", "ci").exit_code == 0
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DECONDENSE_CACHE", str(tmp_path / "file" / "below"))
+    assert run().exit_code == 1
+
+
+def test_an_installation_with_the_command_line_alone_can_measure(monkeypatch):
+    """What the README installs: it is said first, and what is missing for more is no fault."""
+    monkeypatch.setattr(doctor, "_absent", lambda extra: {"": [], "cli": []}.get(extra, ["none-a", "none-b"]))
+    monkeypatch.setattr(readiness, "PACKAGES", ("no_such_package",))
+    result = run()
+    said = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert "what you can do here" in said[1]
+    assert said[3].split() == ["ok", "measure,", "compare", "yes"]
+    assert said[4].split() == ["--", "train", "none-a,", "none-b", "missing"]
+    assert " ".join("".join(said[5:7]).split()) == "python -m pip install -e '.[train]' -c constraints.txt"
+    assert [line for line in said if line.split()[:1] == ["warn"] and "hub" not in line.lower()] == []
+    assert run("--profile", "laptop").exit_code == 1
+
+
+def test_without_the_core_nothing_can_be_done(monkeypatch):
+    monkeypatch.setattr(doctor, "_absent", lambda extra: [] if extra else ["torch"])
+    assert run().exit_code == 1
+    assert {finding.cure for finding in doctor._activities()} == {INSTALL}
 
 
 def test_json():
     result = run("--json")
     content = json.loads(result.stdout)
     assert list(content["profiles"]) == list(profiles.PROFILES)
+    assert content["can"] == dict.fromkeys(doctor.ACTIVITIES, "yes")
     assert content["profiles"]["laptop"]["can_run"] is True
     assert content["profiles"]["paper"]["can_run"] is False
     assert {"what", "found", "cure"} == set(content["findings"][0])
@@ -97,17 +123,28 @@ def test_a_machine_sold_as_8_gb_is_large_enough(monkeypatch, gib, warned):
     assert bool(found.cure) == warned
 
 
-def test_a_package_that_is_missing_has_the_whole_cure(monkeypatch):
-    monkeypatch.setattr(doctor, "requires", lambda name: ["no-such-package>=1"])
-    assert doctor._packages()[1] == ("core", "no-such-package not installed", INSTALL)
+LINES = [
+    "none-a>=1; extra == 'x'",
+    "decondense[x,y]; extra == 'all'",
+    "none-core",
+    "pytest; extra == 'y'",
+    'none_b==1; extra == "y"',
+]
 
 
-def test_packages_of_an_extra_that_are_missing_are_one_line(monkeypatch):
-    lines = ["none-a>=1; extra == 'x'", "none-b; extra == 'x'", "none-a; extra == 'y'", "pytest; extra == 'y'"]
-    monkeypatch.setattr(doctor, "requires", lambda name: lines)
-    found = doctor._packages()[1:]
-    assert found[0] == ("extra x", "none-a, none-b not installed", "python -m pip install 'decondense[x]'")
-    assert not any("extra y" in finding.what for finding in found)
+def test_packages_of_an_extra_are_those_of_the_extras_in_it(monkeypatch):
+    monkeypatch.setattr(doctor, "requires", lambda name: LINES)
+    assert doctor._required("") == ["none-core"]
+    assert doctor._required("all") == ["none-a", "pytest", "none_b"]
+    assert doctor._absent("all") == ["none-a", "none_b"]
+
+
+def test_versions_that_are_not_pinned_are_one_line(monkeypatch):
+    monkeypatch.setattr(doctor, "_pins", lambda: {"torch": "0.1", "rich": "0.2", "typer": doctor.version("typer")})
+    found = [finding for finding in doctor._packages() if finding.cure]
+    assert [finding.what for finding in found] == ["not the pins"]
+    torch = doctor.version("torch").partition("+")[0]
+    assert found[0].found == f"rich {doctor.version('rich')} (0.2), torch {torch} (0.1)"
 
 
 def test_disk_of_a_cache_that_is_not_there_yet(monkeypatch, tmp_path):

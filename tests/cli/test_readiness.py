@@ -64,11 +64,12 @@ def test_laptop_needs_pypi_until_its_weights_are_here():
     assert readiness.readiness("laptop", ROOT, shut).missing == []
 
 
-def test_a_mirror_is_downloaded_packed_and_kept_unpacked():
+def test_a_mirror_is_downloaded_and_kept_packed():
     found = readiness.readiness("laptop", ROOT, LARGE)
     parameters = sum(models.table()[name]["parameters"] for name in found.models) / 2**30
     assert found.download == pytest.approx(0.75 * parameters)
-    (said,) = readiness.readiness("laptop", ROOT, LARGE._replace(disk=2 * parameters)).missing
+    (said,) = readiness.readiness("laptop", ROOT, LARGE._replace(disk=0.5 * parameters)).missing
+    assert readiness.readiness("laptop", ROOT, LARGE._replace(disk=parameters)).missing == []
     assert said.endswith("GiB are free: set DECONDENSE_CACHE, HF_HOME")
 
 
@@ -255,3 +256,15 @@ def test_an_id_of_the_hub_is_there_and_a_folder_is_not(tmp_path, monkeypatch):
     assert readiness.place_of_dataset("owner/name:en:test") == "hub"
     assert readiness.place_of_dataset("owner/name", ["local", "pypi"]) == "nowhere"
     assert readiness.place_of_dataset("my/data:test") == readiness.place_of_dataset("wikitext") == "nowhere"
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_variable_of_the_hub_is_none_at_all(monkeypatch, tmp_path, empty):
+    """Else the current folder would be its cache."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datasets" / "Here").mkdir(parents=True)
+    (tmp_path / "caches" / "huggingface" / "datasets" / "There").mkdir(parents=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    for name in ("HF_HOME", "HF_DATASETS_CACHE"):
+        monkeypatch.setenv(name, empty)
+    assert readiness._hub_datasets() == {"there"}

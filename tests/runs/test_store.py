@@ -10,7 +10,7 @@ import transformers
 from toy_runs import DISPERSION, killed_after, mid, scratch, until
 
 from decondense import models, records, trainers
-from decondense.base import closure, files
+from decondense.base import closure, files, unfinished
 from decondense.losses import expansion
 from decondense.models import pocket
 from decondense.runs import grid, loop, midtraining, pretraining, read, store, watch
@@ -160,7 +160,7 @@ def test_weights_appear_whole_or_not_at_all(weights, monkeypatch):
 
 
 def test_what_a_kill_left_of_weights_is_swept(weights):
-    left = weights / f".left{files.UNFINISHED}"
+    left = weights / f".left{unfinished.UNFINISHED}"
     left.mkdir(parents=True)
     os.utime(left, (0, 0))
     store.train(mid())

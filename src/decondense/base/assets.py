@@ -24,6 +24,11 @@ def table() -> dict[str, dict]:
     return tomllib.loads((Path(__file__).parent / "assets.toml").read_text(encoding="utf-8"))
 
 
+def key(name: str) -> str:
+    """The name of what is made from the asset `name`: it changes with the content."""
+    return f"{name}-{table()[name]['sha256'][:12]}"
+
+
 def fetch(name: str, *, accept_terms: bool = False) -> Path:
     """The cached file of the asset `name`; downloads it first if it is not there, or no longer what it should be.
 

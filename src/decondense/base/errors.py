@@ -1,9 +1,22 @@
 """Errors that name the cure."""
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
+CLONE = Path(__file__).parents[3]  # that this package runs from, if it has the pins
 INSTALL = 'python -m pip install -e ".[all,dev]" -c constraints.txt'  # zsh needs the quotes
+
+
+def installs(*extras: str) -> str:
+    """The command that adds extras to this installation: with the pins where it runs from a clone, which has them."""
+    wanted = f"[{','.join(extras)}]"
+    if not (CLONE / "constraints.txt").is_file():
+        return f"python -m pip install 'decondense{wanted}'"
+    if Path.cwd() == CLONE:
+        return f"python -m pip install -e '.{wanted}' -c constraints.txt"
+    return f"python -m pip install -e {shlex.quote(f'{CLONE}{wanted}')} -c {shlex.quote(f'{CLONE}/constraints.txt')}"
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:

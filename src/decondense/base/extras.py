@@ -4,6 +4,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
+from .errors import installs
+
 
 def need(module: str, extra: str) -> ModuleType:
     """Import `module`, which comes with the extra `extra` of this package.
@@ -23,10 +25,7 @@ def require(*modules: str, extra: str) -> None:
     """
     if missing := [name for name in dict.fromkeys(m.partition(".")[0] for m in modules) if not _installed(name)]:
         be = "is" if len(missing) == 1 else "are"
-        raise ImportError(
-            f"{', '.join(missing)} {be} not installed, part of the extra `{extra}`: "
-            f"python -m pip install 'decondense[{extra}]'"
-        )
+        raise ImportError(f"{', '.join(missing)} {be} not installed, part of the extra `{extra}`: {installs(extra)}")
 
 
 def _installed(name: str) -> bool:

@@ -6,15 +6,15 @@ import os
 import re
 import shutil
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-UNFINISHED = ".unfinished"  # ends the names of temporary files and folders
-LEFT_BEHIND = 24 * 3600  # seconds after which an unfinished file has nobody who will finish it
+from . import unfinished
+from .settings import variable
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 CANNOT_WRITE = _FULL + _CLOSED
@@ -24,14 +24,23 @@ T = TypeVar("T")
 def cache_dir() -> Path:
     """Where downloads, corpora and trained pocket models are kept: `DECONDENSE_CACHE`, or the user's cache folder.
 
+    A variable that is empty counts as not set.
+
     Raises
         NotADirectoryError: it is a file.
     """
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "decondense"
-    folder = Path(os.environ.get("DECONDENSE_CACHE", default))
+    default = Path(variable("XDG_CACHE_HOME") or Path.home() / ".cache") / "decondense"
+    folder = Path(variable("DECONDENSE_CACHE") or default)
     if folder.is_file():
         raise NotADirectoryError(f"The cache {folder} is a file. Set DECONDENSE_CACHE to a folder.")
     return folder
+
+
+def sweep_cache() -> None:
+    """Remove what killed processes left anywhere in the cache; it costs a listing of its folders."""
+    cache = cache_dir()
+    for folder in (cache, *cache.glob("*/"), *cache.glob("*/*/")):  # nothing is made further down
+        unfinished.sweep(folder)
 
 
 def repository_root() -> Path:
@@ -57,18 +66,13 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
         OSError: the disk is full, or the folder cannot be written; the message names the cure.
     """
     path = Path(path)
-    with writing_into(path.parent):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(data.encode() if isinstance(data, str) else data)
-                out.flush()
-                os.fsync(out.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only the owner can read
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    with writing_into(path.parent), unfinished.new_file(path.parent, path.name) as temporary:
+        with temporary.open("wb") as out:
+            out.write(data.encode() if isinstance(data, str) else data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # it was made for its owner alone
+        os.replace(temporary, path)
     return path
 
 
@@ -79,13 +83,9 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
     Raises
         OSError: as `write_atomically`, for what is written in the `with` block as well.
     """
-    with writing_into(parent):
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix=".", suffix=UNFINISHED))
-        try:
-            os.chmod(folder, 0o777 & ~_umask())  # as above
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with writing_into(parent), unfinished.new_folder(parent) as folder:
+        os.chmod(folder, 0o777 & ~_umask())  # as above
+        yield folder
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def writing_into(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
+        unfinished.sweep(folder)
         yield
     except Exception as error:
         if (number := _number(error)) not in CANNOT_WRITE:
@@ -150,17 +150,6 @@ def _cure(number: int, folder: Path) -> str:
     here = "Free some space" if number in _FULL else "Make this folder writable"
     here = "Look after the disk" if number == errno.EIO else here
     return f"{here}{f', or {elsewhere}' if cache else ''}, then give the same command again"
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a process that was killed left unfinished: nothing else will."""
-    for path in folder.glob(f".*{UNFINISHED}"):
-        try:
-            if time.time() - path.stat().st_mtime < LEFT_BEHIND:
-                continue
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        except OSError:  # another process was faster, or the folder is read-only: it does no harm
-            continue
 
 
 def _umask() -> int:

@@ -7,6 +7,12 @@ import os
 _OFF = ("", "0", "false", "no", "off")
 
 
+def variable(name: str) -> str | None:
+    """The value of a variable of the environment; `None` when it is not set, and when it is empty or blank."""
+    value = os.environ.get(name, "")
+    return value if value.strip() else None
+
+
 def flag(name: str) -> bool:
     """Whether a variable of the environment is on: set, and neither empty nor 0, false, no or off."""
     return os.environ.get(name, "").strip().lower() not in _OFF

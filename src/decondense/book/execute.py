@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ..base import machine
 from ..base.files import sha256, write_atomically
+from ..base.settings import variable
 from . import cells, profiles
 
 KERNEL = "python3"  # always named: a notebook saved elsewhere may ask for a kernel that does not exist here
@@ -146,6 +147,8 @@ def environment(task: Task, jobs: int) -> dict[str, str]:
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "JUPYTER_PREFER_ENV_PATH": "1",  # a user-wide `python3` kernel may be another Python
     }
+    folders = ("DECONDENSE_CACHE", "DECONDENSE_DATA")  # a kernel starts in another folder than this process
+    child |= {name: os.path.abspath(folder) for name in folders if (folder := variable(name))}
     child.pop("DECONDENSE_FRESH", None)
     if task.fresh.exists():  # a UTC time: records made before it count as absent
         child["DECONDENSE_FRESH"] = task.fresh.read_text(encoding="utf-8")

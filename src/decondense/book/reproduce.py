@@ -11,9 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from ..base import cache
 from ..base.errors import unknown
 from ..base.extras import require
-from ..base.files import repository_root, require_writable, write_atomically
+from ..base.files import cache_dir, repository_root, require_writable, write_atomically
 from ..base.settings import named
 from . import cells, execute, profiles, progress
 from .execute import Task
@@ -81,6 +82,9 @@ def _reproduce(tasks: list[Task], fresh: bool, jobs: int, with_book: bool, conso
     whole = progress.report(tasks, console)
     if with_book:
         whole = build_book(tasks[0].root, tasks[0].profile, console) and whole
+    kept = sum(item.bytes for item in cache.items()) / 1e9
+    said = f"Downloads and models are kept in {cache_dir()}, {kept:.1f} GB: `decondense cache` says what for."
+    console.print(Text(said), soft_wrap=True)
     return 0 if whole else 1
 
 

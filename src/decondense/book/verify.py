@@ -1,0 +1,91 @@
+"""Whether committed results are what they were when they were made: by what each record says of itself, and by git.
+
+No key signs them, and none is needed against most changes. Cosines have one mean, whether they are averaged or counted
+in a histogram, whose density sums to 1; a summary follows from its arrays, a learning rate from its schedule; an answer
+is right or wrong. And a record is never changed: its name holds the hash of what made it, git has one content of it.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from ..condensation import Condensation
+from ..records import Record
+from ..runs.run import Run
+
+EXACT = 1e-6  # what float32 keeps of a number
+
+
+def contradictions(record: Record) -> list[str]:
+    """What in a record does not agree with the rest of it; empty where all does, and where nothing can be compared.
+
+    Checked are records of measurements and of training runs. What is not: numbers that stand alone, such as times.
+    """
+    if record.arrays is None:
+        return []
+    with np.load(record.arrays) as file:
+        arrays = {name: file[name] for name in file.files}
+    found = []
+    if "curve" in record.content["results"]:
+        found += _of_training(Run("", 0, record))
+    elif "header" in arrays:
+        found += _of_measurement(Condensation.load(record.arrays), record.content["results"])
+    if "item_score" in arrays and not np.isin(arrays["item_score"], (0, 1)).all():
+        found.append("an answer is neither right nor wrong")
+    return found
+
+
+def _of_measurement(result: Condensation, summary: dict) -> Iterator[str]:
+    yield from _of_cosines(result.mu, result.histogram)
+    for name in ("mu", "mu_off_diagonal", "rho", "tau"):
+        if not np.allclose(getattr(result, name), summary[name], rtol=0, atol=EXACT, equal_nan=True):
+            yield f"{name} of the summary is not that of the arrays"
+
+
+def _of_training(run: Run) -> Iterator[str]:
+    for look in run.looks:
+        yield from _of_cosines(look.mu, look.histogram)
+    curve, config = run.curve, run.config
+    if len(curve):
+        highest = curve.learning_rate.max()
+        if not config["learning_rate"] * (1 - 2 / len(curve)) <= highest <= config["learning_rate"] * (1 + EXACT):
+            yield "the learning rate is not that of the schedule"
+
+
+def _of_cosines(mu: Float[np.ndarray, " entries"], density: Float[np.ndarray, "entries bins"] | None) -> Iterator[str]:
+    """Of a histogram over [-1, 1]: a cosine lies at most half a bin from the middle of its own."""
+    if density is None:
+        return
+    bins = density.shape[1]
+    share = density.astype(float) * 2 / bins
+    if not np.allclose(share.sum(1), 1, rtol=0, atol=EXACT):
+        yield "a density does not sum to 1"
+    middle = (np.arange(bins) + 0.5) * 2 / bins - 1
+    if (np.abs(share @ middle - mu) > 1 / bins + EXACT).any():
+        yield "mu is not the mean of its histogram"
+
+
+def rewritten(root: Path) -> list[str]:
+    """Records under book/results of the clone `root` that git knows with two contents, or that differ from the last.
+
+    Raises
+        subprocess.CalledProcessError: no clone.
+        ValueError: a clone without its whole history.
+    """
+    if _git(root, "rev-parse", "--is-shallow-repository") == "true":
+        raise ValueError("This clone lacks its history: git fetch --unshallow.")
+    where = ("--", "book/results/*-seed*")
+    contents: dict[str, set[str]] = {}
+    for line in _git(root, "log", "--format=", "--raw", "--no-abbrev", "--no-renames", "-m", *where).splitlines():
+        *_, content, _change, path = line.split()
+        contents.setdefault(path, set()).add(content)
+    twice = {path for path, found in contents.items() if len(found - {"0" * 40}) > 1}
+    return sorted(twice | set(_git(root, "diff", "--name-only", "HEAD", *where).splitlines()))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)  # noqa: S607
+    return done.stdout.strip()
