@@ -7,6 +7,7 @@ import torch.distributed as dist
 from tiny_training import model, rows
 
 from decondense import hooks, losses, measure
+from decondense.trainers.watching import look
 
 WEIGHT = 3.0
 TEXTS = [list(range(20)), list(range(7, 27))]
@@ -46,8 +47,9 @@ def run(kind: str, path: str) -> None:
     whole = lambda grad: grad.full_tensor() if hasattr(grad, "full_tensor") else grad
     gradient = torch.cat([whole(p.grad).flatten() for p in net.parameters()])
     mu = measure(wrapped, None, TEXTS, max_length=20, progress=False).mu_per_text
+    seen = look(wrapped, None, TEXTS, max_length=20)
     if dist.get_rank() == 0:
-        found = {"gradient": gradient.tolist(), "regulariser": value, "mu": mu.tolist()}
+        found = {"gradient": gradient.tolist(), "regulariser": value, "mu": mu.tolist(), "seen": seen}
         with open(path, "w") as file:
             json.dump(found, file)
     dist.destroy_process_group()

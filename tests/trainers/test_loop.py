@@ -142,6 +142,24 @@ def test_a_packed_row_has_the_gradients_of_its_documents():
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-12)
 
 
+def test_accelerate_accumulates_the_gradient_of_the_plain_loop():
+    from accelerate import Accelerator
+
+    net = model().double().train()
+    plain = gradients(net) + gradients(net, ids=BATCH.flip(1), mask=torch.ones_like(MASK))
+    net.zero_grad()
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
+    wrapped, optimizer = accelerator.prepare(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    before = torch.cat([p.detach().flatten() for p in net.parameters()])
+    for ids, mask in ((BATCH, MASK), (BATCH.flip(1), torch.ones_like(MASK))):
+        with accelerator.accumulate(wrapped):
+            accelerator.backward(total(wrapped, ids=ids, mask=mask))
+            optimizer.step()
+            optimizer.zero_grad()
+    after = torch.cat([p.detach().flatten() for p in net.parameters()])
+    torch.testing.assert_close(after - before, -0.1 * plain / 2, rtol=1e-9, atol=1e-12)
+
+
 def test_what_the_loop_keeps_is_freed_with_the_loss():
     net = copy.deepcopy(model())
     first = gradients(net)

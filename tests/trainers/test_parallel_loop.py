@@ -10,6 +10,7 @@ from tiny_training import model
 from toy_runs import all_done, two_forked
 
 from decondense import measure
+from decondense.trainers.watching import look
 
 
 @pytest.mark.slow_process
@@ -24,3 +25,4 @@ def test_two_processes_give_what_one_gives(kind, tmp_path):
     torch.testing.assert_close(torch.tensor(found["gradient"], dtype=torch.float64), expected, rtol=1e-9, atol=1e-12)
     plain = measure(net, None, TEXTS, max_length=20, progress=False)
     np.testing.assert_allclose(found["mu"], plain.mu_per_text, rtol=1e-12)
+    assert found["seen"] == pytest.approx(look(net, None, TEXTS, max_length=20), rel=1e-6)
