@@ -56,9 +56,9 @@ def test_a_hub_id_that_is_not_in_the_table_is_passed_on():
     assert models.resolve("Some/Model") == ("Some/Model", {"hub": "Some/Model", "family": "other"})
 
 
-@pytest.mark.parametrize(("name", "near"), [("gpt2-mediun", "'gpt2-medium' or "), ("pocket-smal", "'pocket-small'")])
+@pytest.mark.parametrize(("name", "near"), [("gpt2-mediun", "'gpt2-medium'"), ("pocket-smal", "'pocket-small'")])
 def test_unknown_model_names_the_nearest(name, near):
-    with pytest.raises(ValueError, match=rf"Unknown model '{name}'\. Did you mean {near}"):
+    with pytest.raises(ValueError, match=rf"Unknown model '{name}'\. Did you mean {near}\?"):
         models.load(name)
 
 
@@ -83,6 +83,10 @@ def test_a_name_that_can_be_no_model(tmp_path, monkeypatch):
             models.check_names(["gpt2", name])
     (tmp_path / "mine" / "config.json").write_text("{}")
     models.check_names(["gpt2", "mine", "pocket-small", "Qwen/Qwen3-0.6B", "some/other"])
+
+
+def test_the_pocket_models_are_those_that_are_trained():
+    assert tuple(pocket.SIZES) == catalogue.POCKET
 
 
 def test_an_unknown_name_does_not_print_the_whole_table():

@@ -11,12 +11,16 @@ def unknown(kind: str, name: object, known: Iterable[str], listed: str = "") -> 
     """A `ValueError` for a name that does not exist: the nearest known name first, then all of them.
 
     `kind` is what the name stands for ("model", "corpus", "profile", ...). With `listed`, which says how to list the
-    known names, more than `MANY` are not printed, only the three nearest.
+    known names, more than `MANY` are not printed, only up to three near ones.
     """
     known = list(known)
     many = bool(listed) and len(known) > MANY
     by_lower = {k.lower(): k for k in known}
-    near = [by_lower[n] for n in get_close_matches(str(name).lower(), by_lower, n=3 if many else 1, cutoff=0.5)]
+    asked = str(name).lower()
+    near = get_close_matches(asked, by_lower, n=1, cutoff=0.5)
+    if many:
+        near = get_close_matches(asked, by_lower, n=3, cutoff=0.75) or near
+    near = [by_lower[n] for n in near]
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     rest = f"{len(known)} are known: {listed}." if many else f"Known: {', '.join(known)}."
     return ValueError(f"Unknown {kind} {name!r}.{hint} {rest}")

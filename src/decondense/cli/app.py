@@ -11,7 +11,7 @@ from ..base.errors import unknown
 from ..base.files import repository_root
 from ..book import reproduce as runner
 from ..book.profiles import PROFILES
-from .command import said_plainly
+from .command import JsonOfWrongUsage, said_plainly
 from .compare import compare
 from .doctor import doctor
 from .measure import measure
@@ -23,7 +23,12 @@ STATUS = (
 )
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__, epilog=STATUS
+    cls=JsonOfWrongUsage,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help=__doc__,
+    epilog=STATUS,
 )
 Profile = Annotated[str, typer.Option(help="The size of the run: ci, laptop, gpu or paper.")]
 

@@ -73,22 +73,23 @@ def compare(
     asked = dict(locals())
     if out:
         door.check_folder(out)
-    readiness.spare_the_hub([a, b, tokenizer], sources, dataset)
     how = {
         "weights": "pretrained", "seed": 0, "tokenizer": tokenizer, "max_length": max_length, "device": device,
         "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
-        "progress": show_progress(quiet or as_json),
     }  # fmt: skip
+    saved = {side: path for side in (a, b) if (path := saved_file(side))}
+    models = [side for side in dict.fromkeys((a, b)) if side not in saved]
+    if models:
+        door.check(models, how)
+    else:
+        refuse_unread(asked)
+    readiness.spare_the_hub([*models, tokenizer], sources, dataset)
+    how["progress"] = show_progress(quiet or as_json)
     from .. import pairing
     from ..condensation import Condensation
 
-    saved = {side: path for side in (a, b) if (path := saved_file(side))}
-    models = [side for side in dict.fromkeys((a, b)) if side not in saved]
-    if not models:
-        refuse_unread(asked)
     found = {side: Condensation.load(path) for side, path in saved.items()}
     if models:
-        door.check(models, how)
         with plainly():
             given = door.texts(texts or [], dataset, n, text_seed, places(sources))
             found |= {name: measured(name, given, how) for name in models}
@@ -98,7 +99,8 @@ def compare(
     content = {"command": command_line(), "same_texts_by": by, **pairing.facts(pair)}
     content["sentences"] = [pairing.sentence(number, pair.first, pair.second) for number in pair.numbers]
     if out:
-        write(out, first, second, pair, content)
+        with plainly():
+            write(out, first, second, pair, content)
     if as_json:
         print_json(content)
     _show(pair, content, console(quiet, as_json), out)

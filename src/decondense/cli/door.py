@@ -1,10 +1,12 @@
 """What a command is given, looked at before anything is loaded: texts, names of models, the folder to write into."""
 
+import errno
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..base.errors import printable
 from .command import SOURCES
 
 DATASET = "documentation"  # needs no network
@@ -39,7 +41,7 @@ def texts(
     found = [text for path in files for text in _read(path)]
     if n and n > len(found):
         raise ValueError(f"The files hold {len(found)} texts, fewer than --n {n}. Leave --n out to take all.")
-    return corpora.Texts(found[:n], f"files {', '.join(path.name for path in files)}")
+    return corpora.Texts(found[:n], f"files {', '.join(printable(path.name) for path in files)}")
 
 
 def _read(path: Path) -> list[str]:
@@ -77,17 +79,16 @@ def check(names: Sequence[str], how: Mapping) -> None:
         ValueError: unknown model, weights, dtype, source or device; a model given twice; a seed that nothing reads.
         FileNotFoundError, NotADirectoryError: a folder that holds no model, no such folder, a file.
     """
-    from .. import models, surveys
-    from ..models import pocket
+    from .. import models
 
-    models.check_settings(how["weights"], how["dtype"], how["sources"], how["device"])
-    files = [surveys.file_name(name) for name in names]
+    files = [models.file_name(name) for name in names]
     if twice := [file for file in files if files.count(file) > 1]:
         raise ValueError(f"{twice[0]} is given twice, or is the name of two folders. Measure them one by one.")
     models.check_names([*names, *filter(None, [how["tokenizer"]])])
-    others = [name for name in names if name not in pocket.SIZES]
+    others = [name for name in names if not models.is_pocket(name)]
     if how["seed"] and how["weights"] == "pretrained" and others:
         raise ValueError(f"{others[0]} has weights of its own: add --weights random, or leave --seed out.")
+    models.check_settings(how["weights"], how["dtype"], how["sources"], how["device"])  # last: only this needs torch
 
 
 def check_folder(folder: Path, setting: str = "--out") -> None:
@@ -96,12 +97,12 @@ def check_folder(folder: Path, setting: str = "--out") -> None:
     Raises
         OSError: with the reason, and another folder as the cure.
     """
-    place = nearest(folder)
     try:
+        place = nearest(folder)  # fails for a name that is too long
         with tempfile.NamedTemporaryFile(dir=place):
             pass
     except OSError as error:
-        reason = "a file is in the way" if place.is_file() else error.strerror
+        reason = "a file is in the way" if error.errno == errno.ENOTDIR else error.strerror
         raise OSError(f"Cannot write into {folder} ({reason}). Give another folder with {setting}.") from error
 
 

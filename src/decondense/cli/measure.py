@@ -13,7 +13,6 @@ from ..base.settings import flag
 from . import door, readiness
 from .command import (
     ANYWHERE,
-    REFUSALS,
     AsJson,
     Dataset,
     Device,
@@ -30,13 +29,13 @@ from .command import (
     command_line,
     console,
     json_text,
-    one_line,
     places,
     plainly,
     print_json,
     said_plainly,
     say,
     show_progress,
+    why,
 )
 
 FIGURES = {
@@ -86,15 +85,15 @@ def measure(
     """
     if out:
         door.check_folder(out)
-    readiness.spare_the_hub([*model, tokenizer], sources, dataset)
     how = {
         "weights": weights, "seed": seed, "tokenizer": tokenizer, "max_length": max_length, "device": device,
         "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
-        "progress": show_progress(quiet or as_json),
     }  # fmt: skip
+    door.check(model, how)
+    readiness.spare_the_hub([*model, tokenizer], sources, dataset)
+    how["progress"] = show_progress(quiet or as_json)
     from .. import pairing
 
-    door.check(model, how)
     with plainly():
         given = door.texts(texts or [], dataset, n, text_seed, places(sources))
     results, failed = several(model, given, how, out)
@@ -107,7 +106,8 @@ def measure(
         "failed": failed,
     }
     if out and results:
-        write(out, results, pairs, content)
+        with plainly():  # a font may lack a letter of a name
+            write(out, results, pairs, content)
     if as_json:
         print_json(content)
     if results:
@@ -142,12 +142,12 @@ def several(names: Sequence[str], texts, how: Mapping, out: Path | None = None) 
         try:
             with plainly():
                 result = measured(name, texts, how)
-        except REFUSALS as error:
+        except Exception as error:  # whatever a library raises for one model, the others go on
             # Of a full disk no other model will do better.
             if flag("DECONDENSE_DEBUG") or getattr(error, "errno", None) in CANNOT_WRITE:
                 raise
-            failed[surveys.label(name)] = one_line(error)
-            say(f"error: {name}: {one_line(error)}", "red")
+            failed[surveys.label(name)] = why(error)
+            say(f"error: {name}: {why(error)}", "red")
             continue
         results.append(replace(result, name=_name(result.name, how)))
         if out:

@@ -111,7 +111,9 @@ def _with_interval(value: float, interval) -> str:
 
 
 def _table(title: str | None = None) -> Table:
-    return Table(title=title, title_justify="left", title_style="dim", box=box.SIMPLE, pad_edge=False)
+    return Table(
+        title=Text(title) if title else None, title_justify="left", title_style="dim", box=box.SIMPLE, pad_edge=False
+    )
 
 
 def layers(result: Condensation) -> Table:

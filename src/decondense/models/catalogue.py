@@ -14,6 +14,7 @@ from ..base.errors import printable, unknown
 from ..base.files import sha256
 
 DTYPES = ("float32", "bfloat16", "float16")
+POCKET = ("pocket-small", "pocket-medium", "pocket-large", "pocket-xl")  # `pocket.SIZES`, known without torch
 LONGEST = 100  # bytes of a name in the name of a file: most systems take 255 for the whole
 LISTED = "`from decondense import models; models.names()` lists them; a hub id has a slash, a folder is a path"
 
@@ -47,9 +48,7 @@ def resolve(name: str) -> tuple[str, dict]:
         return short, table()[short]
     if "/" in name:
         return name, {"hub": name, "family": "other"}
-    from . import pocket
-
-    raise unknown("model", name, [*table(), *pocket.SIZES], LISTED)
+    raise unknown("model", name, [*table(), *POCKET], LISTED)
 
 
 def check_names(given: Sequence[str]) -> None:
@@ -74,12 +73,8 @@ def check_names(given: Sequence[str]) -> None:
 
 
 def is_pocket(name: str) -> bool:
-    """Whether the name is that of a pocket model (`pocket.SIZES`, which is looked at only where it may be one)."""
-    if not name.startswith("pocket"):
-        return False
-    from . import pocket
-
-    return name in pocket.SIZES
+    """Whether the name is that of a pocket model."""
+    return name in POCKET
 
 
 def check_settings(weights: str, dtype: str, sources: Sequence[str], device: str | None) -> str:
