@@ -30,12 +30,11 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[
-            version
-        ]
-        shape, _, dtype = read_header(file)
-    if dtype.hasobject or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > member.file_size:
+        if np.lib.format.read_magic(file) != (1, 0):  # what numpy writes for plain arrays
+            raise ValueError(f"its array {member.filename} has an unusual header")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        rest = member.file_size - file.tell()
+    if dtype.hasobject or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > rest:
         raise ValueError(f"its array {member.filename} is not as long as it says, or holds objects")
     with archive.open(member) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
