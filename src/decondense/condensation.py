@@ -77,14 +77,32 @@ class Condensation:
         return np.linspace(0, 1, len(self.mu))
 
     @property
+    def dtype(self) -> str:
+        """What the forward pass rounded to ("float32", "bfloat16", ...); float32 where an older result does not say."""
+        return self.settings.get("dtype") or self.settings.get("model", {}).get("dtype") or "float32"
+
+    @property
+    def resolution(self) -> float:
+        """The smallest difference of mu that counts, by `dtype` (`metrics.RESOLUTION`)."""
+        return metrics.RESOLUTION.get(self.dtype, metrics.RESOLUTION["float32"])
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether mu varies over depth by no more than `resolution`: rho and tau, which rank it, are NaN then."""
+        return bool(np.ptp(self.mu) <= self.resolution)
+
+    @property
     def rho(self) -> float:
-        """Spearman correlation of mu with depth over all L + 1 entries: near +1, condensation grows with depth."""
-        return float(metrics.spearman(self.mu))
+        """Spearman correlation of mu with depth over all L + 1 entries: near +1, condensation grows with depth.
+
+        NaN where mu is constant up to rounding (`is_constant`), or has a NaN.
+        """
+        return float(metrics.spearman(self.mu, self.resolution))
 
     @property
     def tau(self) -> float:
-        """Kendall's tau-b of mu with depth over all L + 1 entries."""
-        return float(metrics.kendall(self.mu))
+        """Kendall's tau-b of mu with depth over all L + 1 entries; NaN as `rho`."""
+        return float(metrics.kendall(self.mu, self.resolution))
 
     @cached_property
     def resampled_mu(self) -> Float[np.ndarray, "resamples entries"]:
@@ -112,12 +130,12 @@ class Condensation:
         Percentile interval. Resampling adds noise to mu, which pulls a rank correlation towards 0: where neighbouring
         entries hardly differ, the interval can lie off-centre, or even beside the value.
         """
-        return self._interval(metrics.spearman)
+        return self._interval(lambda mu: metrics.spearman(mu, self.resolution))
 
     @cached_property
     def tau_interval(self) -> Interval:
         """95 % bootstrap interval of `tau` over the texts."""
-        return self._interval(metrics.kendall)
+        return self._interval(lambda mu: metrics.kendall(mu, self.resolution))
 
     def mean_of_last(self, entries: int | None) -> tuple[float, Interval]:
         """`metrics.mean_of_last` of mu, and its 95 % bootstrap interval over the texts."""

@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Literal
 
 import numpy as np
+import psutil
 import torch
 from jaxtyping import Float
 from tqdm import tqdm
@@ -59,14 +60,16 @@ def measure(
     Raises
         ValueError: no text, an empty text, a text of one token, a tokenizer with more entries than the model's
             embedding, a text longer than the model's positions, texts of unequal length for "averaged".
+        MemoryError: a text so long that its forward pass cannot fit in memory.
 
     Source: Section 3 of the paper; protocol as in its released code.
     """
     if histogram not in ("pooled", "averaged", None):
         raise ValueError(f'histogram must be "pooled", "averaged" or None, got {histogram!r}.')
-    if max_length < 2 or bins < 1 or eps <= 0:
+    if not 2 <= max_length < 2**31 or bins < 1 or eps <= 0:
         raise ValueError(
-            f"max_length must be at least 2, bins at least 1, eps above 0; got {max_length}, {bins}, {eps}."
+            f"max_length must be at least 2 and below 2^31, bins at least 1, eps above 0; got {max_length}, {bins}, "
+            f"{eps}."
         )
     name = name or type(model).__name__
     sequences = _token_ids(model, tokenizer, texts, max_length)
@@ -76,10 +79,13 @@ def measure(
             f'histogram="averaged" averages matrices position by position, so all texts need the same number of '
             f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
         )
+    _refuse_too_long(model, int(lengths.max()), histogram)
     store: dict[int, torch.Tensor] = {}
     with tqdm(total=len(texts), desc=f"measuring {name}", unit="text", disable=not progress, leave=False) as bar:
         numbers = _run(model, sequences, _reducer(store, histogram, bins, eps), batch_tokens, bar)
     mu, off_diagonal, zero, nonfinite = numbers.unbind(-1)
+    settings = {"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed}
+    settings |= {"dtype": _dtype(model)}
     result = Condensation(
         name=name,
         mu_per_text=mu.numpy(),
@@ -88,7 +94,7 @@ def measure(
         tokens=lengths,
         zero_vectors=zero.sum(0).long().numpy(),
         nonfinite_vectors=nonfinite.sum(0).long().numpy(),
-        settings={"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed},
+        settings=settings,
     )
     _warn_of_bad_vectors(result)
     return result
@@ -111,6 +117,13 @@ def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> F
             numbers[batch] = torch.stack([per_entry[entry].cpu() for entry in range(entries)], 1).double()
             bar.update(len(batch))
     return numbers
+
+
+def _dtype(model: torch.nn.Module) -> str:
+    """What the numbers of the forward pass are rounded to: that of autocast where it is on, else of the weights."""
+    base = backbone(model)
+    on = torch.is_autocast_enabled(base.device.type)
+    return str(torch.get_autocast_dtype(base.device.type) if on else base.dtype).removeprefix("torch.")
 
 
 def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
@@ -176,6 +189,25 @@ def _token_ids(model, tokenizer, texts, max_length: int) -> list[torch.Tensor]:
             stacklevel=3,
         )
     return sequences
+
+
+def _refuse_too_long(model, tokens: int, histogram) -> None:
+    """Refuse a text whose forward pass cannot fit in memory: a bound from below, of one block's input, output and inner
+    states (6 vectors a token), and for "averaged" an N x N matrix an entry.
+
+    Raises
+        MemoryError: with the estimate.
+    """
+    base = backbone(model)
+    needed = 6 * tokens * base.get_input_embeddings().embedding_dim * 4
+    needed += n_entries(model) * tokens**2 * 4 if histogram == "averaged" else 0
+    on_gpu = base.device.type == "cuda"
+    free = torch.cuda.mem_get_info(base.device)[0] if on_gpu else psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"A text of {tokens:,} tokens takes at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free. "
+            f"Give a smaller max_length (--max-length){', or another histogram' * (histogram == 'averaged')}."
+        )
 
 
 def _positions(model) -> int | float:

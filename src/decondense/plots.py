@@ -84,7 +84,7 @@ def _heatmap(axis, result):
     centres = (np.arange(entries) + 0.5) / entries
     axis.plot(centres, result.mu, color=BLUE, linewidth=1, label="mean")
     axis.set(ylim=(low, high), xlim=(0, 1), xticks=(0, 0.5, 1))
-    corner = f"ρ {result.rho:+.2f}   τ {result.tau:+.2f}"
+    corner = "no trend" if result.is_constant else f"ρ {result.rho:+.2f}   τ {result.tau:+.2f}"
     axis.text(0.03, 0.03, corner, transform=axis.transAxes, color=BLUE, fontsize=8)
     return image
 

@@ -113,3 +113,10 @@ def test_an_interval_that_is_not_there_is_not_marked():
     html = report.measurement([one], [pair], {}, "x", {})
     assert "no interval" in html
     assert "nan" not in html.lower()
+
+
+def test_the_report_names_the_resolution_and_a_constant_mu():
+    constant = made(0.5 + 1e-3 * np.arange(3) * np.ones((6, 1)), dtype="bfloat16", texts="x")
+    assert "no trend, since μ is constant up to rounding (0.01 in bfloat16)" in report.trend(constant)
+    html = report.measurement([constant], [], {}, "decondense", {})
+    assert "0.01 (bfloat16); smaller differences of μ are rounding" in html

@@ -127,3 +127,12 @@ def test_lines_rise_with_mu(condensation):
     heights = [terminal.BARS.index(bar) for bar in line]
     assert heights == sorted(heights)
     assert heights[-1] == len(terminal.BARS) - 1
+
+
+def test_a_constant_mu_has_no_trend():
+    rounding = 1 + 1e-8 * np.arange(5) * np.ones((6, 1))
+    found = shown(terminal.one(made(rounding)))
+    assert found.count("no trend: mu is constant up to rounding (1e-06 in float32)") == 2
+    found = shown(terminal.one(made(0.5 + 1e-3 * np.arange(5) * np.ones((6, 1)), dtype="bfloat16")))
+    assert found.count("no trend: mu is constant up to rounding (0.01 in bfloat16)") == 2
+    assert "no trend" not in shown(terminal.one(made(0.5 + 1e-3 * np.arange(5) * np.ones((6, 1)))))

@@ -169,6 +169,9 @@ def facts(result) -> dict:
     return {
         "name": result.name,
         "layers": len(result.mu) - 1,
+        "dtype": result.dtype,
+        "resolution": result.resolution,
+        "constant": result.is_constant,
         "rho": result.rho,
         "rho_interval": result.rho_interval,
         "tau": result.tau,
