@@ -58,7 +58,7 @@ def test_a_hub_id_that_is_not_in_the_table_is_passed_on():
 
 @pytest.mark.parametrize(("name", "near"), [("gpt2-mediun", "'gpt2-medium'"), ("pocket-smal", "'pocket-small'")])
 def test_unknown_model_names_the_nearest(name, near):
-    with pytest.raises(ValueError, match=rf"Unknown model '{name}'\. Did you mean {near}\?"):
+    with pytest.raises(ValueError, match=rf"Unknown model '{name}'\. Did you mean {near}"):
         models.load(name)
 
 

@@ -90,7 +90,7 @@ def one(result: Condensation) -> Text:
             interval = f"no trend: {constant(result)}"
         elif low != low:
             interval = "no interval: it needs two texts, and numbers that are finite"
-        lines.append(f"  {name:10} {value:+.3f}   {interval}")
+        lines.append(f"  {name:10} {value:+.3f}   {interval}" if value == value else f"  {name:10}   none   {interval}")
     return Text("\n".join(lines) + "\n")
 
 
