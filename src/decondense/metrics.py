@@ -11,7 +11,7 @@ from torch import Tensor
 PAPER_EPS = 1e-3  # the official code divides by max(norm, 1e-3)
 BINS = 128  # bins over [-1, 1] in the paper's heat maps
 # The smallest difference of mu that is not rounding, by the dtype of the forward pass. Largest change of a text's mu at
-# any entry, on a CPU (SmolLM2-135M, Qwen2.5-Coder-0.5B, two pocket models, GPT-2 untrained): between a text alone and in
+# any entry, on a CPU (SmolLM2-135M, Qwen2.5-Coder-0.5B, two pocket models, untrained GPT-2): of a text alone or in
 # a padded batch 1.2e-7 in float32, 6e-5 in float16, 3e-4 in bfloat16; from float32 2.5e-4 and 3.0e-3. An earlier trial
 # of bfloat16 found 2e-3 and 9e-3; its bound is taken.
 RESOLUTION = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 1e-2}
