@@ -1,6 +1,8 @@
 """`Condensation`: trends, intervals, table, and the file it is saved in."""
 
+import json
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from decondense.condensation import Condensation, from_arrays, to_arrays
+from decondense.records import committed_folder
 
 
 def with_mu(condensation, mu):
@@ -125,6 +128,78 @@ def test_arrays_of_somebody_else_are_refused(tmp_path):
     np.savez(tmp_path / "other.npz", weights=np.ones(3))
     with pytest.raises(ValueError, match="not a saved Condensation"):
         Condensation.load(tmp_path / "other.npz")
+
+
+def crafted(condensation, path, header=None, **arrays):
+    """A file like that of a result, with other arrays or another header; `None` leaves an array out."""
+    with np.load(condensation.save(path)) as file:
+        found = dict(file)
+    content = json.loads(str(found.pop("header")))
+    content = {**content, **(header or {})} if header is None or isinstance(header, dict) else header
+    found = {name: array for name, array in (found | arrays).items() if array is not None}
+    np.savez_compressed(path, header=json.dumps(content), **found)
+    return path
+
+
+SETTINGS = {"max_length": 32, "eps": 1e-3, "seed": 0}
+TEXTS, ENTRIES = 6, 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mu_per_text": np.ones(5)}, r"mu_per_text has the shape \(5,\), not \(texts, entries\)"),
+        ({"mu_per_text": np.ones((0, 5))}, "mu_per_text has the shape"),
+        ({"mu_per_text": np.ones((6, 1))}, "mu_per_text has the shape"),
+        ({"mu_per_text": np.array([["a"] * 5] * 6)}, "mu_per_text is <U1"),
+        ({"mu_per_text": np.ones((6, 5), complex)}, "mu_per_text is complex128"),
+        ({"mu_per_text": np.full((6, 5), 7.0)}, "a mean cosine is not within"),
+        ({"mu_per_text": np.full((6, 5), np.inf)}, "a mean cosine is not within"),
+        ({"mu_per_text": np.ones((7, 5))}, r"mu_off_diagonal_per_text is float64 of shape \(6, 5\)"),
+        ({"mu_off_diagonal_per_text": None}, "it has no mu_off_diagonal_per_text"),
+        ({"histogram": np.ones((4, 16))}, "histogram is float64 of shape"),
+        ({"histogram": np.ones(5)}, "histogram is float64 of shape"),
+        ({"histogram": np.ones((5, 0))}, "histogram is float64 of shape"),
+        ({"tokens": np.ones(6)}, "tokens is float64"),
+        ({"tokens": np.ones(5, int)}, "tokens is int64 of shape"),
+        ({"zero_vectors": np.ones(6, int)}, "zero_vectors is int64 of shape"),
+        ({"nonfinite_vectors": None}, "it has no nonfinite_vectors"),
+        ({"header": {"name": 3}}, "it has no name and settings"),
+        ({"header": {"settings": []}}, "it has no name and settings"),
+        ({"header": {"settings": {}}}, "its setting seed is None"),
+        ({"header": {"settings": SETTINGS | {"seed": "0"}}}, "its setting seed is '0'"),
+        ({"header": {"settings": SETTINGS | {"seed": -1}}}, "its setting seed is -1"),
+        ({"header": {"settings": SETTINGS | {"max_length": True}}}, "its setting max_length is True"),
+        ({"header": {"settings": SETTINGS | {"model": "x"}}}, "its setting model is 'x'"),
+        ({"header": {"settings": SETTINGS | {"texts_sha256": 3}}}, "its setting texts_sha256 is 3"),
+        ({"header": {"extra": 3}}, "it has no name and settings"),
+        ({"header": []}, "it has no name and settings"),
+    ],
+)
+def test_a_crafted_file_is_refused_with_the_reason(condensation, tmp_path, changes, said):
+    path = crafted(condensation, tmp_path / "a.npz", **changes)
+    with pytest.raises(ValueError, match=rf"a\.npz is not a saved Condensation, or .* \({said}.*Measure again"):
+        Condensation.load(path)
+
+
+def test_more_texts_than_a_bootstrap_can_take_are_refused(condensation, tmp_path, monkeypatch):
+    path = condensation.save(tmp_path / "a.npz")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=32 * 2000 * TEXTS // 2))
+    assert Condensation.load(path).mu.shape == (ENTRIES,)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=32 * 2000 * TEXTS // 2 - 1))
+    with pytest.raises(MemoryError, match="A bootstrap over 6 texts does not fit"):
+        Condensation.load(path)
+
+
+def test_a_name_that_steers_the_terminal_is_loaded_as_escapes(condensation, tmp_path):
+    path = crafted(condensation, tmp_path / "a.npz", {"name": "\x1b[31mred"})
+    assert Condensation.load(path).name == r"\x1b[31mred"
+
+
+def test_every_committed_result_is_loaded():
+    paths = sorted(committed_folder().glob("condensation-*.npz"))
+    assert len(paths) > 30
+    assert all(np.isfinite(Condensation.load(path).rho) for path in paths)
 
 
 @pytest.mark.parametrize("absent", [[], ["histogram"], ["mu_off_diagonal_per_text", "zero_vectors"]], ids=str)

@@ -3,6 +3,7 @@
 import copy
 import gc
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -176,7 +177,8 @@ def test_texts_of_unequal_length_are_measured_as_they_are(tiny_gpt2, tiny_tokeni
 def test_settings_and_name_are_kept(tiny_gpt2, tiny_tokenizer, texts):
     found = measure(tiny_gpt2, tiny_tokenizer, texts[:1], seed=7)
     assert found.name == "GPT2LMHeadModel"
-    assert found.settings == {"max_length": 32, "histogram": "pooled", "bins": 128, "eps": 1e-3, "seed": 7}
+    settings = {"max_length": 32, "histogram": "pooled", "bins": 128, "eps": 1e-3, "seed": 7, "dtype": "float32"}
+    assert found.settings == settings
     assert measure(tiny_gpt2, tiny_tokenizer, texts[:1], name="mine").name == "mine"
 
 
@@ -279,3 +281,60 @@ def test_unknown_histogram_is_refused(tiny_gpt2, tiny_tokenizer, texts):
 def test_averaged_needs_equal_lengths(tiny_gpt2, tiny_tokenizer, texts):
     with pytest.raises(ValueError, match=r"same number of tokens; they have 3 to 32\. Give longer texts"):
         measure(tiny_gpt2, tiny_tokenizer, [texts[0], "w1 w2 w3"], histogram="averaged")
+
+
+# --- resolution -----------------------------------------------------------------------------------------------------
+
+
+def test_the_dtype_of_the_forward_pass_is_recorded(tiny_gpt2):
+    ids = [[1, 2, 3, 4]] * 2
+    how = {"max_length": 4, "progress": False}
+    assert measurement.measure(tiny_gpt2, None, ids, **how).dtype == "float32"
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert measurement.measure(tiny_gpt2, None, ids, **how).dtype == "bfloat16"
+    for dtype, resolution in (("bfloat16", 1e-2), ("float16", 1e-3)):
+        found = measurement.measure(copy.deepcopy(tiny_gpt2).to(getattr(torch, dtype)), None, ids, **how)
+        assert (found.settings["dtype"], found.resolution) == (dtype, resolution)
+
+
+@pytest.mark.filterwarnings("ignore:.*shorter than max_length")
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("kind", ["gpt2", "qwen3", "bert"])
+def test_what_rounding_does_lies_below_the_resolution(kind, dtype):
+    ids = [list(range(3, 3 + n)) for n in (12, 20, 31)]
+    how = {"max_length": 31, "progress": False}
+    exact = measurement.measure(tiny(kind), None, ids, **how)
+    model = tiny(kind).to(getattr(torch, dtype))
+    alone, together = (measurement.measure(model, None, ids, batch_tokens=n, **how) for n in (1, 99))
+    for other in (exact, together):
+        assert abs(alone.mu_per_text - other.mu_per_text).max() < alone.resolution
+
+
+def test_no_trend_is_read_from_rounding():
+    """Every token has the same embedding, and there are no positions: mu is 1 but for the last digits."""
+    model = tiny("qwen3")
+    with torch.no_grad():
+        model.get_input_embeddings().weight.copy_(torch.randn(32, generator=torch.Generator().manual_seed(0)))
+    found = measurement.measure(model, None, [[1, 2, 3, 4, 5], [6, 7, 8, 9, 3]], max_length=5, progress=False)
+    assert np.ptp(found.mu) < 1e-6
+    assert found.mu == pytest.approx(1, abs=1e-6)
+    assert found.is_constant
+    assert np.isnan([found.rho, found.tau, *found.rho_interval, *found.tau_interval]).all()
+
+
+def test_a_text_beyond_memory_is_refused_before_the_forward_pass(monkeypatch):
+    model = tiny("bloom")  # its positions have no end
+    how = {"max_length": 50, "progress": False}
+    needed = 6 * 50 * model.config.hidden_size * 4
+    for histogram, more in (("pooled", 0), ("averaged", (LAYERS + 1) * 50**2 * 4)):
+        monkeypatch.setattr("psutil.virtual_memory", lambda size=needed + more: SimpleNamespace(available=size))
+        measurement.measure(model, None, [[1] * 50], histogram=histogram, **how)
+        monkeypatch.setattr("psutil.virtual_memory", lambda size=needed + more: SimpleNamespace(available=size - 1))
+        with pytest.raises(MemoryError, match=r"A text of 50 tokens takes at least .* Give a smaller max_length"):
+            measurement.measure(model, None, [[1] * 50], histogram=histogram, **how)
+
+
+@pytest.mark.parametrize("length", [1, 2**31, 10**20])
+def test_a_length_that_is_none(tiny_gpt2, length):
+    with pytest.raises(ValueError, match=rf"max_length must be at least 2 and below 2\^31.*got {length}"):
+        measurement.measure(tiny_gpt2, None, [[1, 2]], max_length=length)

@@ -350,3 +350,13 @@ def test_cone_coordinates_in_three_dimensions_are_a_rotation():
     z = tokens(30, 3)
     points = metrics.cone_coordinates(z).double()
     np.testing.assert_allclose(brute_force(points), brute_force(z), atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [metrics.spearman, metrics.kendall])
+def test_a_range_within_the_resolution_has_no_trend(rank):
+    mu = np.array([[0.5, 0.5 + 4e-7, 0.5 + 9e-7], [0.5, 0.5 + 4e-7, 0.5 + 2e-6]])
+    assert rank(mu).tolist() == [1, 1]
+    found = rank(mu, metrics.RESOLUTION["float32"])
+    assert np.isnan(found[0])
+    assert found[1] == 1
+    assert np.isnan(rank(np.array([0.5, np.nan, 0.7]), 1e-6))

@@ -27,9 +27,9 @@ def test_brute_force_over_the_same_draws(two):
     draws = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=RESAMPLES)
     indices = [np.repeat(np.arange(12), draw) for draw in draws]
     for number, of in zip(found.numbers, pairing.QUANTITIES.values(), strict=True):
-        differences = [of(b.mu_per_text[i].mean(0)) - of(a.mu_per_text[i].mean(0)) for i in indices]
+        differences = [of(b.mu_per_text[i].mean(0), 1e-6) - of(a.mu_per_text[i].mean(0), 1e-6) for i in indices]
         np.testing.assert_allclose(number.interval, np.quantile(differences, [0.025, 0.975]), atol=1e-12)
-        assert number.difference == pytest.approx(of(b.mu) - of(a.mu))
+        assert number.difference == pytest.approx(of(b.mu, 1e-6) - of(a.mu, 1e-6))
     by_entry = [b.mu_per_text[i].mean(0) - a.mu_per_text[i].mean(0) for i in indices]
     np.testing.assert_allclose(found.mu.interval, np.quantile(by_entry, [0.025, 0.975], axis=0), atol=1e-12)
 
@@ -150,5 +150,28 @@ def test_facts_are_the_numbers():
     pair = pairing.compare(made(np.ones((3, 4)) / 2, "a"), made(np.ones((3, 4)), "b"))
     found = pairing.facts(pair)
     assert (found["first"], found["second"], found["texts"]) == ("a", "b", 3)
-    assert found["late_half"] == {"first": 0.5, "second": 1.0, "difference": 0.5, "interval": pair.numbers[0].interval}
+    late = {"first": 0.5, "second": 1.0, "difference": 0.5, "interval": pair.numbers[0].interval, "resolution": 1e-6}
+    assert found["late_half"] == late
     assert list(found["mu"]["difference"]) == [0.5] * len(pair.depth)
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "shift", "said"),
+    [
+        (("float32", "float32"), 0.005, "which excludes 0: b is higher"),
+        (("float32", "bfloat16"), 0.005, "excludes 0 but not the 0.01 that the coarser of the two dtypes leaves to"),
+        (("float16", "float32"), 0.005, "which excludes 0: b is higher"),
+        (("float16", "float16"), 0.0005, "excludes 0 but not the 0.001"),
+        (("bfloat16", "bfloat16"), 0.05, "which excludes 0: b is higher"),
+        (("bfloat16", "bfloat16"), -0.05, "which excludes 0: b is lower"),
+        (("bfloat16", "bfloat16"), -0.005, "excludes 0 but not the 0.01"),
+        (("float32", "float32"), 0.0, "which includes 0"),
+    ],
+)
+def test_a_difference_within_the_resolution_is_not_said_to_be_one(dtypes, shift, said):
+    mu = np.random.default_rng(0).uniform(0.2, 0.6, (6, 5))
+    one, other = made(mu, "a", dtype=dtypes[0]), made(mu + shift, "b", dtype=dtypes[1])
+    late = pairing.compare(one, other).numbers[0]
+    assert late.resolution == max(metrics.RESOLUTION[dtype] for dtype in dtypes)
+    assert said in pairing.sentence(late, "a", "b")
+    assert pairing.excludes_zero(late) == said.startswith("which excludes 0:")

@@ -189,7 +189,7 @@ def test_transformers_is_told_to_refuse_pickles_too(folder, tiny_gpt2, monkeypat
     """The names of files are not all that stands between a pickle and its code."""
     (folder / "model.safetensors").unlink()
     torch.save(tiny_gpt2.state_dict(), folder / "pytorch_model.bin")
-    monkeypatch.setattr(models, "_refuse_pickles", lambda folder: None)
+    monkeypatch.setattr(models.loading, "_refuse_pickles", lambda folder: None)
     with pytest.raises(OSError, match=r"no file named model\.safetensors"):
         models.load(str(folder))
 

@@ -8,9 +8,12 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import psutil
 from jaxtyping import Float, Int
 
 from . import metrics
+from .base.archives import read_arrays
+from .base.errors import printable
 from .base.extras import need
 from .base.files import write_atomically
 from .stats import RESAMPLES, Interval, percentile_interval
@@ -74,14 +77,32 @@ class Condensation:
         return np.linspace(0, 1, len(self.mu))
 
     @property
+    def dtype(self) -> str:
+        """What the forward pass rounded to ("float32", "bfloat16", ...); float32 where an older result does not say."""
+        return self.settings.get("dtype") or self.settings.get("model", {}).get("dtype") or "float32"
+
+    @property
+    def resolution(self) -> float:
+        """The smallest difference of mu that counts, by `dtype` (`metrics.RESOLUTION`)."""
+        return metrics.RESOLUTION.get(self.dtype, metrics.RESOLUTION["float32"])
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether mu varies over depth by no more than `resolution`: rho and tau, which rank it, are NaN then."""
+        return bool(np.ptp(self.mu) <= self.resolution)
+
+    @property
     def rho(self) -> float:
-        """Spearman correlation of mu with depth over all L + 1 entries: near +1, condensation grows with depth."""
-        return float(metrics.spearman(self.mu))
+        """Spearman correlation of mu with depth over all L + 1 entries: near +1, condensation grows with depth.
+
+        NaN where mu is constant up to rounding (`is_constant`), or has a NaN.
+        """
+        return float(metrics.spearman(self.mu, self.resolution))
 
     @property
     def tau(self) -> float:
-        """Kendall's tau-b of mu with depth over all L + 1 entries."""
-        return float(metrics.kendall(self.mu))
+        """Kendall's tau-b of mu with depth over all L + 1 entries; NaN as `rho`."""
+        return float(metrics.kendall(self.mu, self.resolution))
 
     @cached_property
     def resampled_mu(self) -> Float[np.ndarray, "resamples entries"]:
@@ -109,12 +130,12 @@ class Condensation:
         Percentile interval. Resampling adds noise to mu, which pulls a rank correlation towards 0: where neighbouring
         entries hardly differ, the interval can lie off-centre, or even beside the value.
         """
-        return self._interval(metrics.spearman)
+        return self._interval(lambda mu: metrics.spearman(mu, self.resolution))
 
     @cached_property
     def tau_interval(self) -> Interval:
         """95 % bootstrap interval of `tau` over the texts."""
-        return self._interval(metrics.kendall)
+        return self._interval(lambda mu: metrics.kendall(mu, self.resolution))
 
     def mean_of_last(self, entries: int | None) -> tuple[float, Interval]:
         """`metrics.mean_of_last` of mu, and its 95 % bootstrap interval over the texts."""
@@ -155,23 +176,70 @@ class Condensation:
 
     @classmethod
     def load(cls, path: Path | str) -> "Condensation":
-        """Read what `save` wrote.
+        """Read what `save` wrote. Shapes, types and sizes are checked: the file may be anyone's.
 
         Raises
-            ValueError: the file is not one of ours, or is damaged.
+            ValueError: the file is not one of ours, or is damaged; the reason in brackets.
+            MemoryError: its arrays, or a bootstrap over its texts, would not fit in free memory.
         """
         try:
-            # Opened here: np.load leaves a damaged archive open.
-            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                header = json.loads(str(file["header"]))
-                arrays = {f: file[f] for f in _ARRAYS if f != "histogram" or f in file}
-            return cls(**header, **({"histogram": None} | arrays))
-        except FileNotFoundError:
+            found = read_arrays(path)
+            header = json.loads(str(found["header"]))
+            arrays = {"histogram": None} | {name: found[name] for name in _ARRAYS if name in found}
+            _check_arrays(arrays)
+            _check_header(header)
+        except (FileNotFoundError, IsADirectoryError, PermissionError, MemoryError):
             raise
         except Exception as error:  # a damaged zip raises anything from KeyError to zlib.error
+            reason = str(error) if type(error) is ValueError else type(error).__name__
             raise ValueError(
-                f"{path} is not a saved Condensation, or it is damaged ({type(error).__name__}). Measure again."
+                f"{path} is not a saved Condensation, or it is damaged ({reason}). Measure again."
             ) from error
+        return cls(**header | {"name": printable(header["name"])}, **arrays)
+
+
+def _check_arrays(arrays: Mapping[str, np.ndarray | None]) -> None:
+    """Whether the arrays of a result fit together, as those of a file may not.
+
+    Raises
+        ValueError: what is wrong.
+        MemoryError: a bootstrap over so many texts does not fit in free memory.
+    """
+    if absent := [name for name in _ARRAYS if name not in arrays]:
+        raise ValueError(f"it has no {absent[0]}")
+    shape = arrays["mu_per_text"].shape
+    texts, entries = shape if len(shape) == 2 else (0, 0)
+    if texts < 1 or entries < 2:
+        raise ValueError(f"mu_per_text has the shape {shape}, not (texts, entries)")
+    bins = np.shape(arrays["histogram"])[1:]
+    wanted = ((texts, entries), (texts, entries), (entries, *bins), (texts,), (entries,), (entries,))
+    for name, shape in zip(_ARRAYS, wanted, strict=True):
+        array, kinds = arrays[name], "f" if name.startswith(("mu", "hist")) else "iu"
+        fits = array is None or (array.dtype.kind in kinds and array.shape == shape and array.size)
+        if not fits or (name == "histogram" and array is not None and array.ndim != 2):
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}")
+        if name.startswith("mu") and (np.abs(array) > 1.001).any():
+            raise ValueError("a mean cosine is not within [-1, 1]")
+    if 2 * 8 * RESAMPLES * texts > psutil.virtual_memory().available:
+        raise MemoryError(f"A bootstrap over {texts:,} texts does not fit in free memory: measure fewer.")
+
+
+_SETTINGS = {  # what is read of a result's settings, and what it must be
+    "seed": int, "max_length": int | None, "eps": int | float, "texts": str | None, "texts_sha256": str | None,
+    "dtype": str | None, "model": dict, "versions": dict,
+}  # fmt: skip
+
+
+def _check_header(header: object) -> None:
+    if not (isinstance(header, dict) and header.keys() == {"name", "settings"}):
+        raise ValueError("it has no name and settings")
+    if not (isinstance(header["name"], str) and isinstance(header["settings"], dict)):
+        raise ValueError("it has no name and settings")
+    usual = {"texts": None, "texts_sha256": None, "dtype": None, "model": {}, "versions": {}}
+    for setting, kind in _SETTINGS.items():
+        value = (usual | header["settings"]).get(setting)
+        if not isinstance(value, kind) or isinstance(value, bool) or (setting == "seed" and value < 0):
+            raise ValueError(f"its setting {setting} is {value!r}")
 
 
 def to_arrays(results: Sequence[Condensation]) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from inspect import signature
 from typing import Literal
 
 import numpy as np
+import psutil
 import torch
 from jaxtyping import Float
 from tqdm import tqdm
@@ -72,14 +73,16 @@ def measure(
             embedding, a text longer than the model's positions, texts of unequal length for "averaged"; a chat, and
             the tokenizer has no chat template or its template refuses it; a model with PEFT's prompt learning, whose
             virtual tokens are no tokens of a text.
+        MemoryError: a text so long that its forward pass cannot fit in memory.
 
     Source: Section 3 of the paper; protocol as in its released code.
     """
     if histogram not in ("pooled", "averaged", None):
         raise ValueError(f'histogram must be "pooled", "averaged" or None, got {histogram!r}.')
-    if max_length < 2 or bins < 1 or eps <= 0:
+    if not 2 <= max_length < 2**31 or bins < 1 or eps <= 0:
         raise ValueError(
-            f"max_length must be at least 2, bins at least 1, eps above 0; got {max_length}, {bins}, {eps}."
+            f"max_length must be at least 2 and below 2^31, bins at least 1, eps above 0; got {max_length}, {bins}, "
+            f"{eps}."
         )
     name = name or type(pretrained(model)).__name__
     texts = texts if document_ids is None else documents(texts, document_ids)
@@ -90,10 +93,12 @@ def measure(
             f'histogram="averaged" averages matrices position by position, so all texts need the same number of '
             f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
         )
+    _refuse_too_long(model, int(lengths.max()), histogram)
     store: dict[int, torch.Tensor] = {}
     with tqdm(total=len(texts), desc=f"measuring {name}", unit="text", disable=not progress, leave=False) as bar:
         numbers = _run(model, sequences, reducer(store, histogram, bins, eps), batch_tokens, bar)
     settings = {"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed}
+    settings |= {"dtype": _dtype(model)}
     return gathered(numbers, store, lengths, name, settings)
 
 
@@ -138,6 +143,13 @@ def _is_sharded(model: torch.nn.Module) -> bool:
     return bool(kinds & {"FSDPModule", "FullyShardedDataParallel", "DeepSpeedEngine"})
 
 
+def _dtype(model: torch.nn.Module) -> str:
+    """What the numbers of the forward pass are rounded to: that of autocast where it is on, else of the weights."""
+    base = backbone(model)
+    on = torch.is_autocast_enabled(base.device.type)
+    return str(torch.get_autocast_dtype(base.device.type) if on else base.dtype).removeprefix("torch.")
+
+
 def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
     """The numbers of the texts, those of about the same length together, at most so many `tokens` with the padding."""
     batches: list[list[int]] = []
@@ -167,6 +179,26 @@ def evaluating(model: torch.nn.Module):
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def _refuse_too_long(model, tokens: int, histogram) -> None:
+    """Refuse a text whose forward pass cannot fit in memory: a bound from below, of one block's input, output and inner
+    states (6 vectors a token), and for "averaged" an N x N matrix an entry.
+
+    Raises
+        MemoryError: with the estimate.
+    """
+    base = backbone(model)
+    needed = 6 * tokens * base.get_input_embeddings().embedding_dim * 4
+    needed += n_entries(model) * tokens**2 * 4 if histogram == "averaged" else 0
+    device = base.get_input_embeddings().weight.device
+    on_gpu = device.type == "cuda"
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"A text of {tokens:,} tokens takes at least {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free. "
+            f"Give a smaller max_length (--max-length){', or another histogram' * (histogram == 'averaged')}."
+        )
 
 
 def reducer(store: dict[int, torch.Tensor], histogram: str | None, bins: int, eps: float):

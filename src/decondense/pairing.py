@@ -12,8 +12,8 @@ from . import metrics
 from .condensation import Condensation
 from .stats import Interval, percentile_interval
 
-QUANTITIES = {  # of the course of mu over depth
-    "late half": lambda mu: metrics.mean_of_last(mu, None),
+QUANTITIES = {  # of the course of mu over depth, and of its resolution
+    "late half": lambda mu, resolution: metrics.mean_of_last(mu, None),
     "rho": metrics.spearman,
     "tau": metrics.kendall,
 }
@@ -21,13 +21,17 @@ SAME = ("max_length", "eps")  # settings without which numbers of the same texts
 
 
 class Difference(NamedTuple):
-    """A number of two results, the second minus the first, and the 95 % interval of that over the texts."""
+    """A number of two results, the second minus the first, and the 95 % interval of that over the texts.
+
+    A difference of mu up to `resolution`, that of the coarser dtype, is rounding; of ranks it is not known, and 0 here.
+    """
 
     quantity: str
     first: float
     second: float
     difference: float
     interval: Interval
+    resolution: float = 0.0
 
 
 class Paired(NamedTuple):
@@ -61,7 +65,9 @@ def compare(first: Condensation, second: Condensation) -> Paired:
     resampled = _at(depth, other.resampled_mu) - _at(depth, one.resampled_mu)
     band = percentile_interval(resampled, texts)
     numbers = [_difference(name, one, other) for name in QUANTITIES]
-    return Paired(first.name, second.name, texts, depth, Difference("mu", a, b, b - a, band), numbers)
+    return Paired(
+        first.name, second.name, texts, depth, Difference("mu", a, b, b - a, band, _coarser(one, other)), numbers
+    )
 
 
 def _at(depth: np.ndarray, mu: Float[np.ndarray, "*batch entries"]) -> np.ndarray:
@@ -75,9 +81,14 @@ def _at(depth: np.ndarray, mu: Float[np.ndarray, "*batch entries"]) -> np.ndarra
 
 def _difference(name: str, first: Condensation, second: Condensation) -> Difference:
     of = QUANTITIES[name]
-    a, b = float(of(first.mu)), float(of(second.mu))
-    interval = percentile_interval(of(second.resampled_mu) - of(first.resampled_mu), len(first.mu_per_text))
-    return Difference(name, a, b, b - a, interval)
+    a, b = (float(of(result.mu, result.resolution)) for result in (first, second))
+    resampled = [of(result.resampled_mu, result.resolution) for result in (first, second)]
+    interval = percentile_interval(resampled[1] - resampled[0], len(first.mu_per_text))
+    return Difference(name, a, b, b - a, interval, _coarser(first, second) if name == "late half" else 0.0)
+
+
+def _coarser(first: Condensation, second: Condensation) -> float:
+    return max(first.resolution, second.resolution)
 
 
 def paired_differences(
@@ -118,9 +129,11 @@ def known_texts(result: Condensation) -> str | None:
 
 
 def excludes_zero(difference: Difference) -> bool:
-    """Whether the whole interval lies on one side of 0; never for an interval that is not finite."""
+    """Whether the whole interval lies on one side of 0, and further from it than rounding reaches; never for an
+    interval that is not finite.
+    """
     low, high = difference.interval
-    return bool(low > 0 or high < 0)
+    return bool(low > difference.resolution or high < -difference.resolution)
 
 
 def sentence(difference: Difference, first: str, second: str) -> str:
@@ -128,16 +141,22 @@ def sentence(difference: Difference, first: str, second: str) -> str:
     low, high = difference.interval
     value = f"{difference.quantity}: {second} minus {first} is {difference.difference:+.4f}"
     if not np.isfinite([low, high]).all():
-        return f"{value}; there is no interval, which needs two texts or more and numbers that are finite."
+        return (
+            f"{value}; there is no interval, which needs two texts or more, numbers that are finite, and for rho and "
+            "tau a mu that is not constant up to rounding."
+        )
+    value = f"{value}, 95 % interval {low:+.4f} to {high:+.4f}"
     if excludes_zero(difference):
-        side = "higher" if low > 0 else "lower"
-        return f"{value}, 95 % interval {low:+.4f} to {high:+.4f}, which excludes 0: {second} is {side} on such texts."
-    return f"{value}, 95 % interval {low:+.4f} to {high:+.4f}, which includes 0: these texts do not tell them apart."
+        return f"{value}, which excludes 0: {second} is {'higher' if low > 0 else 'lower'} on such texts."
+    if low > 0 or high < 0:
+        rounding = f"not the {difference.resolution:g} that the coarser of the two dtypes leaves to rounding"
+        return f"{value}, which excludes 0 but {rounding}: these measurements do not tell them apart."
+    return f"{value}, which includes 0: these texts do not tell them apart."
 
 
 def facts(pair: Paired) -> dict:
     """A comparison as plain data."""
-    difference = lambda d: {"first": d.first, "second": d.second, "difference": d.difference, "interval": d.interval}
+    difference = lambda d: {name: value for name, value in d._asdict().items() if name != "quantity"}
     numbers = {number.quantity.replace(" ", "_"): difference(number) for number in pair.numbers}
     names = {"first": pair.first, "second": pair.second, "texts": pair.texts}
     return {**names, **numbers, "depth": pair.depth, "mu": difference(pair.mu)}

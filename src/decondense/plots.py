@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 
 DENSITY_LIMITS = (0, 10)  # colour limits of the paper's heat maps
 COSINE_LIMITS = (-0.25, 1.0)
+LONGEST = 36  # letters of a name
 BLUE, RED = "#1f4e9c", "#a01217"  # rho and tau, as in the paper's Fig. 2b
 
 STYLE = {
@@ -83,7 +84,7 @@ def _heatmap(axis, result):
     centres = (np.arange(entries) + 0.5) / entries
     axis.plot(centres, result.mu, color=BLUE, linewidth=1, label="mean")
     axis.set(ylim=(low, high), xlim=(0, 1), xticks=(0, 0.5, 1))
-    corner = f"ρ {result.rho:+.2f}   τ {result.tau:+.2f}"
+    corner = "no trend" if result.is_constant else f"ρ {result.rho:+.2f}   τ {result.tau:+.2f}"
     axis.text(0.03, 0.03, corner, transform=axis.transAxes, color=BLUE, fontsize=8)
     return image
 
@@ -277,7 +278,9 @@ def _nothing() -> Figure:
 
 
 def _names(results: Sequence) -> list[str]:
-    return [result.name for result in results]
+    """Their names as matplotlib shows them: a `$` is no mathematics, and what is too long is cut."""
+    short = (r.name if len(r.name) <= LONGEST else f"{r.name[: LONGEST - 1]}…" for r in results)
+    return [name.replace("$", r"\$") for name in short]
 
 
 def closed(figure: Figure) -> Figure:

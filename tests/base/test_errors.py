@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from decondense.base import errors
-from decondense.base.errors import INSTALL, unknown
+from decondense.base.errors import INSTALL, printable, unknown
 
 
 def test_nearest_name_comes_first_whatever_its_case():
@@ -36,3 +36,17 @@ def test_an_extra_is_installed_as_the_readme_does(monkeypatch, tmp_path):
     (tmp_path / "a clone" / "constraints.txt").touch()
     at = f"{tmp_path}/a clone"
     assert errors.installs("cli") == f"python -m pip install -e '{at}[cli]' -c '{at}/constraints.txt'"
+
+
+def test_many_names_are_not_all_printed_where_they_can_be_listed():
+    known = [f"model-{i}" for i in range(30)]
+    said = str(unknown("model", "model-1x", known, "list() does"))
+    assert said.startswith("Unknown model 'model-1x'. Did you mean 'model-1' or 'model-")
+    assert said.endswith("'? 30 are known: list() does.")
+    assert str(unknown("model", "nodel", known[:20], "list() does")).endswith("Known: " + ", ".join(known[:20]) + ".")
+    assert "model-29" in str(unknown("model", "x", known))
+
+
+def test_what_does_not_print_becomes_escapes():
+    assert printable("plain μ, 日本 ok") == "plain μ, 日本 ok"
+    assert printable("\x1b[31m\x07\n\x9b\udcff\u202e") == r"\x1b[31m\x07\n\x9b\udcff\u202e"

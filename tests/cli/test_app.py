@@ -1,5 +1,6 @@
 """The command line: the list of commands, help, how errors are said. What the commands call is tested elsewhere."""
 
+import json
 import shlex
 import subprocess
 import sys
@@ -42,6 +43,42 @@ def test_an_error_is_one_line(run):
     assert result.exit_code == 2
     assert result.stderr.startswith("error: Unknown profile 'lap'. Did you mean 'laptop'?")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("measure gpt2 --n 0", "--n"),
+        ("measure gpt2 --nosuch", "--nosuch"),
+        ("measure", "MODEL"),
+        ("measuer gpt2", "measuer"),
+        ("compare one", "Missing argument"),
+        ("doctor --profile lap", "'lap'. Did you mean 'laptop'?"),
+        ("train", "Give a file"),
+        ("train --model gtp2 --corpus imdb --steps 1", "Unknown model 'gtp2'"),
+    ],
+)
+def test_wrong_usage_is_json_where_json_is_asked_for(run, words, said):
+    result = run(*words.split(), "--json")
+    assert result.exit_code == 2
+    content = json.loads(result.stdout)
+    assert content["status"] == 2
+    assert said in content["error"]
+    assert run(*words.split()).stdout == ""
+
+
+def test_a_wrong_name_is_refused_without_torch():
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from decondense.cli.app import app\n"
+        "for words in ['measure gtp2', 'compare gtp2 gpt2', 'train --model gtp2 --corpus imdb --steps 1',\n"
+        "              'measure gpt2 --dtype half', 'measure gpt2 --sources locl']:\n"
+        "    assert CliRunner().invoke(app, words.split()).exit_code == 2, words\n"
+        f"print(sorted({HEAVY} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(("debug", "raised"), [("1", ValueError), ("0", SystemExit), ("off", SystemExit)])

@@ -105,3 +105,51 @@ def test_progress_bars_are_for_terminals(monkeypatch, terminal, silent, shown):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert command.show_progress(silent) is shown
     assert os.environ["TQDM_DISABLE"] == ("" if shown else "1")
+
+
+# --- what went wrong, as JSON ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "said"),
+    [
+        (ValueError("no such\nmodel"), typer.Exit, {"error": "no such model", "status": 2}),
+        (KeyboardInterrupt(), typer.Exit, {"error": "Interrupted.", "status": 130}),
+        (KeyError("x"), KeyError, {"error": "KeyError: 'x' (DECONDENSE_DEBUG=1 shows where)", "status": 1}),
+        (OSError(), OSError, {"error": "OSError:  (DECONDENSE_DEBUG=1 shows where)", "status": 1}),
+    ],
+)
+def test_an_error_is_the_one_json_object(monkeypatch, capsys, error, raised, said):
+    monkeypatch.delenv("DECONDENSE_DEBUG", raising=False)
+
+    @command.said_plainly
+    def fails(as_json=False):
+        raise error
+
+    with pytest.raises(raised):
+        fails(as_json=True)
+    assert json.loads(capsys.readouterr().out) == said
+    with pytest.raises(raised):
+        fails()
+    assert capsys.readouterr().out == ""
+
+
+def test_debug_prints_the_json_too(monkeypatch, capsys):
+    monkeypatch.setenv("DECONDENSE_DEBUG", "1")
+    with pytest.raises(ValueError, match="invalid literal"):
+        command.said_plainly(lambda as_json: int("x"))(as_json=True)
+    assert json.loads(capsys.readouterr().out)["status"] == 1
+
+
+def test_nothing_that_a_terminal_obeys_is_printed(monkeypatch, capsys):
+    exit_of(ValueError("no model \x1b[31mred\x07"), monkeypatch)
+    command.say("half a\rline")
+    with command.plainly():
+        warnings.warn("a \x1b]0;title\x07 warning", stacklevel=1)
+    said = ("error: no model \\x1b[31mred\\x07", "half a\\rline", "warning: a \\x1b]0;title\\x07 warning")
+    assert capsys.readouterr().err.splitlines() == list(said)
+
+
+def test_the_command_line_of_a_report_can_be_written(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["decondense", "measure", "a\udcffb\x1b"])
+    assert command.command_line().encode() == rb"decondense measure 'a\udcffb\x1b'"

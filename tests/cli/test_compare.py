@@ -123,3 +123,11 @@ def test_an_option_of_a_measurement_is_refused_where_nothing_is_measured(saved, 
     result = run("before", "after", *option)
     assert result.exit_code == 2
     assert f"{option[0]} is of a measurement, and both results are saved: leave it out" in result.stderr
+
+
+def test_a_crafted_file_is_one_line_and_json(saved, tmp_path):
+    np.savez(tmp_path / "crafted.npz", header="[]", mu_per_text=np.ones(3))
+    result = run("crafted.npz", "after", "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"].startswith("crafted.npz is not a saved Condensation")
+    assert result.stderr.count("\n") == 1

@@ -241,7 +241,7 @@ def test_bad_input_about_states_is_one_line(states, arguments, said):
     assert said in result.stderr
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
-    assert result.stdout == ""
+    assert json.loads(result.stdout)["status"] == 2 if "--json" in arguments else result.stdout == ""
 
 
 def test_quiet_prints_nothing(models):
@@ -353,6 +353,36 @@ def test_json_is_all_that_a_pipe_gets(models):
     assert done.stderr == ""
 
 
+def test_a_damaged_model_is_named_and_the_json_is_whole(models):
+    config = json.loads((models / "one" / "config.json").read_text())
+    (models / "one" / "config.json").write_text(json.dumps(config | {"n_head": 0}))
+    result = run("one", "two", *GIVEN, "--json")
+    assert result.exit_code == 1
+    content = json.loads(result.stdout)
+    assert [model["name"] for model in content["models"]] == ["two"]
+    assert "cannot be read (ZeroDivisionError" in content["failed"]["one"]
+
+
+@pytest.mark.parametrize("name", [r"$\frac$", "x" * 250, "\x1b[31mred", "[bold]", "[", "a\nb", "_a", "[/x"])
+def test_whatever_its_name_nothing_is_lost(models, name):
+    if "/" in name:
+        (models / "[").mkdir()
+    (models / "two").rename(models / name)
+    for names in ([name], [name, "one"]):
+        result = run(*names, *GIVEN, "--out", "out")
+        assert result.exit_code == 0, result.output
+        assert "\x1b" not in result.output
+        html = (models / "out" / "report.html").read_text(encoding="utf-8")
+        assert "\x1b" not in html
+    assert len(list((models / "out").glob("*.npz"))) == 2
+    sides = sorted((models / "out").glob("*.npz"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["decondense", "compare"])
+        compared = CliRunner().invoke(app.app, ["compare", *map(str, sides), "--out", "both"])
+    assert compared.exit_code == 0, compared.output
+    assert "\x1b" not in compared.output
+
+
 # --- one after the other --------------------------------------------------------------------------------------------
 
 
@@ -376,6 +406,13 @@ def test_one_that_fails_does_not_take_the_others(toys):
     results, failed = measure.several(["a", "bad", "c"], None, HOW)
     assert [result.name for result in results] == ["a", "c"]
     assert failed == {"bad": "no such file"}
+
+
+def test_what_was_not_foreseen_of_one_does_not_take_the_others(toys, monkeypatch):
+    monkeypatch.setitem(FAILS, "odd", ZeroDivisionError("by zero"))
+    results, failed = measure.several(["odd", "c"], None, HOW)
+    assert [result.name for result in results] == ["c"]
+    assert failed == {"odd": "ZeroDivisionError: by zero (DECONDENSE_DEBUG=1 shows where)"}
 
 
 def test_debug_lets_the_error_through(toys, monkeypatch):

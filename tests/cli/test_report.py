@@ -123,3 +123,10 @@ def test_tokens_at_both_ends(result):
     assert "Tokens furthest in and out of the cone" in page.text
     assert "'<s>\\n' *3-0.250' the'7+0.875" in page.text
     assert "furthest" not in Page(report.measurement([result], [], {}, "x", {})).text
+
+
+def test_the_report_names_the_resolution_and_a_constant_mu():
+    constant = made(0.5 + 1e-3 * np.arange(3) * np.ones((6, 1)), dtype="bfloat16", texts="x")
+    assert "no trend, since μ is constant up to rounding (0.01 in bfloat16)" in report.trend(constant)
+    html = report.measurement([constant], [], {}, "decondense", {})
+    assert "0.01 (bfloat16); smaller differences of μ are rounding" in html

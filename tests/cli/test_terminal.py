@@ -142,3 +142,12 @@ def test_tokens_are_quoted_and_short():
         assert re.search(r"'\\x1b\[31m<s>' \*[ |]+3[ |]+-0\.250[ |]+' the'[ |]+7[ |]+\+0\.875", said)
         assert "* a special token" in said
     assert "'" + "é" * 14 + "..." in shown(table)
+
+
+def test_a_constant_mu_has_no_trend():
+    rounding = 1 + 1e-8 * np.arange(5) * np.ones((6, 1))
+    found = shown(terminal.one(made(rounding)))
+    assert found.count("no trend: mu is constant up to rounding (1e-06 in float32)") == 2
+    found = shown(terminal.one(made(0.5 + 1e-3 * np.arange(5) * np.ones((6, 1)), dtype="bfloat16")))
+    assert found.count("no trend: mu is constant up to rounding (0.01 in bfloat16)") == 2
+    assert "no trend" not in shown(terminal.one(made(0.5 + 1e-3 * np.arange(5) * np.ones((6, 1)))))

@@ -295,3 +295,10 @@ def test_drawn_texts_name_their_source():
 
 def test_the_hash_of_texts_is_of_them_and_their_order():
     assert len({corpora.Texts(t, "").sha256 for t in (["a", "b"], ["b", "a"], ["ab"], ["a", "b", "c"])}) == 4
+
+
+def test_more_texts_than_memory_are_refused_before_one_is_drawn(monkeypatch):
+    corpus = corpora.Corpus("toy", ["two words\n"] * 1000, "x", "0")
+    monkeypatch.setattr(corpora, "_one_text", lambda *_: pytest.fail("drew a text"))
+    with pytest.raises(MemoryError, match=r"100,000,000 texts take about 3933\.9 GiB .* Take fewer \(--n\)"):
+        corpora.sample_texts(corpus, 10**8)

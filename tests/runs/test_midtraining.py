@@ -4,6 +4,7 @@ import json
 
 import pytest
 from toy_runs import mid, toy_model
+from toys import tiny
 
 from decondense import corpora, models
 from decondense.base import files
@@ -50,6 +51,14 @@ def test_texts_longer_than_the_model_takes_are_refused(small_pocket, name):
 
 def test_it_begins_with_the_weights_of_the_model(world):
     assert fingerprint(mid().load().model) == fingerprint(models.load(toy_model()).model)
+
+
+def test_a_model_without_a_head_is_refused(tmp_path, tiny_tokenizer):
+    """Its head would be random, and training on it would mean nothing."""
+    tiny("bert").save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"has no language-model head, so there is no loss\. Take another model"):
+        mid(model=str(tmp_path)).load()
 
 
 def test_what_all_processes_need_is_prepared(small_pocket, monkeypatch):

@@ -8,7 +8,7 @@ import transformers
 from toys import TINY
 
 from decondense import corpora, measurement, models, records
-from decondense.models import streaming
+from decondense.models import catalogue, streaming
 from decondense.surveys import Measured, untrained
 
 HOW = {"tokenizer": "pocket-small", "n_texts": 2, "max_length": 32, "sources": ["local"]}
@@ -29,7 +29,8 @@ def world(small_pocket, tmp_path, monkeypatch):
         name: {"hub": f"Lab/{name}", "family": family, "architecture": TINY[kind][1], "config": TINY[kind][2]}
         for name, family, kind in (("a", "A", "gpt2"), ("b", "B", "olmo-3"))
     }
-    monkeypatch.setattr(models, "table", lambda: table | {"c": {"hub": "Lab/c", "family": "C"}})
+    for room in (models, catalogue):
+        monkeypatch.setattr(room, "table", lambda: table | {"c": {"hub": "Lab/c", "family": "C"}})
     return tmp_path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 CLONE = Path(__file__).parents[3]  # that this package runs from, if it has the pins
 INSTALL = 'python -m pip install -e ".[all,dev]" -c constraints.txt'  # zsh needs the quotes
+MANY = 20  # names: more are not all printed where there is another way to list them
 
 
 def installs(*extras: str) -> str:
@@ -19,13 +20,28 @@ def installs(*extras: str) -> str:
     return f"python -m pip install -e {shlex.quote(f'{CLONE}{wanted}')} -c {shlex.quote(f'{CLONE}/constraints.txt')}"
 
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
+def unknown(kind: str, name: object, known: Iterable[str], listed: str = "") -> ValueError:
     """A `ValueError` for a name that does not exist: the nearest known name first, then all of them.
 
-    `kind` is what the name stands for ("model", "corpus", "profile", ...).
+    `kind` is what the name stands for ("model", "corpus", "profile", ...). With `listed`, which says how to list the
+    known names, more than `MANY` are not printed, only up to three near ones.
     """
     known = list(known)
+    many = bool(listed) and len(known) > MANY
     by_lower = {k.lower(): k for k in known}
-    near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
-    hint = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
-    return ValueError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+    asked = str(name).lower()
+    near = get_close_matches(asked, by_lower, n=1, cutoff=0.5)
+    if many:
+        near = get_close_matches(asked, by_lower, n=3, cutoff=0.75) or near
+    near = [by_lower[n] for n in near]
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    rest = f"{len(known)} are known: {listed}." if many else f"Known: {', '.join(known)}."
+    return ValueError(f"Unknown {kind} {name!r}.{hint} {rest}")
+
+
+def printable(text: str) -> str:
+    """The text with what does not print as escapes: control characters, line breaks, bytes of no character.
+
+    Names of files and messages of libraries may hold sequences that a terminal obeys.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -13,7 +13,7 @@ from ..base.files import repository_root, sweep_cache
 from ..book import reproduce as runner
 from ..book.profiles import PROFILES
 from .cache import cache
-from .command import said_plainly
+from .command import JsonOfWrongUsage, said_plainly
 from .compare import compare
 from .doctor import doctor
 from .measure import measure
@@ -25,7 +25,12 @@ STATUS = (
 )
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__, epilog=STATUS
+    cls=JsonOfWrongUsage,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help=__doc__,
+    epilog=STATUS,
 )
 Profile = Annotated[str, typer.Option(help="The size of the run: ci, laptop, gpu or paper.")]
 

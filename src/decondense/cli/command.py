@@ -20,8 +20,10 @@ from typing import Annotated, TextIO
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.core import TyperGroup
 
 from ..base.assets import SOURCES
+from ..base.errors import printable
 from ..base.settings import flag
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -73,11 +75,13 @@ _spoken_to: ContextVar[TextIO | None] = ContextVar("standard error as it was bef
 def said_plainly(command: Callable) -> Callable:
     """Print an error that has a message as one red line and exit with 2, unless DECONDENSE_DEBUG is set.
 
-    Ctrl-C exits with 130. With `quiet` nothing else is printed to standard error.
+    Ctrl-C exits with 130. With `quiet` nothing else is printed to standard error; with `as_json` the one object on
+    standard output is {"error": ..., "status": ...}, also where a traceback follows.
     """
 
     @wraps(command)
     def run(*args, **kwargs):
+        as_json = kwargs.get("as_json", False)
         try:
             with silenced(kwargs.get("quiet", False)):
                 return command(*args, **kwargs)
@@ -85,14 +89,46 @@ def said_plainly(command: Callable) -> Callable:
             raise
         except KeyboardInterrupt:
             say("Interrupted.", "yellow")
-            raise typer.Exit(130) from None
-        except REFUSALS as error:
-            if flag("DECONDENSE_DEBUG") or not str(error):
+            raise failed("Interrupted.", 130, as_json) from None
+        except Exception as error:
+            plain = isinstance(error, REFUSALS) and str(error) and not flag("DECONDENSE_DEBUG")
+            ended = failed(why(error), 2 if plain else 1, as_json)
+            if not plain:
                 raise
-            say(f"error: {one_line(error)}", "red")
-            raise typer.Exit(2) from None
+            say(f"error: {why(error)}", "red")
+            raise ended from None
 
     return run
+
+
+def failed(error: str, status: int, as_json: bool) -> typer.Exit:
+    """The end of a command that has no result, to be raised; its JSON is printed."""
+    if as_json:
+        print_json({"error": error, "status": status})
+    return typer.Exit(status)
+
+
+def why(error: Exception) -> str:
+    """The message of an error in one line; of one that was not foreseen also its kind, and how to see more."""
+    if isinstance(error, REFUSALS) and str(error):
+        return one_line(error)
+    return f"{type(error).__name__}: {one_line(error)} (DECONDENSE_DEBUG=1 shows where)"
+
+
+class JsonOfWrongUsage(TyperGroup):
+    """The commands; with --json a wrong option is also said as JSON, like any other error."""
+
+    def parse_args(self, ctx, args):
+        ctx.meta["json"] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if hasattr(error, "format_message"):  # of click, which typer carries along or not by its version
+                failed(one_line(error.format_message()), error.exit_code, ctx.meta["json"])
+            raise
 
 
 def console(quiet: bool = False, as_json: bool = False) -> Console:
@@ -102,7 +138,7 @@ def console(quiet: bool = False, as_json: bool = False) -> Console:
 
 def say(line: str, style: str = "") -> None:
     """One line on standard error, where it does not spoil the output; `silenced` does not reach it."""
-    Console(file=_spoken_to.get() or sys.stderr).print(Text(line, style=style), soft_wrap=True)
+    Console(file=_spoken_to.get() or sys.stderr).print(Text(printable(line), style=style), soft_wrap=True)
 
 
 def show_progress(silent: bool) -> bool:
@@ -148,8 +184,8 @@ def plainly() -> Iterator[None]:
 
 
 def one_line(message) -> str:
-    """An error or a warning without its line breaks."""
-    return " ".join(str(message).split())
+    """An error or a warning without its line breaks, and without what a terminal would obey."""
+    return printable(" ".join(str(message).split()))
 
 
 def places(sources: str) -> tuple[str, ...]:
@@ -170,7 +206,7 @@ def json_text(content: dict) -> str:
 def command_line() -> str:
     """The command line as it was given, for a report: paths without their folders."""
     words = [part for word in sys.argv[1:] for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    return f"decondense {shlex.join(_without_folder(*pair) for pair in pairwise(['', *words]))}"
+    return printable(f"decondense {shlex.join(_without_folder(*pair) for pair in pairwise(['', *words]))}")
 
 
 def _without_folder(before: str, word: str) -> str:

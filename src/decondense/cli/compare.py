@@ -76,22 +76,23 @@ def compare(
     asked = dict(locals())
     if out:
         door.check_folder(out)
-    readiness.spare_the_hub([a, b, tokenizer], sources, dataset)
     how = {
         "weights": "pretrained", "seed": 0, "tokenizer": tokenizer, "max_length": max_length, "device": device,
         "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
-        "progress": show_progress(quiet or as_json),
     }  # fmt: skip
+    saved = {side: path for side in (a, b) if (path := saved_file(side))}
+    models = [side for side in dict.fromkeys((a, b)) if side not in saved]
+    if models:
+        door.check(models, how)
+    else:
+        door.refuse_unread(compare, asked, OF_COMPARING, "is of a measurement, and both results are saved")
+    readiness.spare_the_hub([*models, tokenizer], sources, dataset)
+    how["progress"] = show_progress(quiet or as_json)
     from .. import pairing
     from ..condensation import Condensation
 
-    saved = {side: path for side in (a, b) if (path := saved_file(side))}
-    models = [side for side in dict.fromkeys((a, b)) if side not in saved]
-    if not models:
-        door.refuse_unread(compare, asked, OF_COMPARING, "is of a measurement, and both results are saved")
     found = {side: Condensation.load(path) for side, path in saved.items()}
     if models:
-        door.check(models, how)
         with plainly():
             given = door.texts(
                 texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length
@@ -104,7 +105,8 @@ def compare(
     content = {"command": command_line(), "same_texts_by": by, **pairing.facts(pair)}
     content["sentences"] = [pairing.sentence(number, pair.first, pair.second) for number in pair.numbers]
     if out:
-        write(out, first, second, pair, content)
+        with plainly():
+            write(out, first, second, pair, content)
     if as_json:
         print_json(content)
     _show(pair, content, console(quiet, as_json), out)

@@ -1,10 +1,12 @@
 """What a command is given, looked at before anything is loaded: texts, names of models, the folder to write into."""
 
+import errno
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 
+from ..base.errors import printable
 from .command import REFUSALS, SOURCES
 
 DATASET = "documentation"  # needs no network
@@ -53,7 +55,7 @@ def texts(
 
 def _name(path: Path) -> str:
     """Of a file without its folders; what comes through a pipe has none."""
-    return path.name if path.is_file() else "(standard input)" if str(path) == "-" else "(a pipe)"
+    return printable(path.name) if path.is_file() else "(standard input)" if str(path) == "-" else "(a pipe)"
 
 
 def check_chats(texts: Sequence, names: Sequence[str], how: Mapping) -> None:
@@ -84,17 +86,16 @@ def check(names: Sequence[str], how: Mapping) -> None:
         ValueError: unknown model, weights, dtype, source or device; a model given twice; a seed that nothing reads.
         FileNotFoundError, NotADirectoryError: a folder that holds no model, no such folder, a file.
     """
-    from .. import models, surveys
-    from ..models import pocket
+    from .. import models
 
-    models.check_settings(how["weights"], how["dtype"], how["sources"], how["device"])
-    files = [surveys.file_name(name) for name in names]
+    files = [models.file_name(name) for name in names]
     if twice := [file for file in files if files.count(file) > 1]:
         raise ValueError(f"{twice[0]} is given twice, or is the name of two folders. Measure them one by one.")
     models.check_names([*names, *filter(None, [how["tokenizer"]])])
-    others = [name for name in names if name not in pocket.SIZES]
+    others = [name for name in names if not models.is_pocket(name)]
     if how["seed"] and how["weights"] == "pretrained" and others:
         raise ValueError(f"{others[0]} has weights of its own: add --weights random, or leave --seed out.")
+    models.check_settings(how["weights"], how["dtype"], how["sources"], how["device"])  # last: only this needs torch
 
 
 def refuse_unread(command: Callable, asked: Mapping, read: Sequence[str], why: str) -> None:
@@ -114,12 +115,12 @@ def check_folder(folder: Path, setting: str = "--out") -> None:
     Raises
         OSError: with the reason, and another folder as the cure.
     """
-    place = nearest(folder)
     try:
+        place = nearest(folder)  # fails for a name that is too long
         with tempfile.NamedTemporaryFile(dir=place):
             pass
     except OSError as error:
-        reason = "a file is in the way" if place.is_file() else error.strerror
+        reason = "a file is in the way" if error.errno == errno.ENOTDIR else error.strerror
         raise OSError(f"Cannot write into {folder} ({reason}). Give another folder with {setting}.") from error
 
 

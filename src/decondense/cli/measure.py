@@ -13,7 +13,6 @@ from ..base.settings import flag
 from . import door, readiness, saved
 from .command import (
     ANYWHERE,
-    REFUSALS,
     AsJson,
     Column,
     Dataset,
@@ -32,13 +31,13 @@ from .command import (
     command_line,
     console,
     json_text,
-    one_line,
     places,
     plainly,
     print_json,
     said_plainly,
     say,
     show_progress,
+    why,
 )
 
 FIGURES = {
@@ -130,13 +129,13 @@ def measure(
         return conclude([result], {}, about, {}, **shown)
     if order or not model:
         raise ValueError("--order is of --states PATH: give both." if order else "Name a MODEL, or give --states PATH.")
-    readiness.spare_the_hub([*model, tokenizer], sources, dataset)
     how = {
         "weights": weights, "seed": seed, "tokenizer": tokenizer, "max_length": max_length, "device": device,
         "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
-        "progress": show_progress(quiet or as_json),
     }  # fmt: skip
     door.check(model, how)
+    readiness.spare_the_hub([*model, tokenizer], sources, dataset)
+    how["progress"] = show_progress(quiet or as_json)
     with plainly():
         given = door.texts(
             texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length
@@ -166,7 +165,8 @@ def conclude(
         "failed": failed,
     } | ({"per_token": {name: per_token.facts(found) for name, found in tokens.items()}} if tokens else {})
     if out and results:
-        write(out, results, pairs, content, tokens)
+        with plainly():  # a font may lack a letter of a name
+            write(out, results, pairs, content, tokens)
         if card:
             write_atomically(out / "card.md", markdown(results, content["command"], "report.png"))
     if as_json:
@@ -212,12 +212,12 @@ def several(
             with plainly():
                 result = measured(name, texts, how)
             cosines = None if tokens is None else per_token.measured(name, texts, how)
-        except REFUSALS as error:
+        except Exception as error:  # whatever a library raises for one model, the others go on
             # Of a full disk no other model will do better.
             if flag("DECONDENSE_DEBUG") or getattr(error, "errno", None) in CANNOT_WRITE:
                 raise
-            failed[surveys.label(name)] = one_line(error)
-            say(f"error: {name}: {one_line(error)}", "red")
+            failed[surveys.label(name)] = why(error)
+            say(f"error: {name}: {why(error)}", "red")
             continue
         results.append(replace(result, name=_name(result.name, how)))
         if tokens is not None:
@@ -241,6 +241,9 @@ def facts(result) -> dict:
     return {
         "name": result.name,
         "layers": len(result.mu) - 1,
+        "dtype": result.dtype,
+        "resolution": result.resolution,
+        "constant": result.is_constant,
         "rho": result.rho,
         "rho_interval": result.rho_interval,
         "tau": result.tau,

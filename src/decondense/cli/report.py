@@ -112,7 +112,9 @@ def png(figure) -> bytes:
 def trend(result: Condensation) -> str:
     """What one model shows, in a sentence: mu at both ends, and whether it grows with depth by the interval of rho."""
     low, high = result.rho_interval
-    if not np.isfinite([low, high]).all():
+    if result.is_constant:
+        said = f"no trend, since μ is constant up to rounding ({result.resolution:g} in {result.dtype})"
+    elif not np.isfinite([low, high]).all():
         said = f"ρ is {result.rho:+.3f}, without an interval: that needs two texts or more, and numbers that are finite"
     elif low <= 0 <= high:
         said = (
@@ -135,7 +137,10 @@ def differences(pairs: Sequence[Paired]) -> str:
             interval = f"<small{mark}>{_interval(number.interval)}{star}</small>"
             rows.append([number.quantity, *values, f"{number.difference:+.3f}{interval}"])
         tables.append(_table(["", "first", "second", "difference"], rows, f"{pair.second} minus {pair.first}"))
-    note = "* the 95 % interval excludes 0: more than the choice of texts makes. Each interval is for its number alone."
+    note = (
+        "* the 95 % interval excludes 0: more than the choice of texts makes, and more than rounding. Each interval is "
+        "for its number alone."
+    )
     return "".join(tables) + f'<p class="soft">{note}</p>'
 
 
@@ -180,7 +185,8 @@ def _provenance(result: Condensation) -> str:
     settings = dict(result.settings)
     model = {"model": "", "source": "", "licence": "not stated by this source"} | settings.pop("model", {})
     versions = ", ".join(f"{name} {version}" for name, version in settings.pop("versions", {}).items())
-    words = {**model, **settings, "versions": versions}
+    rounding = f"{result.resolution:g} ({result.dtype}); smaller differences of μ are rounding"
+    words = {**model, **settings, "resolution of μ": rounding, "versions": versions}
     return f"<details open><summary>{escape(result.name)}</summary>{_words(words)}</details>"
 
 

@@ -88,10 +88,17 @@ def one(result: Condensation) -> Text:
     lines = [f"{result.name}: {len(result.mu) - 1} layers, mu from {result.mu[0]:.3f} to {result.mu[-1]:.3f}"]
     for name, (value, (low, high)) in numbers.items():
         interval = f"95 % interval {low:+.3f} to {high:+.3f}"
-        if low != low:
+        if result.is_constant and name != "late half":
+            interval = f"no trend: {constant(result)}"
+        elif low != low:
             interval = "no interval: it needs two texts, and numbers that are finite"
-        lines.append(f"  {name:10} {value:+.3f}   {interval}")
+        lines.append(f"  {name:10} {value:+.3f}   {interval}" if value == value else f"  {name:10}   none   {interval}")
     return Text("\n".join(lines) + "\n")
+
+
+def constant(result: Condensation) -> str:
+    """Why a result has no rank correlation."""
+    return f"mu is constant up to rounding ({result.resolution:g} in {result.dtype})"
 
 
 def summary(results: Sequence[Condensation]) -> Table:
@@ -113,7 +120,9 @@ def _with_interval(value: float, interval) -> str:
 
 
 def _table(title: str | None = None) -> Table:
-    return Table(title=title, title_justify="left", title_style="dim", box=box.SIMPLE, pad_edge=False)
+    return Table(
+        title=Text(title) if title else None, title_justify="left", title_style="dim", box=box.SIMPLE, pad_edge=False
+    )
 
 
 def layers(result: Condensation) -> Table:

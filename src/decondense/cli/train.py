@@ -9,14 +9,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ..base.errors import printable
 from ..base.settings import named
+from ..models import catalogue
 from . import door, readiness
 from .command import (
     ANYWHERE,
     AsJson,
     Quiet,
     console,
+    failed,
+    one_line,
     places,
     print_json,
     said_plainly,
@@ -66,8 +71,7 @@ def train(
       decondense train runs.toml --dry-run
       decondense train runs.toml --on slurm --slurm partition=gpu --slurm gpus_per_node=1 --slurm time=240
     """
-    from ..runs import cluster, runfile
-
+    catalogue.check_names(model or [])
     show_progress(quiet or as_json)
     flags = {
         "model": model, "corpus": corpus, "steps": steps, "seeds": seed, "batch_size": batch_size, "length": length,
@@ -77,6 +81,8 @@ def train(
     if weights_out:
         door.check_folder(weights_out, "--weights-out")
     readiness.spare_the_hub(model or [], sources or ANYWHERE, corpus)
+    from ..runs import cluster, runfile
+
     options = dict(named("--slurm", setting) for setting in slurm or [])
     if on == "here" and (jobs or options):
         raise ValueError("--jobs and --slurm are for jobs: add --on slurm or --on local.")
@@ -91,7 +97,7 @@ def train(
         asked = runfile.asked(table, file.name if file else "The command line")
         if dry_run:
             return _show_plan(asked, console(quiet, as_json), as_json)
-        _show_runs(_trained(asked, engine), console(quiet, as_json), as_json)
+        _show_runs(_trained(asked, engine, as_json), console(quiet, as_json), as_json)
 
 
 def _table(file: Path | None, flags: dict, losses: list[str], weights: list[float], others: dict) -> dict:
@@ -137,7 +143,7 @@ def _changes(losses: list[str], weights: list[float]) -> dict[str, dict]:
     return found
 
 
-def _trained(asked, engine) -> list:
+def _trained(asked, engine, as_json: bool) -> list:
     """The runs; a run that fails ends the command with 1."""
     from ..runs import grid
 
@@ -151,9 +157,9 @@ def _trained(asked, engine) -> list:
         say(again)
         raise
     except RuntimeError as error:
-        say(f"error: {error}", "red")
+        say(f"error: {one_line(error)}", "red")
         say(again)
-        raise typer.Exit(1) from None
+        raise failed(one_line(error), 1, as_json) from None
 
 
 # --- what is printed ------------------------------------------------------------------------------------------------
@@ -189,9 +195,10 @@ def _show_runs(runs: list, out: Console, as_json: bool) -> None:
     if as_json:
         return print_json({"runs": rows})
     _print(out, [{name: row[name] for name in row if name != "record"} for row in rows])
-    out.print("Records:", *(row["record"] for row in rows), sep="\n", highlight=False, soft_wrap=True)
+    records = (Text(printable(row["record"])) for row in rows)
+    out.print("Records:", *records, sep="\n", highlight=False, soft_wrap=True)
     if kept := os.environ.get("DECONDENSE_WEIGHTS"):
-        out.print(f"Trained models, in folders named like the records: {kept}", highlight=False, soft_wrap=True)
+        out.print(Text(f"Trained models, in folders named like the records: {printable(kept)}"), soft_wrap=True)
 
 
 def _row(run) -> dict:
@@ -212,7 +219,7 @@ def _print(out: Console, rows: list[dict]) -> None:
     for name in rows[0]:
         table.add_column(name, justify="left" if name in ("run", "record") else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(_text, row.values()))
+        table.add_row(*(Text(printable(_text(value))) for value in row.values()))
     out.print(table)
 
 

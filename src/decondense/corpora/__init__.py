@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 
 from ..base import assets
 from ..base.assets import SOURCES
 from ..base.errors import unknown
 from ..base.extras import need
 from ..base.files import CANNOT_WRITE, sha256
+from ..stats import RESAMPLES
 from . import documentation
+
+BYTES = 8  # of a word, about
 
 
 class Origin(NamedTuple):
@@ -280,11 +284,18 @@ def sample_texts(
 
     Raises
         ValueError: n < 1, a `Streamed` corpus, or the corpus ends before `min_words` words (say how many it gave).
+        MemoryError: so many texts, and the bootstrap over them, do not fit in free memory.
     """
     if isinstance(corpus.rows, Streamed):
         raise ValueError(f"{corpus.name} is read row by row: texts cannot be drawn from it. Take another corpus.")
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}.")
+    needed, free = n * (BYTES * max_words + 16 * RESAMPLES), psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"{n:,} texts take about {needed / 2**30:.1f} GiB with the bootstrap over them, {free / 2**30:.1f} GiB are "
+            "free. Take fewer (--n)."
+        )
     return [_one_text(corpus, first_seed + k, min_words, max_words) for k in range(n)]
 
 

@@ -76,7 +76,10 @@ class MidTraining(Configuration):
 
     def load(self) -> models.Loaded:
         how = {"train_tokens": self.train_tokens} if self.model in pocket.SIZES else {}
-        return models.load(self.model, sources=self.sources, seed=0, **how)
+        loaded = models.load(self.model, sources=self.sources, seed=0, **how)
+        if loaded.model.get_output_embeddings() is None:
+            raise ValueError(f"{self.model} has no language-model head, so there is no loss. Take another model.")
+        return loaded
 
     def prepare(self) -> None:
         if self.model in pocket.SIZES:

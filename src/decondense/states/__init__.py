@@ -40,7 +40,8 @@ def measure_states(
     histogram, bins, eps, seed
         As in `measure`.
 
-    `settings["max_length"]` of the result is `None`: nothing was cut here.
+    `settings["max_length"]` of the result is `None`: nothing was cut here. `settings["dtype"]` is the narrowest type of
+    the states.
 
     Raises
         ValueError: no text, a text of one token, other axes than three, integers, texts that differ in the number of
@@ -53,16 +54,18 @@ def measure_states(
         )
     store: dict[int, torch.Tensor] = {}
     reduce = measurement.reducer(store, histogram, bins, eps)
-    numbers, shapes = [], []
+    numbers, shapes, dtypes = [], [], []
     for z in tqdm(states, desc=f"measuring {name}", unit="text", disable=not progress, leave=False):
         z = torch.as_tensor(z)
         _check(z, len(shapes), shapes[0] if shapes else None, histogram)
         shapes.append(tuple(z.shape))
+        dtypes.append(z.dtype)
         with torch.inference_mode():
             numbers.append(torch.stack([reduce(entry, layer).cpu() for entry, layer in enumerate(z)]).double())
     if not shapes:
         raise ValueError("No hidden states given. Give those of at least one text.")
     settings = {"max_length": None, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed}
+    settings |= {"dtype": str(min(dtypes, key=lambda dtype: torch.finfo(dtype).bits)).removeprefix("torch.")}
     lengths = np.array([tokens for _, tokens, _ in shapes])
     return measurement.gathered(torch.stack(numbers), store, lengths, name, settings)
 

