@@ -75,6 +75,34 @@ def test_record_has_a_cost_for_each_form():
     assert 1e-5 < results["gradients"][bench.FIRST] < 1
 
 
+@pytest.mark.parametrize("busy", [0, 2])
+def test_loaded_record_has_both_times_of_both_forms(monkeypatch, busy):
+    started = []
+
+    class Process:
+        def __init__(self, command):
+            started.append("started")
+
+        def kill(self):
+            started.append("killed")
+
+        def wait(self):
+            started.append("waited for")
+
+    monkeypatch.setattr(bench.subprocess, "Popen", Process)
+    record = bench.beside_other_work(30, 16, busy, rounds=2).content
+    assert started == ["started"] * busy + ["killed", "waited for"] * busy
+    assert record["config"]["busy"] == busy
+    assert [list(row) for row in record["results"]["rows"]] == [[bench.NAIVE, bench.EXACT]] * 2
+    assert all(cost[0] > 0 and cost[1] >= 0 for row in record["results"]["rows"] for cost in row.values())
+
+
+def test_spent_counts_the_work_and_not_the_waiting():
+    seconds, cores = bench.spent(lambda: bench.time.sleep(0.2))
+    assert seconds >= 0.2
+    assert cores < 0.2
+
+
 def test_step_is_timed_plain_and_with_each_form():
     record = bench.in_a_step(TINY | TOKENS, 24, rounds=1).content
     names = list(bench.forms())

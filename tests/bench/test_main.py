@@ -15,7 +15,7 @@ def test_everything_is_asked_for_once(monkeypatch):
     asked = []
     for module, names in (
         (__main__, ("start",)),
-        (__main__.losses, ("by_form", "in_a_step")),
+        (__main__.losses, ("by_form", "beside_other_work", "in_a_step")),
         (__main__.measurement, ("given", "real", "short_texts")),
     ):
         for name in names:
@@ -28,6 +28,7 @@ def test_everything_is_asked_for_once(monkeypatch):
     assert ("given", "(48, 1600, 100)", 4) in calls
     assert ("by_form", "(2048, 1024)", 1) in calls
     assert ("by_form", "(2048, 1024)", 4) in calls
+    assert ("beside_other_work", "(2048, 1024, 4)", 1) in calls
     assert all(how["peer"] == "python" for name, _, how in asked if name in ("given", "real"))
 
 

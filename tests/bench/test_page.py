@@ -1,6 +1,7 @@
 """The page Performance, from records that are written out here."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,9 @@ def records():
     found += [
         record("bench-step", {"tokens": 1024}, {"rows": [step]}),
         record("bench-short-texts", {"tokens": 32, "texts": 100}, {"rows": [short], "mu": 2e-8}),
+        record("bench-loaded", {"busy": 0, "threads": 2}, {"rows": [{losses.NAIVE: [2, 4], losses.EXACT: [1, 1]}]}),
+        record("bench-loaded", {"busy": 2, "threads": 2}, {"rows": [{losses.NAIVE: [2, 4], losses.EXACT: [3, 5]}]}),
+        record("bench-loaded", {"busy": 2, "threads": 1}, {"rows": [{losses.NAIVE: [4, 4], losses.EXACT: [1, 1]}]}),
         record("bench-start", {}, {"rows": [start], "corpus": [{"corpus": [40.0, 0]}]}),
     ]
     return [r | {"file": f"{r['experiment']}-{i}.json"} for i, r in enumerate(found)]
@@ -90,6 +94,9 @@ def test_targets_are_held_against_their_limits(records):
     assert asked("`exact`", "grows") is True
     assert asked("`as published`", "grows") is None
     assert asked("alone") is True
+    assert asked("`exact` over `as published`, 2 threads, other processes: 2") is False
+    assert not any("other processes: 0" in text for text in met)
+    assert asked("with the forward pass", "12 x 768, texts: 1") is None
     assert asked("import") is True
     assert asked("corpus") is False
 
@@ -133,6 +140,10 @@ def test_page_has_no_comment_left_and_every_figure(book, tmp_path):
     assert all(f"{{figure}} {name}" in text for name in pictures)
     assert "| 16 to 32 | 30 | 15 | 2 | 2.0e-08 |" in text
     assert "Abacus, 2 cores" in text
+    loaded = [line for line in text.splitlines() if re.match(r"\| [12] \| [02] \|", line)]
+    assert loaded == ["| 1 | 2 | 0.25 | 0.25 |", "| 2 | 0 | 0.5 | 0.25 |", "| 2 | 2 | 1.5 | 1.25 |"]
+    assert "| time with the forward pass, peer over `mean cosine`, real model of 12 x 768, texts: 1 | 21 |  |" in text
+    assert "| 12 x 768 | 1 | 1 | 2 | 2 | 2 | 2 | 42 | 21 |" in text
     assert text.count("bench-loss-") == 2 * 3
 
 

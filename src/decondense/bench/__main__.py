@@ -35,6 +35,8 @@ def everything(peer: str, threads: int) -> list[records.Record]:
     shapes = dict.fromkeys([*((n, TARGET[1]) for n in TOKENS), *((TARGET[0], d) for d in FEATURES)])
     made += [losses.by_form(n, d, rounds=5, **how) for n, d in shapes]
     made += [losses.by_form(*TARGET, rounds=7, threads=1)] if threads > 1 else []
+    for several in sorted({1, threads}):
+        made += [losses.beside_other_work(*TARGET, busy, threads=several) for busy in sorted({0, 1, threads})]
     made += [losses.in_a_step({}, STEP_TOKENS, rounds=5, **how)]
     given = partial(measurement.given, peer=peer, **how)
     layers, features = SHAPES["gpt2-xl"]

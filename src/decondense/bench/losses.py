@@ -1,7 +1,11 @@
-"""What the dispersion loss costs: by form, by tokens and features, and within a training step."""
+"""What the dispersion loss costs: by form, by tokens and features, beside other work, and within a training step."""
 
 import math
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -93,6 +97,50 @@ def by_form(tokens: int, features: int, *, rounds: int = 7, threads: int = 1, se
         return {"rows": rows, "values": {n: v.item() for n, (v, _) in found.items()}, "gradients": away}, None
 
     return records.run("bench-loss", config, compute, __name__, surroundings={"torch": torch.__version__})
+
+
+def beside_other_work(
+    tokens: int, features: int, busy: int, *, rounds: int = 9, threads: int = 1, seed: int = 0
+) -> records.Record:
+    """Record what value and gradient of `NAIVE` and of `EXACT` cost while `busy` other processes want a core each.
+
+    `rows`, one a round: seconds, and seconds of all cores together, by form. With several threads each operation
+    waits for the last of them, so a form of many small operations loses most where the cores are shared.
+    """
+    config = {
+        "tokens": tokens, "features": features, "busy": busy, "rounds": rounds, "threads": threads, "seed": seed
+    }  # fmt: skip
+
+    def compute() -> tuple[dict, None]:
+        torch.set_num_threads(threads)
+        z = cone(tokens, features, seed)
+        two = {NAIVE: as_published, EXACT: losses.dispersion}
+        cases = {name: partial(value_and_gradient, form, z) for name, form in two.items()}
+        with _other_work(busy):
+            return {"rows": timing.interleaved(cases, rounds, spent)}, None
+
+    return records.run("bench-loaded", config, compute, __name__, surroundings={"torch": torch.__version__})
+
+
+def spent(case: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of one call, and those that all cores together gave to it."""
+    start, cores = time.perf_counter(), time.process_time()
+    case()
+    return time.perf_counter() - start, time.process_time() - cores
+
+
+@contextmanager
+def _other_work(processes: int) -> Iterator[None]:
+    loop = (
+        "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"  # ends with this process at the latest
+    )
+    started = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def in_a_step(

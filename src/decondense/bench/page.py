@@ -111,6 +111,11 @@ def _of_measuring(records: list[dict]) -> list[Target]:
         for name, limit, ratio in (("time", least, time), ("memory", 50, memory)):
             target = f"{name} beyond the forward pass, peer over `{case}`, GPT-2 xl shape, 100 texts: at least"
             rows.append(_limit(target, limit, ratio, at_least=True))
+    for record in _by_size(chosen(records, "bench-measurement", kind=REAL)):
+        config, seconds = record["config"], timing.seconds(record["results"]["rows"])
+        whole = f"{config['layers']} x {config['features']}, texts: {config['texts']}"
+        target = f"time with the forward pass, peer over `mean cosine`, real model of {whole}"
+        rows.append(Target(target, show(timing.ratio(seconds[THEIRS], seconds["mean cosine"])), None))
     apart = [record["results"]["agreement"] for record in chosen(records, "bench-measurement")]
     if apart:
         worst = max(found["mu"] for found in apart)
@@ -127,6 +132,12 @@ def _of_losses(records: list[dict]) -> list[Target]:
         threads = "one thread" if record["config"]["threads"] == 1 else f"{record['config']['threads']} threads"
         target = f"time of `{EXACT}` over its matrix products, N 2048, d 1024, {threads}: at most"
         rows.append(_limit(target, 1.5, timing.ratio(seconds[EXACT], seconds[PRODUCTS])))
+    for record in _loaded_records(records):
+        config = record["config"]
+        if config["busy"] and config["threads"] > 1:
+            how = f"{config['threads']} threads, other processes: {config['busy']}"
+            target = f"time of `{EXACT}` over `{NAIVE}`, {how}: at most"
+            rows.append(_limit(target, 1, _of_loaded(record)[0]))
     for form, most in ((EXACT, 1.1), (NAIVE, None)):
         power = growth(records, form)
         target = f"`{form}`, the power of N with which peak memory grows" + (f": at most {most}" if most else "")
@@ -234,8 +245,10 @@ def _whole(records: list[dict]) -> str:
         seconds = timing.seconds(record["results"]["rows"]).median()
         shape = (f"{record['config']['layers']} x {record['config']['features']}", str(record["config"]["texts"]))
         cases = ["forward", *OURS, measurement.PEERS_FORWARD, THEIRS]
-        rows.append((*shape, *(f"{seconds[case]:.3g}" for case in cases)))
-    return table(("layers x d", "texts", "forward, ours", *OURS, "forward, peer", "peer"), rows)
+        gain = f"{seconds[THEIRS] / seconds['mean cosine']:.2g}"
+        rows.append((*shape, *(f"{seconds[case]:.3g}" for case in cases), gain))
+    head = ("layers x d", "texts", "forward, ours", *OURS, "forward, peer", "peer", "peer / mean cosine")
+    return table(head, rows)
 
 
 def _short(records: list[dict]) -> str:
@@ -247,6 +260,25 @@ def _short(records: list[dict]) -> str:
         apart = f"{record['results']['mu']:.1e}"
         rows.append((f"{tokens // 2} to {tokens}", *each, show(timing.ratio(alone, together)), apart))
     return table(("tokens a text", "ms a text, one by one", "together", "gain", "difference of mu"), rows)
+
+
+def _loaded_records(records: list[dict]) -> list[dict]:
+    return sorted(chosen(records, "bench-loaded"), key=lambda r: (r["config"]["threads"], r["config"]["busy"]))
+
+
+def _of_loaded(record: dict) -> tuple[Ratio, Ratio]:
+    """`EXACT` over `NAIVE` beside other work: in time, and in the time of all cores."""
+    rows = record["results"]["rows"]
+    time, cores = (timing.seconds([{name: cost[i:] for name, cost in row.items()} for row in rows]) for i in (0, 1))
+    return timing.ratio(time[EXACT], time[NAIVE]), timing.ratio(cores[EXACT], cores[NAIVE])
+
+
+def _loaded(records: list[dict]) -> str:
+    found = _loaded_records(records)
+    if not found:
+        return NO_RECORD
+    rows = [(str(r["config"]["threads"]), str(r["config"]["busy"]), *map(show, _of_loaded(r))) for r in found]
+    return table(("threads", "other processes", f"time, {EXACT} / {NAIVE}", "time of all cores"), rows)
 
 
 def _step(records: list[dict]) -> str:
@@ -273,6 +305,7 @@ PARTS = {
     "agreement": _agreements,
     "whole": _whole,
     "short": _short,
+    "loaded": _loaded,
     "step": _step,
     "records": _records,
 }

@@ -34,10 +34,10 @@ def mean_over_pairs(
     """For each sequence the mean of f over the cosines of its ordered pairs i != j, to first or second order.
 
     kernel
-        Gives f and its slope, as in `pairwise.pair_sum`; the slope may be straight-through there. It is asked at
+        Gives f and its slope, as in `pairs.pair_sum`; the slope may be straight-through there. It is asked at
         m +- s, which can lie outside [-1, 1].
     mask
-        True for tokens that take part; z must be zero for the others (`sequences.prepare`).
+        True for tokens that take part; z must be zero for the others (`batch.prepare`).
 
     The gradient is that of the sum over pairs in which the slope of f is a line over the cosine: at order 1 the slope
     at m, at order 2 the line through the slopes at m + s and m - s. A second derivative is not that of the mean.
