@@ -119,12 +119,14 @@ def saved_file(side: str) -> Path | None:
         FileNotFoundError: no such .npz file.
         ValueError: a folder with several.
     """
+    from .. import models
+
     path = Path(side)
     if path.suffix == ".npz":
         if not path.is_file():
             raise FileNotFoundError(f"There is no file {side}. Write one with: decondense measure MODEL --out DIR")
         return path
-    if not path.is_dir() or (path / "config.json").is_file():
+    if not path.is_dir() or (path / "config.json").is_file() or models.is_adapter(side):
         return None
     there = sorted(path.glob("*.npz"))
     if not there:

@@ -5,7 +5,18 @@ first asked for, so that a wrong name is refused at once.
 """
 
 from ..base.assets import SOURCES
-from .catalogue import check_names, check_settings, file_name, is_pocket, label, names, positions, resolve, table
+from .catalogue import (
+    check_names,
+    check_settings,
+    file_name,
+    is_adapter,
+    is_pocket,
+    label,
+    names,
+    positions,
+    resolve,
+    table,
+)
 
 __all__ = [
     "DTYPES",
@@ -14,6 +25,7 @@ __all__ = [
     "check_names",
     "check_settings",
     "file_name",
+    "is_adapter",
     "is_pocket",
     "label",
     "load",

@@ -60,7 +60,9 @@ def check_names(given: Sequence[str]) -> None:
     """
     for name in given:
         if os.path.isdir(name):  # not `Path.is_dir`, which fails for a name that is too long
-            if not (Path(name) / "config.json").is_file():
+            if is_adapter(name):
+                _check_base(name)
+            elif not (Path(name) / "config.json").is_file():
                 cure = "Save a model there with model.save_pretrained, or name a known model."
                 raise FileNotFoundError(f"The folder {name} has no config.json. {cure}")
         elif os.path.isfile(name):
@@ -70,6 +72,33 @@ def check_names(given: Sequence[str]) -> None:
             raise FileNotFoundError(f"There is no folder {name}. Give a folder, a model's name, or its id on the hub.")
         elif not is_pocket(name):
             resolve(name)
+
+
+def is_adapter(name: str) -> bool:
+    """Whether the name is a folder with a PEFT adapter alone, without the model that it is for."""
+    return (Path(name) / "adapter_config.json").is_file() and not (Path(name) / "config.json").is_file()
+
+
+def base_of_adapter(folder: Path) -> str:
+    """The name of the model that the adapter in a folder is for: a folder, a short name, or a hub id.
+
+    Raises
+        ValueError: its configuration is no JSON object, or names none.
+    """
+    name = configuration(folder, "adapter_config.json").get("base_model_name_or_path")
+    if not isinstance(name, str) or not name:
+        cure = "Write it into adapter_config.json (base_model_name_or_path)."
+        raise ValueError(f"The adapter in {folder} names no base model. {cure}")
+    return name
+
+
+def _check_base(folder: str) -> None:
+    base = base_of_adapter(Path(folder))
+    try:
+        check_names([base])
+    except (OSError, ValueError) as error:
+        cure = "Give the folder or the hub id of that model in adapter_config.json (base_model_name_or_path)."
+        raise type(error)(f"The adapter in {folder} is of a base model that is not here: {error} {cure}") from error
 
 
 def is_pocket(name: str) -> bool:
@@ -93,13 +122,13 @@ def check_settings(weights: str, dtype: str, sources: Sequence[str], device: str
     return machine.device(device)
 
 
-def configuration(folder: Path) -> dict:
-    """The config.json of a folder, as plain data.
+def configuration(folder: Path, name: str = "config.json") -> dict:
+    """The config.json of a folder, or another of its JSON files, as plain data.
 
     Raises
         ValueError: it is no JSON object; names the file and the cure.
     """
-    file = folder / "config.json"
+    file = folder / name
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:  # not JSON, or not UTF-8
@@ -119,6 +148,7 @@ def positions(name: str) -> int | None:
         from . import pocket
 
         return pocket.CONTEXT
+    name = base_of_adapter(Path(name)) if is_adapter(name) else name
     there = (Path(name) / "config.json").is_file()
     config = configuration(Path(name)) if there else resolve(name)[1].get("config", {})
     found = config.get("max_position_embeddings") or config.get("n_positions")

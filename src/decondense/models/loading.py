@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from ..base import assets
 from ..base.assets import SOURCES
 from ..base.files import CANNOT_WRITE, read_or_make_again
-from . import catalogue, memory, mirrors, pocket
+from . import adapters, catalogue, memory, mirrors, pocket
 
 DTYPES = {name: getattr(torch, name) for name in catalogue.DTYPES}
 
@@ -43,8 +43,9 @@ def load(
     """A model by name, in evaluation mode on `device`.
 
     name
-        A short name (`names()`), a hub id, a local folder in Hugging Face's layout, or a pocket model
-        (`pocket.SIZES`), which is trained here from scratch on `train_tokens` tokens the first time.
+        A short name (`names()`), a hub id, a local folder in Hugging Face's layout, one with a PEFT adapter, which is
+        put on its base model, or a pocket model (`pocket.SIZES`), which is trained here from scratch on `train_tokens`
+        tokens the first time.
     weights
         "random": initialised by its configuration, seeded, without any download: the published one of a model of the
         table, or the config.json of a folder. No tokenizer, but for a folder that has one.
@@ -74,12 +75,18 @@ def load(
     if name in pocket.SIZES:
         model, tokenizer, provenance = pocket.load(name, train_tokens if weights == "pretrained" else 0, seed)
         model = model.to(DTYPES[dtype])
+    elif catalogue.is_adapter(name):
+        if weights == "random":
+            raise ValueError(f"{name} is an adapter, and has no architecture of its own: give its base model.")
+        how = {"sources": sources, "accept_terms": accept_terms, "trust_remote_code": trust_remote_code}
+        model, tokenizer, provenance = _adapted(name, dtype, device, how)
     elif weights == "random":
         model, tokenizer, provenance = _random(name, DTYPES[dtype], device, seed)
     else:
         how = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code, "revision": revision}
         model, tokenizer, provenance = _pretrained(name, dtype, device, sources, **how)
-    provenance = {"model": name, "weights": weights, "dtype": dtype, "device": device} | provenance
+    about = {"model": name, "weights": weights, "dtype": dtype, "device": device}
+    provenance = about | provenance | {"model": name}
     return Loaded(model.to(device).eval(), tokenizer, provenance)
 
 
@@ -87,11 +94,18 @@ def load_tokenizer(
     name: str, sources: Sequence[str] = SOURCES, *, accept_terms: bool = False, trust_remote_code: bool = False
 ):
     """The tokenizer alone of a model (short name, hub id, folder or pocket model); all else as in `load`."""
+    name = catalogue.base_of_adapter(Path(name)) if catalogue.is_adapter(name) else name
     if name in pocket.SIZES:
         return pocket.tokenizer()
     known = not Path(name).is_dir() and catalogue.resolve(name)[0] in catalogue.table()
     read = partial(_read_tokenizer, known=known, trust_remote_code=trust_remote_code)
     return _first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
+
+
+def _adapted(folder: str, dtype: str, device: str, how: dict) -> tuple:
+    base = load(catalogue.base_of_adapter(Path(folder)), dtype=dtype, device=device, **how)
+    model, about = adapters.put_on(base.model, Path(folder))
+    return model, base.tokenizer, base.provenance | about
 
 
 def _read_tokenizer(where: str, *, known: bool, **how):
