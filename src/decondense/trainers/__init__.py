@@ -5,12 +5,13 @@ from transformers import TrainingArguments
 
 from .dispersion import LAYERS, DispersionMixin, DispersionTrainer, Layers, entries, per_layer
 from .forgetting import ActiveForgetting
-from .watching import CondensationCallback as CondensationCallback
+from .watching import CondensationCallback
 
 __all__ = [
     "LAYERS",
     "WARM_UP",
     "ActiveForgetting",
+    "CondensationCallback",
     "DispersionMixin",
     "DispersionTrainer",
     "Layers",
