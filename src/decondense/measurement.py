@@ -145,9 +145,9 @@ def _is_sharded(model: torch.nn.Module) -> bool:
 
 def _dtype(model: torch.nn.Module) -> str:
     """What the numbers of the forward pass are rounded to: that of autocast where it is on, else of the weights."""
-    base = backbone(model)
-    on = torch.is_autocast_enabled(base.device.type)
-    return str(torch.get_autocast_dtype(base.device.type) if on else base.dtype).removeprefix("torch.")
+    weight = backbone(model).get_input_embeddings().weight
+    on = torch.is_autocast_enabled(weight.device.type)
+    return str(torch.get_autocast_dtype(weight.device.type) if on else weight.dtype).removeprefix("torch.")
 
 
 def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:

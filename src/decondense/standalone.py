@@ -6,7 +6,7 @@
     (loss + 0.1 * spread).backward()
     mean_cosine(stream[6].detach()).all_pairs                        # how condensed the texts are at entry 6
 
-Pads are left out by `mask`; packed rows are told apart by `document_ids`. Where no sequence has two tokens `dispersion`
+Pads are left out by `mask`; packed rows are separated by `document_ids`. Where no sequence has two tokens `dispersion`
 raises: ask `has_pairs` first. From decondense 0.1.0 by `python -m decondense.book.standalone`: change it there.
 
 MIT License

@@ -12,6 +12,7 @@ import torch
 from tiny_training import LENGTH, model, rows
 
 from decondense import losses, measure
+from decondense.base import errors
 from decondense.trainers import watching
 
 lightning = pytest.importorskip("lightning")
@@ -132,8 +133,7 @@ def test_without_lightning_the_error_names_the_extra():
     code += "lightning"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
     assert done.stderr.splitlines()[-1] == (
-        "ImportError: lightning is not installed, part of the extra `lightning`: "
-        "python -m pip install 'decondense[lightning]'"
+        f"ImportError: lightning is not installed, part of the extra `lightning`: {errors.installs('lightning')}"
     )
 
 

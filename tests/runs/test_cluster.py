@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ import psutil
 import pytest
 from toy_runs import DISPERSION, MARK, mark, scratch, until
 
-from decondense.base import files
+from decondense.base import errors, files
 from decondense.runs import cluster, grid, store, workers
 
 pytestmark = pytest.mark.usefixtures("world")
@@ -208,7 +209,7 @@ def test_a_job_finds_the_device_itself_and_makes_its_part(monkeypatch):
 
 def test_without_the_engine_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(ImportError, match=r"python -m pip install 'decondense\[cluster\]'"):
+    with pytest.raises(ImportError, match=re.escape(errors.installs("cluster"))):
         cluster.engine("slurm")
 
 

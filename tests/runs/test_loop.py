@@ -168,6 +168,7 @@ def test_plain_training_has_no_regulariser(tmp_path):
         assert row["loss"] == pytest.approx(row["loss_language"], abs=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:l2_repel pushes no tokens apart:UserWarning")
 @pytest.mark.parametrize(
     "change", [{"layers": [1]}, {"weight": 3.0}, {"temperature": 0.5}, {"subsample": 2}, {"loss": "l2_repel"}], ids=str
 )

@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str):
     # Written out, not by `import_module`: `base.closure` follows these imports.
     if name in ("parameters", "refuse_if_too_large"):

@@ -26,7 +26,7 @@ def put_on(model: torch.nn.Module, folder: Path) -> tuple[torch.nn.Module, dict]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what does not fit is told below
-            adapted = peft.PeftModel.from_pretrained(model, str(folder))
+            adapted = peft.PeftModel.from_pretrained(model, str(folder), use_safetensors=True)
             expected = set(peft.get_peft_model_state_dict(adapted))
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ValueError(_other(folder, base, str(error).strip().splitlines()[-1].strip())) from error
