@@ -23,7 +23,7 @@ UNREADABLE = {
     "squeezebert": "its blocks are not called as modules",
     "xlnet": "its blocks take the tokens first and the texts second",
 }
-# These mix tokens without a look at the mask: padding would change what stands at the tokens of a text.
+# These mix tokens without a look at the mask: padding would change the states at the tokens of a text.
 PADDING_BLIND = ("convbert", "fnet")
 
 
@@ -199,7 +199,7 @@ def _listening(
     parameters = list(signature(base.forward).parameters)
     virtual = virtual_tokens(model) > 0
     given: dict[str, object] = {}
-    arrived: list[int] = []  # of the pass that runs now; blocks that are run outside of one are no business of ours
+    arrived: list[int] = []  # of the pass that runs now; blocks that are run outside of one are not seen
     passes: list[int] = []
 
     def on_begin(_module, args, kwargs):

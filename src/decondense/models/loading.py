@@ -215,7 +215,7 @@ def _kind(config):
 
 def _from_pretrained(kind, where: str, config, dtype: torch.dtype, how: dict) -> tuple:
     """The model, and the names of its weights that are not in the files and so are random: none of its trunk."""
-    how = how | {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told by name
+    how = how | {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}  # an error below
     model, info = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, **how)
     absent = {*info["missing_keys"], *(weight for weight, *_ in info["mismatched_keys"])}
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
