@@ -155,9 +155,8 @@ def _dtype(model: torch.nn.Module) -> str:
     base = backbone(model)
     kind = _device(base).type
     on = kind != "meta" and torch.is_autocast_enabled(kind)
-    return str(torch.get_autocast_dtype(kind) if on else base.get_input_embeddings().weight.dtype).removeprefix(
-        "torch."
-    )
+    found = torch.get_autocast_dtype(kind) if on else base.get_input_embeddings().weight.dtype
+    return str(found).removeprefix("torch.")
 
 
 def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
