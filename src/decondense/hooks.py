@@ -197,7 +197,7 @@ def _listening(
     layers, base, name = blocks(model), backbone(model), type(pretrained(model)).__name__
     _refuse_meta(base, name)
     parameters = list(signature(base.forward).parameters)
-    virtual = virtual_tokens(model) > 0
+    virtual = virtual_tokens(model)
     given: dict[str, object] = {}
     arrived: list[int] = []  # of the pass that runs now; blocks that are run outside of one are not seen
     passes: list[int] = []
@@ -282,13 +282,24 @@ def _refuse_meta(base: nn.Module, name: str) -> None:
         raise ValueError(f"{name} is on the meta device, where nothing has values. Load its weights first.")
 
 
-def _refuse_step(given: Mapping[str, object], virtual: bool) -> None:
-    cache = given.get("past_key_values", given.get("cache_params"))
-    if not virtual and hasattr(cache, "get_seq_length") and cache.get_seq_length() > 0:
+def _refuse_step(given: Mapping[str, object], virtual: int) -> None:
+    """`virtual`: a prefix of PEFT's prompt learning, which is in the cache before the first token of the text."""
+    held = (given.get(name) for name in ("past_key_values", "cache_params", "state"))
+    if _cached(next((cache for cache in held if cache is not None), None)) > virtual:
         raise ValueError(
             "A step of generation inside the context: it has the new tokens alone, and not the text. Generate first, "
             "then give the whole sequence to the model."
         )
+
+
+def _cached(cache: object) -> int:
+    """How many tokens a cache holds; of a state space model, whose state holds no tokens, 1 if it was written to."""
+    if isinstance(cache, list):  # RWKV's state
+        return 1
+    try:
+        return cache.get_seq_length() if hasattr(cache, "get_seq_length") else 0
+    except ValueError:  # none of its layers has attention
+        return int(cache.has_previous_state())
 
 
 def _incomplete(name: str, arrived: Sequence[int], depth: int) -> str:

@@ -94,7 +94,8 @@ def load_tokenizer(
     name: str, sources: Sequence[str] = SOURCES, *, accept_terms: bool = False, trust_remote_code: bool = False
 ):
     """The tokenizer alone of a model (short name, hub id, folder or pocket model); all else as in `load`."""
-    name = catalogue.base_of_adapter(Path(name)) if catalogue.is_adapter(name) else name
+    if catalogue.is_adapter(name) and not any(Path(name).glob("tokenizer*")):
+        name = catalogue.base_of_adapter(Path(name))
     if name in pocket.SIZES:
         return pocket.tokenizer()
     known = not Path(name).is_dir() and catalogue.resolve(name)[0] in catalogue.table()
@@ -105,7 +106,9 @@ def load_tokenizer(
 def _adapted(folder: str, dtype: str, device: str, how: dict) -> tuple:
     base = load(catalogue.base_of_adapter(Path(folder)), dtype=dtype, device=device, **how)
     model, about = adapters.put_on(base.model, Path(folder))
-    return model, base.tokenizer, base.provenance | about
+    own = any(Path(folder).glob("tokenizer*"))  # it may have tokens, or a chat template, that the base has not
+    tokenizer = load_tokenizer(folder, **how) if own else base.tokenizer
+    return model, tokenizer, base.provenance | about
 
 
 def _read_tokenizer(where: str, *, known: bool, **how):
