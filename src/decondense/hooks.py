@@ -139,6 +139,9 @@ class _Listener:
         self.arrived: list[int] = []  # of the pass that runs now; blocks that are run outside of one are not seen
         self.passes = 0
 
+    def __deepcopy__(self, _memo):
+        return self  # a copy of the model has this one's hooks, which do not know it
+
     def attach(self) -> list:
         """Put the hooks in place."""
         handles = []

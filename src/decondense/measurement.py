@@ -187,6 +187,9 @@ def evaluating(model: torch.nn.Module):
         yield
     finally:
         for module, mode in modes:
+            if type(module).train is not torch.nn.Module.train:
+                module.train(mode)  # it does more than to set the flag, such as to merge an adapter
+        for module, mode in modes:
             module.training = mode
 
 

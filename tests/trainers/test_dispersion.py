@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -276,7 +277,7 @@ def test_halves_make_the_whole():
 
 @pytest.mark.parametrize(("layers", "blocks"), [([5], 4), ([-1], 4), ([1, 2, 9], 4), ([], 4), ("early_half", 1)])
 def test_entries_that_do_not_exist_are_refused(layers, blocks):
-    expected = f"layers={layers!r}: a model of {blocks} blocks has the entries 0 to {blocks}."
+    expected = f"layers={layers!r}: a model of {blocks} blocks has the entries 0 to {blocks}, each once."
     with pytest.raises(ValueError, match=re.escape(expected)):
         trainers.entries(layers, blocks)
 
@@ -586,6 +587,48 @@ def test_a_frozen_trunk_is_refused_in_training(tmp_path):
     with pytest.raises(RuntimeError, match="No forward pass of the model had a gradient, so the regulariser could not"):
         run(tmp_path, net=net)
     assert len(logs(run(tmp_path, net=net, loss=None))) == 4
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_regulariser_that_reaches_no_weight_is_refused_under_checkpointing_too(tmp_path, reentrant):
+    """The embeddings require a gradient there, and none of their weights does."""
+    peft = pytest.importorskip("peft", reason="PEFT is not installed")
+    config = peft.LoraConfig(target_modules=["c_attn"], layers_to_transform=[3], fan_in_fan_out=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = peft.get_peft_model(model(), config)
+        net.enable_input_require_grads()
+        net.gradient_checkpointing_enable({"use_reentrant": reentrant})
+        with pytest.raises(RuntimeError, match="the regulariser could not train it"):
+            run(tmp_path, net=net, layers="early_half")
+        assert logs(run(tmp_path, net=net, layers="late_half"))[0][2] < -0.1
+
+
+def test_a_trainer_that_makes_its_loss_elsewhere_is_refused(tmp_path):
+    class Elsewhere(DispersionTrainer):
+        def training_step(self, model, inputs, num_items_in_batch=None):
+            loss = model(**inputs).loss
+            loss.backward()
+            return loss.detach()
+
+    with pytest.raises(RuntimeError, match="Elsewhere was never asked for its loss, so the regulariser did not train"):
+        run(tmp_path, kind=Elsewhere)
+    assert len(run(tmp_path, kind=Elsewhere, loss=None).state.log_history) > 0
+
+
+def test_a_collator_that_drops_the_document_numbers_is_refused(tmp_path):
+    data = [packed(6, 18, document_ids=torch.tensor([0] * 6 + [1] * 18))] * 8
+    trainer = make(tmp_path, data=data)
+    kept = trainer.data_collator
+    trainer.data_collator = lambda rows: {k: v for k, v in kept(rows).items() if k != "document_ids"}
+    with pytest.raises(ValueError, match='has a column "document_ids", and the data collator drops it'):
+        trainer.train()
+
+
+@pytest.mark.parametrize("layers", [[1, 1, 2], [True], [1.0]], ids=str)
+def test_entries_are_whole_numbers_each_once(layers):
+    with pytest.raises(ValueError, match="entries 0 to 4, each once"):
+        unchecked(trainers.entries)(layers, 4)
 
 
 def test_the_mixin_behind_the_trainer_is_refused():

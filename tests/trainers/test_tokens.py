@@ -1,11 +1,15 @@
 """Which tokens of a pass take part, and of which document each is."""
 
+import copy
+import inspect
+
 import pytest
 import torch
 import transformers
 from toys import LAYERS, tiny
 
 from decondense import hooks
+from decondense.models import architectures
 from decondense.trainers.tokens import tokens_of
 
 IDS = torch.arange(24).reshape(2, 12)
@@ -47,6 +51,25 @@ def test_mask_and_documents_are_what_the_model_was_given(given, mask, documents)
     assert numbers(found.document_ids) == documents
 
 
+@pytest.mark.parametrize("counted", [True, False], ids=["holes counted", "holes not counted"])
+def test_documents_with_hidden_tokens_between_them_are_two(counted):
+    """Each document is padded to a multiple of four."""
+    mask = torch.tensor([[1, 1, 1, 0, 1, 1, 1, 1], [1, 1, 1, 0, 1, 1, 1, 1]])
+    again = [0, 1, 2, 3, 0, 1, 2, 3]
+    onwards = [0, 1, 2, 3, 4, 5, 6, 7] if counted else [0, 1, 2, 2, 3, 4, 5, 6]
+    found = tokens_of(seen(input_ids=IDS[:, :8], attention_mask=mask, position_ids=torch.tensor([again, onwards])))
+    one, other = found.document_ids[mask.bool()].reshape(2, 7).tolist()
+    assert one == [0, 0, 0, 1, 1, 1, 1]
+    assert len(set(other)) == 1  # whatever its neighbour is
+
+
+def test_a_mask_that_numbers_the_documents_is_read_so():
+    mask = torch.tensor([[1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 0, 0], [1] * 12])
+    found = tokens_of(hooks.Pass({1: torch.zeros(2, 12, 4)}, {"attention_mask": mask}))
+    assert numbers(found.mask) == mask.bool().tolist()
+    assert numbers(found.document_ids) == mask.tolist()
+
+
 def test_left_padding_is_no_document():
     mask = MASK.flip(1)
     positions = mask.cumsum(1).sub(1).clamp(min=0)
@@ -79,7 +102,8 @@ def test_positions_with_four_axes_are_read_in_the_first():
 
 
 def test_numbers_of_a_row_with_virtual_tokens_before_it():
-    found = tokens_of(hooks.Pass({1: torch.zeros(1, 14, 4)}, {}), torch.tensor([[3] * 5 + [4] * 7]), virtual=2)
+    given = {"inputs_embeds": torch.zeros(1, 14, 4)}
+    found = tokens_of(hooks.Pass({1: torch.zeros(1, 14, 4)}, given), torch.tensor([[3] * 5 + [4] * 7]), virtual=2)
     assert numbers(found.document_ids) == [[0] * 2 + [3] * 5 + [4] * 7]
     assert numbers(found.mask) == [[False] * 2 + [True] * 12]
 
@@ -115,6 +139,17 @@ def test_virtual_tokens_take_no_part(kind, in_the_stream):
         assert numbers(without.mask) == [[False] * 5 + [True] * 12] * 2
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_without_its_adapter_a_model_has_no_virtual_tokens():
+    peft = pytest.importorskip("peft", reason="PEFT is not installed")
+    config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5)
+    model = peft.get_peft_model(tiny("gpt2", bos_token_id=0, eos_token_id=1), config)
+    model.requires_grad_(True)
+    with model.disable_adapter():
+        found = seen(model, attention_mask=MASK)
+    assert numbers(tokens_of(found, virtual=5).mask) == MASK.bool().tolist()
+
+
 # --- which passes ---------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +172,54 @@ def test_a_model_whose_trunk_is_frozen_has_none():
     with hooks.trained_passes(model, [LAYERS]) as passes:
         assert model(IDS).logits.requires_grad
     assert passes == []
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("group", "name"), [("text part of a multimodal model", "gemma3"), ("state space and hybrids", "rwkv")]
+)
+def test_a_mask_that_the_head_does_not_hand_on_is_that_of_the_whole_model(group, name):
+    model = architectures.build(group, name).train()
+    found = seen(model, input_ids=IDS + 3, attention_mask=MASK)
+    assert numbers(tokens_of(found).mask) == MASK.bool().tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["bloom", "mpt"])
+def test_positions_that_the_head_does_not_hand_on_are_those_of_the_whole_model(name):
+    model = architectures.build("decoder", name).train()
+    if "kwargs" not in inspect.signature(model.forward).parameters:
+        pytest.skip("this release takes no other arguments")
+    found = seen(model, input_ids=IDS + 3, position_ids=PACKED.expand(2, 12))
+    assert numbers(tokens_of(found).document_ids) == [[0] * 5 + [1] * 7] * 2
+
+
+def test_a_copy_made_inside_the_context_is_not_seen():
+    model = tiny("gpt2").train()
+    with hooks.trained_passes(model, [1, LAYERS]) as passes:
+        model(IDS)
+        other = copy.deepcopy(model)
+        other(IDS[:, :3])
+    assert len(passes) == 1
+    other(IDS)
+    other.generate(IDS, max_new_tokens=2, do_sample=False, pad_token_id=0, eos_token_id=None)
+    assert len(passes) == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_model_adds_on_the_right_is_cut_off():
+    model = architectures.build("encoder", "longformer").train()
+    ids = IDS[:, :10] + 3
+    with hooks.trained_passes(model, [1, 3]) as passes:
+        model(ids)
+    assert {state.shape[1] for state in passes[0].entries.values()} == {10}
+
+
+def test_a_row_that_grows_is_refused():
+    model = tiny("gpt2")
+    model.transformer.drop.register_forward_hook(lambda _m, _a, out: torch.cat([out[:, :2], out], 1))
+    with pytest.raises(ValueError, match="makes 14 states of a row of 12 tokens"), hooks.residual_stream(model):
+        model(IDS, use_cache=False)
 
 
 def test_an_encoder_is_seen_as_well():

@@ -100,6 +100,8 @@ def _loaded(model: str, weights: str, tokenizer: str | None, **how) -> tuple[mod
 
 
 def _check_folder(folder: Path, weights: str, tokenizer: str | None) -> None:
+    if models.is_adapter(str(folder)):
+        return  # what it lacks its base has
     endings = {path.suffix for path in folder.iterdir()}
     if weights == "pretrained" and not endings & {".safetensors", ".bin"}:  # `models.load` refuses the latter
         raise FileNotFoundError(f"{folder} has no weights. Save them there: model.save_pretrained, or --weights-out.")

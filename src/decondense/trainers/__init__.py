@@ -3,8 +3,9 @@
 import torch
 from transformers import TrainingArguments
 
-from .dispersion import LAYERS, DispersionMixin, DispersionTrainer, Layers, entries, per_layer
+from .dispersion import DispersionMixin, DispersionTrainer
 from .forgetting import ActiveForgetting
+from .layers import LAYERS, Layers, entries, per_layer
 from .watching import CondensationCallback
 
 __all__ = [

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,46 +12,11 @@ from transformers import Trainer
 from transformers.trainer_utils import get_last_checkpoint
 
 from .. import hooks, losses
-from ..base.errors import unknown
 from .forgetting import ActiveForgetting
+from .layers import Layers, entries, per_layer, reaches_weights
 from .tokens import tokens_of
 
-LAYERS = ("all", "last", "early_half", "late_half")
 DOCUMENTS = "document_ids"  # a column of the data, for the regulariser alone
-
-Layers = Literal["all", "last", "early_half", "late_half"] | Sequence[int]
-
-
-def entries(layers: Layers, blocks: int) -> list[int]:
-    """Which entries 1..L of the residual stream of a model with L = `blocks` blocks the regulariser reads.
-
-    "all" is 1..L, "last" is L, "early_half" 1..L//2, "late_half" L//2 + 1..L, as in the released code; or the entries
-    themselves. Entry 0, the embedding output, is in none of the four.
-
-    Raises
-        ValueError: another word, or an entry that the model does not have.
-    """
-    named = {
-        "all": range(1, blocks + 1),
-        "last": range(blocks, blocks + 1),
-        "early_half": range(1, blocks // 2 + 1),
-        "late_half": range(blocks // 2 + 1, blocks + 1),
-    }
-    if isinstance(layers, str) and layers not in named:
-        raise unknown("layers", layers, LAYERS)
-    found = list(named[layers] if isinstance(layers, str) else layers)
-    outside = [entry for entry in found if not 0 <= entry <= blocks]
-    if outside or not found:
-        shown = layers if isinstance(layers, str) else found
-        raise ValueError(f"layers={shown!r}: a model of {blocks} blocks has the entries 0 to {blocks}.")
-    return found
-
-
-def per_layer(
-    stream: Mapping[int, Tensor | None], loss, chosen: Sequence[int], mask: Tensor | None = None, **how
-) -> Float[Tensor, "layers"]:
-    """The loss of each of the `chosen` entries of a residual stream; its mean is the regulariser of the paper."""
-    return torch.stack([loss(stream[entry], mask=mask, **how) for entry in chosen])
 
 
 class DispersionMixin:
@@ -90,7 +54,7 @@ class DispersionMixin:
         TypeError: the mixin comes behind the trainer whose loss it is to add to.
         ValueError: unknown loss, a weight or temperature that is not positive, layers that do not exist, a model
             whose blocks cannot be found, several GPUs in one process.
-        RuntimeError: in training, no forward pass of the model had a gradient.
+        RuntimeError: in training, the regulariser reaches no weight, or the trainer never asks for this loss.
         FloatingPointError: a loss is no longer finite; names the step, the layer and the last checkpoint.
 
     Source: Section 4 of the paper; layers, subsample and evaluation as in the released code.
@@ -131,12 +95,18 @@ class DispersionMixin:
             self.loss(torch.zeros(1, 2, 1), subsample=subsample)  # a bad option fails here, not at the first step
         self.weight, self.subsample = weight, subsample
         self.entries = entries(layers, len(hooks.blocks(self.model)))
+        self._heard = False  # whether the regulariser was seen to reach a weight
         self._logged, self._position = torch.zeros(len(self.terms) + 2), (-1, 0)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """The total loss in training, the trainer's own in evaluation."""
         inputs = dict(inputs)
         document_ids = inputs.pop(DOCUMENTS, None)
+        if document_ids is None and model.training and DOCUMENTS in _columns(self.train_dataset):
+            raise ValueError(
+                f'The data has a column "{DOCUMENTS}", and the data collator drops it. Give position_ids that start '
+                "again at each document, or a collator that keeps the column."
+            )
         if not model.training:
             return super().compute_loss(
                 model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch
@@ -148,7 +118,8 @@ class DispersionMixin:
         regulariser, skipped = self._regulariser(model, passes, document_ids, language)
         regulariser = regulariser * self._weight_of_mean(num_items_in_batch)
         share = 1 / self._batches_of_step()
-        of_step = torch.stack([regulariser, *parts]).detach() * (1 if self._divided(num_items_in_batch) else share)
+        of_step = torch.stack([regulariser, *parts]).detach().float()
+        of_step = of_step * (1 if self._divided(num_items_in_batch) else share)
         of_step = torch.cat([of_step, of_step.new_tensor([share, skipped])])  # shares add up to the number of steps
         self._logged = self._logged.to(of_step) + of_step
         total = language + self.weight * regulariser
@@ -182,11 +153,7 @@ class DispersionMixin:
         self, model, passes: Sequence[hooks.Pass], document_ids: Tensor | None, language: Tensor
     ) -> tuple[Tensor, int]:
         """Mean over passes and layers, 0 without a loss; how many passes had no pair. Stops where it is not finite."""
-        if self.loss is not None and not passes:
-            raise RuntimeError(
-                "No forward pass of the model had a gradient, so the regulariser could not train it: all weights below "
-                "the chosen layers are frozen, or the trainer makes its loss with another model."
-            )
+        self._refuse_idle(model, passes)
         generator, virtual = self._generator(), hooks.virtual_tokens(model)
         values, skipped = [language.new_zeros(len(self.entries))], 0
         for seen in passes:
@@ -199,6 +166,18 @@ class DispersionMixin:
         value = torch.stack([v.to(language.device) for v in values]).sum(0) / max(len(passes), 1)
         self._refuse_not_finite(value, language)
         return value.mean(), skipped
+
+    def _refuse_idle(self, model, passes: Sequence[hooks.Pass]) -> None:
+        """Refuse a regulariser that no weight would hear of; looked for once."""
+        if self.loss is None or (passes and self._heard):
+            return
+        deepest = max(self.entries)
+        self._heard = any(reaches_weights(seen.entries[deepest], hooks.blocks(model)[:deepest]) for seen in passes)
+        if not self._heard:
+            raise RuntimeError(
+                "No forward pass of the model had a gradient, so the regulariser could not train it: all weights below "
+                "the chosen layers are frozen, or the trainer makes its loss with another model."
+            )
 
     def _refuse_not_finite(self, value: Float[Tensor, "layers"], language: Tensor) -> None:
         if not (language + value.sum()).isfinite():
@@ -224,6 +203,11 @@ class DispersionMixin:
         """Adds the terms, each a mean over the steps since the last log and over the processes."""
         if "loss" in logs:
             *sums, steps, skipped = self.accelerator.reduce(self._logged, "mean").tolist()
+            if self.loss is not None and not steps:
+                raise RuntimeError(
+                    f"{type(self).__name__} was never asked for its loss, so the regulariser did not train: it makes "
+                    "the loss elsewhere (TRL's online trainers do), or the model is in evaluation mode."
+                )
             logs = logs | {name: value / (steps or 1) for name, value in zip(self.terms, sums, strict=True)}
             logs |= {"batches_without_pairs": round(skipped * self.args.world_size)} if skipped else {}
             self._logged = torch.zeros_like(self._logged)
@@ -254,6 +238,13 @@ class DispersionMixin:
 
     def _forgetting(self) -> ActiveForgetting | None:
         return next((c for c in self.callback_handler.callbacks if isinstance(c, ActiveForgetting)), None)
+
+
+def _columns(data) -> Sequence[str]:
+    """The names of the columns of a data set of any kind, as far as it tells them."""
+    if getattr(data, "column_names", None):
+        return data.column_names
+    return list(data[0]) if isinstance(data, list) and data and isinstance(data[0], Mapping) else []
 
 
 class DispersionTrainer(DispersionMixin, Trainer):

@@ -12,6 +12,7 @@ from ..base.errors import unknown
 from ..losses.batch import mean_over_sequences, prepare
 from ..metrics import unit_rows
 from . import DispersionTrainer
+from .tokens import tokens_of
 
 KINDS = ("logits", "hidden")
 TEMPERATURE = 2.0
@@ -142,6 +143,9 @@ class DistillationTrainer(DispersionTrainer):
         return values.sum() / items * processes
 
     def _from_states(self, stream: dict[int, Tensor | None], given: dict) -> Tensor:
+        first = next(state for state in stream.values() if state is not None)
+        if tokens_of(hooks.Pass({0: first}, given)).document_ids is not None:
+            raise ValueError("Distillation of 'hidden' states compares whole rows: packed rows need kind='logits'.")
         keep = lambda entry, hidden: hidden if entry in self.matched.values() else None
         with torch.no_grad(), hooks.residual_stream(self.teacher, keep) as target:
             hooks.backbone(self.teacher)(**given, use_cache=False)

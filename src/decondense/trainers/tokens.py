@@ -32,6 +32,9 @@ def tokens_of(seen: Pass, document_ids: Tensor | None = None, virtual: int = 0) 
     hidden = next(iter(seen.entries.values()))
     shape = hidden.shape[:2]
     mask = _mask(seen.given.get("attention_mask"), shape, hidden.device)
+    if document_ids is None and mask is not None and mask.dtype != torch.bool and mask.max() > 1:
+        document_ids = mask.long()  # a mask that numbers the documents of each row from 1
+    mask = None if mask is None else mask.bool()
     own = shape[1] - (virtual if _holds_virtual(seen.given, shape, virtual) else 0)
     if own < shape[1]:
         mask = torch.ones(shape, dtype=torch.bool, device=hidden.device) if mask is None else mask.clone()
@@ -48,12 +51,12 @@ def _mask(given: object, shape: torch.Size, device: torch.device) -> Tensor | No
             f"The model has an attention mask {what}: which tokens are padding, and where documents end, cannot be "
             "read from it. Give a mask (batch, tokens), and position_ids that start again where a document begins."
         )
-    return given[:, -shape[1] :].to(device, torch.bool)  # a prefix in the cache has a place in the mask, but no state
+    return given[:, -shape[1] :].to(device)  # a prefix in the cache has a place in the mask, but no state
 
 
 def _holds_virtual(given: dict, shape: torch.Size, virtual: int) -> bool:
-    """Whether the states hold the virtual tokens: PEFT's prefix tuning puts them into the cache instead."""
-    return bool(virtual) and given.get("past_key_values") is None and shape[1] > virtual
+    """Whether the states hold the virtual tokens, which come as embeddings; a prefix is in the cache instead."""
+    return given.get("inputs_embeds") is not None and given.get("past_key_values") is None and 0 < virtual < shape[1]
 
 
 def _documents(given: dict, mask: Tensor | None, shape: torch.Size, document_ids: Tensor | None) -> Tensor | None:
@@ -64,16 +67,25 @@ def _documents(given: dict, mask: Tensor | None, shape: torch.Size, document_ids
         return losses.document_ids_from_lengths(ends, shape[1])
     if not isinstance(positions, Tensor) or positions.shape[-1] != shape[1]:
         return None
-    found = (_of_axes(positions) if positions.ndim == 3 else losses.document_ids(positions)).expand(shape)
-    inner = found.diff(dim=1) != 0
-    inner = inner if mask is None else inner & mask[:, 1:] & mask[:, :-1]
-    return found if inner.any() else None  # one document a row: the losses need not take them apart
+    if positions.ndim == 3:  # M-RoPE: of four axes the first is that of plain text
+        begins = _restarts(positions[0], mask) if len(positions) == 4 else _falls(positions[0])
+    else:
+        begins = _restarts(positions.expand(shape), mask)
+    return begins.cumsum(1) if begins.any() else None  # one document a row: the losses need not separate any
 
 
-def _of_axes(positions: Int[Tensor, "axes rows tokens"]) -> Int[Tensor, "rows tokens"]:
-    """The documents by positions with several axes (M-RoPE): of four the first is that of plain text; of three it is
-    time, which stays where it is within an image, and goes down only where a document begins.
+def _restarts(positions: Int[Tensor, "batch tokens"], mask: Tensor | None) -> Bool[Tensor, "batch tokens"]:
+    """Where a document begins behind another: the position does not go on from that of the visible token before.
+
+    Tokens that are hidden in between may have counted or not: it goes on by 1 at least, by their distance at most.
     """
-    if len(positions) == 4:
-        return losses.document_ids(positions[0])
-    return torch.nn.functional.pad((positions[0].diff(dim=1) < 0).long().cumsum(1), (1, 0))
+    place = torch.arange(positions.shape[1], device=positions.device).expand_as(positions)
+    visible = torch.ones_like(positions, dtype=torch.bool) if mask is None else mask
+    before = torch.nn.functional.pad(place.where(visible, -1).cummax(1).values[:, :-1], (1, 0), value=-1)
+    step = positions - positions.gather(1, before.clamp(min=0))
+    return visible & (before >= 0) & ~((step >= 1) & (step <= place - before))
+
+
+def _falls(time: Int[Tensor, "batch tokens"]) -> Bool[Tensor, "batch tokens"]:
+    """Where time, which stays where it is within an image, goes down."""
+    return torch.nn.functional.pad(time.diff(dim=1) < 0, (1, 0))
