@@ -84,7 +84,7 @@ def test_random_weights_need_a_known_architecture(toy_table):
         models.load("remote", "random")
 
 
-# --- sources --------------------------------------------------------------------------------------------------------
+# --- weights --------------------------------------------------------------------------------------------------------
 
 
 def test_local_folder_is_loaded_with_its_tokenizer(folder, tiny_gpt2):
@@ -208,9 +208,6 @@ def test_pocket_models_are_passed_on(monkeypatch):
     assert (loaded.tokenizer, loaded.model.dtype, loaded.provenance["x"]) == ("tokens", torch.bfloat16, 1)
 
 
-# --- damaged --------------------------------------------------------------------------------------------------------
-
-
 # --- files that are not what they should be -------------------------------------------------------------------------
 
 CONFIGURATIONS = {
@@ -232,6 +229,7 @@ def test_a_value_that_is_none_in_a_configuration(folder, name):
         models.load(folder)
 
 
+@pytest.mark.parametrize("content", ["[]", '"x"', "3"])
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"])
 def test_json_of_another_kind(folder, name, content):
     (Path(folder) / name).write_text(content)
