@@ -143,7 +143,7 @@ def test_sentences():
         "rho: b minus a is -0.2500, 95 % interval -0.5000 to -0.1000, which excludes 0: b is lower on such texts."
     )
     assert say(0.1, 0.5).endswith("b is higher on such texts.")
-    assert say(-0.5, 0.1).endswith("which includes 0: these texts do not tell them apart.")
+    assert say(-0.5, 0.1).endswith("which includes 0: these texts cannot separate them.")
 
 
 def test_facts_are_the_numbers():

@@ -137,6 +137,11 @@ def test_a_packed_row_is_measured_document_by_document():
     assert packed.tokens.tolist() == [20, 23]
 
 
+def test_a_document_goes_on_behind_another_as_for_the_losses():
+    found = token_ids.documents([[5, 6, 7, 8, 9]], [[1, 2, 1, 2, 2]])
+    assert found == [[5, 7], [6, 8, 9]]
+
+
 def test_document_numbers_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="Row 0 has not one document number for each token id"):
         measure(tiny("gpt2"), None, [SHORT], document_ids=[[0] * 5], progress=False)

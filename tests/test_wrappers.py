@@ -8,6 +8,7 @@ import transformers
 from toys import LAYERS, VOCABULARY, WIDTH, tiny
 
 from decondense import hooks, measure
+from decondense.models import architectures
 
 IDS = torch.arange(24).reshape(2, 12)
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")  # PEFT asks for it
@@ -236,6 +237,34 @@ def test_a_step_of_generation_is_refused():
     model = tiny("gpt2", bos_token_id=0, eos_token_id=None, pad_token_id=0)
     with pytest.raises(ValueError, match="A step of generation inside the context"), hooks.residual_stream(model):
         model.generate(IDS, max_new_tokens=3, do_sample=False)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["PromptTuningConfig", "PrefixTuningConfig"])
+def test_a_step_of_generation_behind_virtual_tokens_is_refused(kind):
+    peft = pytest.importorskip("peft", reason="PEFT is not installed")
+    net = tiny("gpt2", bos_token_id=0, eos_token_id=None, pad_token_id=0)
+    model = peft.get_peft_model(net, getattr(peft, kind)(task_type="CAUSAL_LM", num_virtual_tokens=5))
+    with pytest.raises(ValueError, match="A step of generation inside the context"), hooks.residual_stream(model):
+        model.generate(input_ids=IDS, max_new_tokens=3, do_sample=False)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["mamba", "rwkv", "jamba", "recurrent_gemma"])
+def test_a_step_of_generation_of_a_state_space_model_is_refused(name):
+    model = architectures.build("state space and hybrids", name)
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = None, 0
+    with pytest.raises(ValueError, match="A step of generation inside the context"), hooks.residual_stream(model):
+        model.generate(IDS + 3, max_new_tokens=3, do_sample=False)
+
+
+def test_a_model_that_accelerate_offloads_is_measured_as_it_is():
+    from accelerate import cpu_offload
+
+    expected = measure(tiny("gpt2"), None, TEXTS, progress=False, max_length=20)
+    model = cpu_offload(tiny("gpt2"), execution_device=torch.device("cpu"))
+    assert model.transformer.wte.weight.is_meta
+    assert (measure(model, None, TEXTS, progress=False, max_length=20).mu == expected.mu).all()
 
 
 def test_one_new_token_is_a_pass_over_the_whole_text():

@@ -9,121 +9,38 @@ told otherwise (`config.tie_last_hidden_states = False`) ends, as its `hidden_st
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from inspect import getclosurevars, signature
+from inspect import signature
 from typing import NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
+from .backbones import (
+    PADDING_BLIND,
+    PADS_RIGHT,
+    UNREADABLE,
+    backbone,
+    blocks,
+    ends_with_last_block,
+    n_entries,
+    pretrained,
+    virtual_tokens,
+)
+
+__all__ = [
+    "PADDING_BLIND",
+    "UNREADABLE",
+    "Pass",
+    "backbone",
+    "blocks",
+    "n_entries",
+    "pretrained",
+    "residual_stream",
+    "trained_passes",
+    "virtual_tokens",
+]
+
 T = TypeVar("T")
-# Models that would be misread: their blocks are found, or run, in another way.
-UNREADABLE = {
-    "albert": "one block is called for every layer",
-    "canine": "its blocks see groups of characters, not the characters that it is given",
-    "reformer": "its blocks carry two streams, and the output joins them",
-    "squeezebert": "its blocks are not called as modules",
-    "xlnet": "its blocks take the tokens first and the texts second",
-}
-# These mix tokens without a look at the mask: padding would change what stands at the tokens of a text.
-PADDING_BLIND = ("convbert", "fnet")
-
-
-# --- which module it is ----------------------------------------------------------------------------------------------
-
-
-def pretrained(model: nn.Module) -> nn.Module:
-    """The Hugging Face model inside any wrapper: the one outermost `PreTrainedModel`, or `model` if there is none.
-
-    Wrappers are PEFT's models (the active adapter takes part), DDP, FSDP, `torch.compile`, DeepSpeed's engine,
-    LightningModules, and any `nn.Module` around a model.
-
-    Raises
-        ValueError: the wrapper holds several models.
-    """
-    found = dict.fromkeys(_outermost(model))  # each once, however many names it has
-    if len(found) > 1:
-        names = [name for name, module in model.named_modules() if module in found]
-        raise ValueError(f"{type(model).__name__} holds {len(found)} models ({', '.join(names)}): give one of them.")
-    return next(iter(found), model)
-
-
-def _outermost(module: nn.Module) -> Iterator[nn.Module]:
-    if _kind(module):
-        yield module
-    else:
-        for child in module.children():
-            yield from _outermost(child)
-
-
-def backbone(model: nn.Module) -> nn.Module:
-    """The model without its head, whose output has `last_hidden_state`, out of any wrapper (`pretrained`).
-
-    Of a multimodal model it is the language model.
-    """
-    model = pretrained(model)
-    base = getattr(model, "base_model", model)
-    # Some releases of transformers name the backbone of some models (Gemma 3) so that `base_model` misses it.
-    base = base.model if base is model and isinstance(getattr(model, "model", None), nn.Module) else base
-    base = getattr(base, "language_model", base)
-    if _is_whole_encoder_decoder(base):
-        return base
-    # OPT with its head calls the decoder in its model, and not the model; T5's encoder model is a shell, too.
-    inner = (getattr(base, part, None) for part in ("decoder", "encoder"))
-    return next((module for module in inner if _kind(module) and _kind(module) == _kind(base)), base)
-
-
-def _is_whole_encoder_decoder(base: nn.Module) -> bool:
-    # The encoder taken out of one has the same configuration, but no decoder.
-    return getattr(getattr(base, "config", None), "is_encoder_decoder", False) and hasattr(base, "decoder")
-
-
-def _kind(module: object) -> str | None:
-    """The `model_type` of a Hugging Face model, `None` for any other module."""
-    from transformers import PreTrainedModel  # late: it takes a second
-
-    return module.config.model_type if isinstance(module, PreTrainedModel) else None
-
-
-def blocks(model: nn.Module) -> nn.ModuleList:
-    """The Transformer blocks in order: the one `ModuleList` of the backbone with `num_hidden_layers` members.
-
-    Raises
-        ValueError: an encoder-decoder, a model of `UNREADABLE`, or one whose blocks cannot be found.
-    """
-    base = backbone(model)
-    config = getattr(base, "config", None)
-    if _is_whole_encoder_decoder(base):
-        raise ValueError(f"{type(model).__name__} is an encoder-decoder; give its encoder (`model.get_encoder()`).")
-    kind = getattr(config, "model_type", None)
-    if kind in UNREADABLE:
-        raise ValueError(
-            f"{type(model).__name__} cannot be measured: {UNREADABLE[kind]}. The book's page on architectures has "
-            "those that can."
-        )
-    depth = getattr(config, "num_hidden_layers", None)
-    # Per-layer lists inside a block (experts, heads) can have the same length; the blocks come first and outermost.
-    found = next((m for m in _own(base, kind) if isinstance(m, nn.ModuleList) and len(m) == depth), None)
-    if found is None:
-        raise ValueError(
-            f"Found no list of {depth} Transformer blocks in {type(model).__name__}. "
-            "Give a Hugging Face causal language model or encoder."
-        )
-    return found
-
-
-def _own(module: nn.Module, kind: str | None) -> Iterator[nn.Module]:
-    """The modules of a model, but for those of another model inside it, such as an image encoder of the same depth."""
-    yield module
-    for child in module.children():
-        if _kind(child) in (None, kind):
-            yield from _own(child, kind)
-
-
-def n_entries(model: nn.Module) -> int:
-    """L + 1, the number of entries of the residual stream."""
-    return len(blocks(model)) + 1
-
-
-# --- reading it ------------------------------------------------------------------------------------------------------
+OF_TOKENS = ("attention_mask", "position_ids", "cu_seq_lens_q")  # what says which tokens there are, and of what
 
 
 class Pass(NamedTuple):
@@ -194,78 +111,103 @@ def _listening(
     model: nn.Module, see: Callable[[int, Tensor], None], end: Callable[[dict], None] = lambda _: None
 ) -> Iterator[None]:
     """Hooks for a while: `see(l, hidden)` at every entry of a pass, `end(what the backbone was given)` behind it."""
-    layers, base, name = blocks(model), backbone(model), type(pretrained(model)).__name__
-    _refuse_meta(base, name)
-    parameters = list(signature(base.forward).parameters)
-    virtual = virtual_tokens(model) > 0
-    given: dict[str, object] = {}
-    arrived: list[int] = []  # of the pass that runs now; blocks that are run outside of one are no business of ours
-    passes: list[int] = []
-
-    def on_begin(_module, args, kwargs):
-        given.clear()
-        given.update(zip(parameters, args, strict=False))
-        given.update(kwargs)
-        _refuse_step(given, virtual)
-        arrived.clear()
-        arrived.append(-1)
-
-    def on_block(entry: int):
-        def hook(_module, args, kwargs):
-            if arrived:
-                hidden = args[0] if args else kwargs["hidden_states"]
-                _check(hidden, name)
-                arrived.append(entry)
-                see(entry, hidden)
-
-        return hook
-
-    def on_last_block(_module, _args, output):
-        if arrived:
-            see(len(layers), output[0] if isinstance(output, tuple) else output)
-
-    def on_end(_module, _args, output):
-        if arrived != list(range(-1, len(layers))):
-            raise RuntimeError(_incomplete(name, arrived[1:], len(layers)))
-        if not bare:
-            # A backbone returns a ModelOutput, or a plain tuple when asked with return_dict=False.
-            see(len(layers), output[0] if isinstance(output, tuple) else output.last_hidden_state)
-        arrived.clear()
-        passes.append(1)
-        end(dict(given))
-
-    bare = _ends_with_last_block(base)
-    handles = [b.register_forward_pre_hook(on_block(i), with_kwargs=True) for i, b in enumerate(layers)]
-    handles.append(base.register_forward_pre_hook(on_begin, with_kwargs=True))
-    handles += [layers[-1].register_forward_hook(on_last_block)] if bare else []
-    handles.append(base.register_forward_hook(on_end))
+    listener = _Listener(model, see, end)
+    handles = listener.attach()
     try:
         yield
-        if not passes:
-            raise RuntimeError(_nothing(name))
+        if not listener.passes:
+            raise RuntimeError(_nothing(listener.name))
     finally:
         for handle in handles:
             handle.remove()
 
 
-def virtual_tokens(model: nn.Module) -> int:
-    """How many tokens PEFT's prompt learning puts before each text; 0 for any other model."""
-    configs = [module.active_peft_config for module in model.modules() if hasattr(module, "active_peft_config")]
-    return sum(config.num_virtual_tokens for config in configs if config.is_prompt_learning)
+class _Listener:
+    """The hooks of one context, and what they share: what the pass that runs was given, the blocks that it came by.
 
-
-def _ends_with_last_block(base: nn.Module) -> bool:
-    """Whether `hidden_states` end before the final norm: where Transformers captures them from outside of `forward`,
-    the configuration decides (if this release asks it), else the decorator; a model that gathers them itself asks
-    neither.
+    Copies of the model that are made meanwhile carry the hooks too: what they do is not seen.
     """
-    name, forward = "tie_last_hidden_states", type(base).forward
-    while hasattr(forward, "__wrapped__"):
-        if (tied := getclosurevars(forward).nonlocals.get(name)) is not None:
-            said = getattr(base.config, name, None) if name in forward.__code__.co_consts else None
-            return not (tied if said is None else said)
-        forward = forward.__wrapped__
-    return False
+
+    def __init__(self, model: nn.Module, see: Callable[[int, Tensor], None], end: Callable[[dict], None]):
+        self.outer, self.base, self.layers = pretrained(model), backbone(model), blocks(model)
+        self.name, self.virtual, self.see, self.end = type(self.outer).__name__, virtual_tokens(model), see, end
+        _refuse_meta(self.base, self.name)
+        self.bare, self.cuts = ends_with_last_block(self.base), self.base.config.model_type in PADS_RIGHT
+        self.names = {module: list(signature(module.forward).parameters) for module in (self.outer, self.base)}
+        self.outer_given: dict[str, object] = {}
+        self.given: dict[str, object] = {}
+        self.arrived: list[int] = []  # of the pass that runs now; blocks that are run outside of one are not seen
+        self.passes = 0
+
+    def attach(self) -> list:
+        """Put the hooks in place."""
+        handles = []
+        if self.outer is not self.base:
+            handles.append(self.outer.register_forward_pre_hook(self.on_outer, with_kwargs=True))
+        handles.append(self.base.register_forward_pre_hook(self.on_begin, with_kwargs=True))
+        for entry, block in enumerate(self.layers):
+            handles.append(block.register_forward_pre_hook(self._on_block(entry), with_kwargs=True))
+        handles.append(self.layers[-1].register_forward_hook(self.on_last_block))
+        handles.append(self.base.register_forward_hook(self.on_end))
+        return handles
+
+    def on_outer(self, module, args, kwargs):
+        if module is self.outer:
+            self.outer_given = dict(zip(self.names[module], args, strict=False)) | kwargs
+
+    def on_begin(self, module, args, kwargs):
+        if module is self.base:
+            given = dict(zip(self.names[module], args, strict=False)) | kwargs
+            _refuse_step(given, self.virtual)
+            # Some heads do not hand on what they were given, or in a form that does not show the tokens any more.
+            self.given = given | {name: _readable(given.get(name), self.outer_given.get(name)) for name in OF_TOKENS}
+            self.arrived = [-1]
+
+    def _on_block(self, entry: int):
+        def on_block(module, args, kwargs):
+            if self.arrived and module is self.layers[entry]:
+                hidden = args[0] if args else kwargs["hidden_states"]
+                _check(hidden, self.name)
+                self.arrived.append(entry)
+                self.see(entry, self._of_input(hidden))
+
+        return on_block
+
+    def on_last_block(self, module, _args, output):
+        if self.bare and self.arrived and module is self.layers[-1]:
+            self.see(len(self.layers), self._of_input(output[0] if isinstance(output, tuple) else output))
+
+    def on_end(self, module, _args, output):
+        if module is not self.base:
+            return
+        if self.arrived != list(range(-1, len(self.layers))):
+            raise RuntimeError(_incomplete(self.name, self.arrived[1:], len(self.layers)))
+        if not self.bare:
+            # A backbone returns a ModelOutput, or a plain tuple when asked with return_dict=False.
+            last = output[0] if isinstance(output, tuple) else output.last_hidden_state
+            self.see(len(self.layers), self._of_input(last))
+        self.arrived, self.outer_given = [], {}
+        self.passes += 1
+        self.end(self.given)
+
+    def _of_input(self, hidden: Tensor) -> Tensor:
+        """The states of the tokens that the backbone was given."""
+        row = self.given.get("input_ids")
+        row = self.given.get("inputs_embeds") if row is None else row
+        if row is None or hidden.shape[1] == row.shape[1]:
+            return hidden
+        if self.cuts and hidden.shape[1] > row.shape[1]:
+            return hidden[:, : row.shape[1]]
+        raise ValueError(
+            f"{self.name} makes {hidden.shape[1]} states of a row of {row.shape[1]} tokens: which state is whose is "
+            "not known. It cannot be read."
+        )
+
+
+def _readable(inner: object, outer: object) -> object:
+    """What the backbone was given, or where that is nothing, or no mask of two axes, what the whole model was."""
+    plain = lambda value: isinstance(value, Tensor) and value.ndim < 4
+    return outer if plain(outer) and not plain(inner) else inner
 
 
 def _check(hidden: Tensor, name: str) -> None:
@@ -282,13 +224,24 @@ def _refuse_meta(base: nn.Module, name: str) -> None:
         raise ValueError(f"{name} is on the meta device, where nothing has values. Load its weights first.")
 
 
-def _refuse_step(given: Mapping[str, object], virtual: bool) -> None:
-    cache = given.get("past_key_values", given.get("cache_params"))
-    if not virtual and hasattr(cache, "get_seq_length") and cache.get_seq_length() > 0:
+def _refuse_step(given: Mapping[str, object], virtual: int) -> None:
+    """`virtual`: a prefix of PEFT's prompt learning, which is in the cache before the first token of the text."""
+    held = (given.get(name) for name in ("past_key_values", "cache_params", "state"))
+    if _cached(next((cache for cache in held if cache is not None), None)) > virtual:
         raise ValueError(
             "A step of generation inside the context: it has the new tokens alone, and not the text. Generate first, "
             "then give the whole sequence to the model."
         )
+
+
+def _cached(cache: object) -> int:
+    """How many tokens a cache holds; of a state space model, whose state holds no tokens, 1 if it was written to."""
+    if isinstance(cache, list):  # RWKV's state
+        return 1
+    try:
+        return cache.get_seq_length() if hasattr(cache, "get_seq_length") else 0
+    except ValueError:  # none of its layers has attention
+        return int(cache.has_previous_state())
 
 
 def _incomplete(name: str, arrived: Sequence[int], depth: int) -> str:

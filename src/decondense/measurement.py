@@ -130,11 +130,18 @@ def forward_passes(model: torch.nn.Module):
     base, sharded = backbone(model), _is_sharded(model)
     module, takes = (model, pretrained(model).forward) if sharded else (base, base.forward)
     how = {name: value for name, value in _WITHOUT.items() if name in signature(takes).parameters}
-    device = base.get_input_embeddings().weight.device
+    device = _device(base)
     eager = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
     # FSDP makes views of its weights, which inference mode forbids.
     with evaluating(model), eager, torch.no_grad() if sharded else torch.inference_mode():
         yield lambda **given: module(**{name: tensor.to(device) for name, tensor in given.items()}, **how)
+
+
+def _device(base: torch.nn.Module) -> torch.device:
+    """Where the token ids go; what accelerate has offloaded is on the meta device until its hook brings it."""
+    embeddings = base.get_input_embeddings()
+    hook = getattr(embeddings, "_hf_hook", None) if embeddings.weight.is_meta else None
+    return embeddings.weight.device if hook is None else torch.device(hook.execution_device)
 
 
 def _is_sharded(model: torch.nn.Module) -> bool:
@@ -145,9 +152,11 @@ def _is_sharded(model: torch.nn.Module) -> bool:
 
 def _dtype(model: torch.nn.Module) -> str:
     """What the numbers of the forward pass are rounded to: that of autocast where it is on, else of the weights."""
-    weight = backbone(model).get_input_embeddings().weight
-    on = torch.is_autocast_enabled(weight.device.type)
-    return str(torch.get_autocast_dtype(weight.device.type) if on else weight.dtype).removeprefix("torch.")
+    base = backbone(model)
+    kind = _device(base).type
+    on = kind != "meta" and torch.is_autocast_enabled(kind)
+    found = torch.get_autocast_dtype(kind) if on else base.get_input_embeddings().weight.dtype
+    return str(found).removeprefix("torch.")
 
 
 def _batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
@@ -191,7 +200,7 @@ def _refuse_too_long(model, tokens: int, histogram) -> None:
     base = backbone(model)
     needed = 6 * tokens * base.get_input_embeddings().embedding_dim * 4
     needed += n_entries(model) * tokens**2 * 4 if histogram == "averaged" else 0
-    device = base.get_input_embeddings().weight.device
+    device = _device(base)
     on_gpu = device.type == "cuda"
     free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
     if needed > free:

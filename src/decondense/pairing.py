@@ -150,8 +150,8 @@ def sentence(difference: Difference, first: str, second: str) -> str:
         return f"{value}, which excludes 0: {second} is {'higher' if low > 0 else 'lower'} on such texts."
     if low > 0 or high < 0:
         rounding = f"not the {difference.resolution:g} that the coarser of the two dtypes leaves to rounding"
-        return f"{value}, which excludes 0 but {rounding}: these measurements do not tell them apart."
-    return f"{value}, which includes 0: these texts do not tell them apart."
+        return f"{value}, which excludes 0 but {rounding}: these measurements cannot separate them."
+    return f"{value}, which includes 0: these texts cannot separate them."
 
 
 def facts(pair: Paired) -> dict:

@@ -1,6 +1,6 @@
 """`token_cosines(model, tokenizer, texts)`: which tokens lie furthest in the cone, and which furthest out of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ class Pooled(NamedTuple):
 def token_cosines(
     model: torch.nn.Module,
     tokenizer,
-    texts: Sequence[str | Sequence[int]],
+    texts: Sequence[str | Sequence[int] | Sequence[Mapping]],
     *,
     entries: Sequence[int] | None = None,
     max_length: int = 512,
@@ -53,7 +53,7 @@ def token_cosines(
     below further out. Each text goes through the model by itself.
 
     texts, max_length, eps
-        As in `measure`. Without a tokenizer a token is named by its id, and none is special.
+        As in `measure`, chats included. Without a tokenizer a token is named by its id, and none is special.
     entries
         l = 0..L of the residual stream (see `decondense.hooks`), negative ones from the end; without them the first,
         the middle (L // 2) and the last.

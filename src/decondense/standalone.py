@@ -133,7 +133,7 @@ def document_ids(position_ids: Tensor) -> Tensor:
     """The documents of packed rows, from positions that start again: 0 1 2 0 1 0 gives 0 0 0 1 1 2.
 
     A document begins where the position is not that of the token before it plus 1, as in the attention of Hugging
-    Face's models. Padding is told by the mask; without one, padding of equal positions is documents of one token,
+    Face's models. The mask says what is padding; without one, padding of equal positions is documents of one token,
     which no loss takes.
 
     Raises

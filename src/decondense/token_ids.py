@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 
 import numpy as np
 import torch
@@ -117,7 +116,9 @@ def _only_row(ids) -> torch.Tensor:
 
 
 def documents(rows: Sequence[Sequence[int]], document_ids: Sequence[Sequence[int]]) -> list[list[int]]:
-    """The documents of packed rows of token ids, in order; a document ends where the number or the row changes.
+    """The documents of packed rows of token ids, in the order of their beginnings.
+
+    As for the losses: tokens of one row with the same number are one document, also where another lies between.
 
     Raises
         ValueError: a row that is a string, or whose tokens and numbers differ in length.
@@ -126,6 +127,8 @@ def documents(rows: Sequence[Sequence[int]], document_ids: Sequence[Sequence[int
     for row, (ids, numbers) in enumerate(zip(rows, document_ids, strict=True)):
         if isinstance(ids, str) or len(ids) != len(numbers):
             raise ValueError(f"Row {row} has not one document number for each token id: give both as lists of numbers.")
-        pairs = zip(map(int, numbers), map(int, ids), strict=True)
-        found += [[token for _, token in run] for _, run in groupby(pairs, key=lambda pair: pair[0])]
+        parts: dict[int, list[int]] = {}
+        for number, token in zip(numbers, ids, strict=True):
+            parts.setdefault(int(number), []).append(int(token))
+        found += parts.values()
     return found

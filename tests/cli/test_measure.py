@@ -200,7 +200,7 @@ def test_states_say_what_their_model_says(states, models):
     for number in ("mu", "mu_off_diagonal", "rho", "rho_interval", "tau_interval", "late_half", "tokens"):
         assert content["models"][0][number] == pytest.approx(known[number], abs=1e-6)
     assert content["texts"] == {"source": "the states in states", "n": 5, "sha256": None}
-    assert "axes tokens,layers,features, told by the ids" in content["models"][0]["settings"]["model"]["source"]
+    assert "axes tokens,layers,features, inferred from the ids" in content["models"][0]["settings"]["model"]["source"]
     out = models / "of_states"
     assert {p.name for p in out.iterdir()} == {
         "states.npz", "card.md", *(f"report.{end}" for end in ("html", "png", "csv", "json"))

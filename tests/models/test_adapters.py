@@ -1,5 +1,6 @@
 """Folders with a PEFT adapter: measured as the adapter on its base model, or refused in one line."""
 
+import copy
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from toys import tiny
 
 from decondense import measure, models
 from decondense.models import adapters, catalogue
+from decondense.runs import runfile
 
 peft = pytest.importorskip("peft", reason="PEFT is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")
@@ -74,6 +76,36 @@ def test_an_adapter_without_its_base_model_is_refused_at_the_door(folder, tmp_pa
     change(folder, base_model_name_or_path=None)
     with pytest.raises(ValueError, match="names no base model"):
         models.check_names([str(folder)])
+
+
+def test_an_adapter_on_an_adapter_is_refused_and_so_is_one_on_itself(folder, tmp_path):
+    for base in (folder, tmp_path / "second"):
+        if base is not folder:
+            base.mkdir()
+            (base / "adapter_config.json").write_text("{}")
+        change(folder, base_model_name_or_path=str(base))
+        with pytest.raises(ValueError, match="has another adapter as its base"):
+            models.check_names([str(folder)])
+
+
+def test_a_tokenizer_of_its_own_comes_first(folder, tiny_tokenizer):
+    own = copy.deepcopy(tiny_tokenizer)
+    own.chat_template = "{{ messages[0]['content'] }}"
+    own.save_pretrained(folder)
+    assert models.load(str(folder), device="cpu").tokenizer.chat_template == own.chat_template
+    assert models.load_tokenizer(str(folder)).chat_template == own.chat_template
+
+
+def test_an_adapter_is_not_trained_on(folder):
+    asked = {
+        "model": str(folder),
+        "corpus": "documentation",
+        "steps": 2,
+        "seeds": [0],
+        "changes": {"a": {"loss": None}},
+    }
+    with pytest.raises(ValueError, match="is an adapter, and a run trains whole models"):
+        runfile.asked(asked, "runs.toml")
 
 
 @pytest.mark.parametrize("shape", [{"n_embd": 16}, {"n_layer": 2}, {"n_layer": 5}])

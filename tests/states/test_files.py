@@ -75,7 +75,7 @@ def test_layers_are_in_the_order_of_their_numbers(names, tmp_path):
 )
 def test_layers_without_an_order_are_refused(names, tmp_path):
     torch.save(dict(zip(names, Z, strict=True)), tmp_path / "x.pt")
-    with pytest.raises(ValueError, match=r"x\.pt: the order of the layers cannot be told from their names"):
+    with pytest.raises(ValueError, match=r"x\.pt: their names do not give the order of the layers"):
         list(files.held(tmp_path / "x.pt"))
 
 

@@ -20,15 +20,15 @@ def shapes(*sizes, tokens=None, layered=False, rows=None):
 @pytest.mark.parametrize(
     ("given", "axes", "told_by"),
     [
-        (shapes((40, 5, 64), (33, 5, 64)), VLLM, "told by the sizes"),
-        (shapes((5, 40, 64), (5, 33, 64)), HF, "told by the sizes"),
-        (shapes((40, 5, 64), tokens=[40]), VLLM, "told by the ids"),
-        (shapes((40, 5, 64), (40, 5, 64), tokens=[40, 40]), VLLM, "told by the ids"),
-        (shapes((5, 5, 64), (40, 5, 64), tokens=[5, 40]), VLLM, "told by the ids"),
-        (shapes((64, 5, 64), tokens=[64]), VLLM, "told by the ids"),
-        (shapes((3, 5, 64), tokens=[3]), VLLM, "told by the ids"),
-        (shapes((5, 1, 40, 64), (5, 1, 33, 64)), ("layers", "batch", "tokens", "features"), "told by the sizes"),
-        (shapes((1, 40, 5, 64), (1, 33, 5, 64)), ("batch", "tokens", "layers", "features"), "told by the sizes"),
+        (shapes((40, 5, 64), (33, 5, 64)), VLLM, "inferred from the sizes"),
+        (shapes((5, 40, 64), (5, 33, 64)), HF, "inferred from the sizes"),
+        (shapes((40, 5, 64), tokens=[40]), VLLM, "inferred from the ids"),
+        (shapes((40, 5, 64), (40, 5, 64), tokens=[40, 40]), VLLM, "inferred from the ids"),
+        (shapes((5, 5, 64), (40, 5, 64), tokens=[5, 40]), VLLM, "inferred from the ids"),
+        (shapes((64, 5, 64), tokens=[64]), VLLM, "inferred from the ids"),
+        (shapes((3, 5, 64), tokens=[3]), VLLM, "inferred from the ids"),
+        (shapes((5, 1, 40, 64), (5, 1, 33, 64)), ("layers", "batch", "tokens", "features"), "inferred from the sizes"),
+        (shapes((1, 40, 5, 64), (1, 33, 5, 64)), ("batch", "tokens", "layers", "features"), "inferred from the sizes"),
         (shapes((5, 40, 64), layered=True), HF, "the layers are arrays of their own"),
         (shapes((5, 1, 40, 64), layered=True), ("layers", "batch", "tokens", "features"), "the layers are arrays"),
     ],
@@ -55,7 +55,7 @@ def test_axes_are_told(given, axes, told_by):
     ],
 )
 def test_axes_that_cannot_be_told_are_refused(given):
-    with pytest.raises(ValueError, match=r"which axis is which cannot be told\. Say what the axes are: --order"):
+    with pytest.raises(ValueError, match=r"which axis is which is not clear\. Say what the axes are: --order"):
         order.settled(given, None)
 
 

@@ -62,12 +62,12 @@ def _vllm_folder(path, hidden, vllm, ids):
     for number, (text, z) in enumerate(zip(ids, vllm, strict=True)):
         save_file({"hidden_states": z, "token_ids": torch.tensor(text)}, path / f"{number}-a1.safetensors")
         (path / f"{number}-a1.safetensors.lock").touch()
-    return "tokens,layers,features", "told by the ids"
+    return "tokens,layers,features", "inferred from the ids"
 
 
 def _one_file(path, hidden, vllm, ids):
     save_file({f"text{number}": z for number, z in enumerate(vllm)}, path / "all.safetensors")
-    return "tokens,layers,features", "told by the sizes"
+    return "tokens,layers,features", "inferred from the sizes"
 
 
 def _pt(path, hidden, vllm, ids):
@@ -85,7 +85,7 @@ def _npz(path, hidden, vllm, ids):
 def _npy(path, hidden, vllm, ids):
     for number, layers in enumerate(hidden):
         np.save(path / f"text{number}.npy", torch.stack(layers).numpy())
-    return "layers,batch,tokens,features", "told by the sizes"
+    return "layers,batch,tokens,features", "inferred from the sizes"
 
 
 @pytest.mark.parametrize("save", [_vllm_folder, _one_file, _pt, _npz, _npy])

@@ -59,9 +59,34 @@ def test_the_ends_of_documents_come_before_positions():
     assert numbers(found.document_ids) == [[0] * 3 + [1] * 9]
 
 
+@pytest.mark.parametrize(
+    ("positions", "documents"),
+    [
+        ([0, 1, 2, 2, 2, 2, 5, 6, 0, 1, 2, 3], [0] * 8 + [1] * 4),  # time stays within an image
+        (list(range(12)), None),
+    ],
+)
+def test_positions_with_three_axes_restart_where_time_goes_down(positions, documents):
+    given = {"position_ids": torch.tensor(positions).expand(3, 1, 12)}
+    found = tokens_of(hooks.Pass({1: torch.zeros(1, 12, 4)}, given))
+    assert numbers(found.document_ids) == (documents and [documents])
+
+
+def test_positions_with_four_axes_are_read_in_the_first():
+    given = {"position_ids": torch.stack([PACKED, *torch.zeros(3, 12, dtype=torch.long)])[:, None]}
+    found = tokens_of(hooks.Pass({1: torch.zeros(1, 12, 4)}, given))
+    assert numbers(found.document_ids) == [[0] * 5 + [1] * 7]
+
+
+def test_numbers_of_a_row_with_virtual_tokens_before_it():
+    found = tokens_of(hooks.Pass({1: torch.zeros(1, 14, 4)}, {}), torch.tensor([[3] * 5 + [4] * 7]), virtual=2)
+    assert numbers(found.document_ids) == [[0] * 2 + [3] * 5 + [4] * 7]
+    assert numbers(found.mask) == [[False] * 2 + [True] * 12]
+
+
 def test_numbers_given_come_first():
     ids = torch.tensor([[0] * 6 + [1] * 6, [2] * 12])
-    assert tokens_of(seen(position_ids=PACKED.expand(2, 12)), ids).document_ids is ids
+    assert torch.equal(tokens_of(seen(position_ids=PACKED.expand(2, 12)), ids).document_ids, ids)
 
 
 @pytest.mark.parametrize(

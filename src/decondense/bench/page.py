@@ -16,7 +16,7 @@ from . import RECORDS, measurement, plots
 from .losses import ALONE, EXACT, FIRST, NAIVE, PLAIN, PRODUCTS
 from .measurement import GIVEN, OURS, REAL, SHAPES, THEIRS
 
-RESOLUTION = 1.0  # MiB: less cannot be told from nothing, since the kernel counts resident pages that coarsely
+RESOLUTION = 1.0  # MiB: less cannot be distinguished from nothing, since the kernel counts resident pages that coarsely
 NO_RECORD = "*not measured: there is no such record of `nox -s bench`*"
 
 

@@ -51,7 +51,7 @@ def _options(
 ) -> None:
     if debug:
         os.environ["DECONDENSE_DEBUG"] = "1"
-    with suppress(OSError):  # a cache that cannot be used is told by the command that uses it
+    with suppress(OSError):  # a cache that cannot be used is an error of the command that uses it
         sweep_cache()
 
 

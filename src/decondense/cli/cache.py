@@ -29,8 +29,10 @@ def cache(
     Not needed are what a killed process left, what another version of
     decondense made, and what was made here and not used for 30 days. Downloads
     that this version reads, records, and runs that wait to go on stay.
-    Everything but records can be downloaded or made again: to free the rest,
-    delete the folder.
+    To free more, delete assets, mirrors, pocket, corpora, streams or benchmarks
+    in that folder while no other command runs: they are downloaded or made
+    again. Do not delete records, which are results, nor pretraining and
+    midtraining, which are runs that wait to go on.
 
     \b
     Examples:

@@ -46,7 +46,7 @@ States = Annotated[
     ),
 ]
 Order = Annotated[
-    str | None, typer.Option(metavar="AXES", help="Of --states, where it cannot be told: tokens,layers,features.")
+    str | None, typer.Option(metavar="AXES", help="Of --states, where it is not clear: tokens,layers,features.")
 ]
 Card = Annotated[
     bool, typer.Option("--card", help="A table and the figure for a model card: DIR/card.md, printed without --out.")

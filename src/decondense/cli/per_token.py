@@ -7,7 +7,7 @@ FURTHEST = 10  # tokens at each end
 
 
 def measured(name: str, texts, how: Mapping) -> list:
-    """`surveys.token_cosines` of a model that was just measured: what is to be said of its texts was said then."""
+    """`surveys.token_cosines` of a model that was just measured: its warnings on the texts were shown then."""
     from .. import surveys
 
     with warnings.catch_warnings():

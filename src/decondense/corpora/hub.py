@@ -32,8 +32,9 @@ def texts(
         repetition by `numpy.random.default_rng(first_seed)`.
 
     Raises
-        FileNotFoundError: no such data set, or the hub does not answer or is not among `sources`.
-        ValueError: no such configuration, split or column; no texts in it; fewer than asked.
+        FileNotFoundError: a folder without a data set; on the hub no such data set, configuration or split, no answer,
+            or the hub is not among `sources`.
+        ValueError: no such split in a folder; no such column; no texts in it; fewer than asked.
         ImportError: the extra `train`, with `datasets`, is missing.
     """
     rows, source = _rows(dataset, column, sources)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from .. import hooks
+from ..backbones import pretrained
 from ..base.extras import need
 from ..trainers import watching
 from ..trainers.history import plot, save
@@ -101,7 +101,7 @@ class CondensationCallback(_lightning.Callback):
 
 
 def watched(pl_module: torch.nn.Module, name: str | None = None) -> torch.nn.Module:
-    """The model of Hugging Face in a LightningModule (`hooks.pretrained`), or in its attribute `name`.
+    """The model of Hugging Face in a LightningModule (`backbones.pretrained`), or in its attribute `name`.
 
     Raises
         ValueError: there are several, or nothing of this name.
@@ -111,6 +111,6 @@ def watched(pl_module: torch.nn.Module, name: str | None = None) -> torch.nn.Mod
         there = ", ".join(child for child, _ in pl_module.named_children()) or "none"
         raise ValueError(f"{type(pl_module).__name__} has no module {name!r}. It has {there}.")
     try:
-        return hooks.pretrained(chosen)
+        return pretrained(chosen)
     except ValueError as error:
         raise ValueError(f"{error} Name its attribute in the callback: model=...") from None

@@ -11,7 +11,7 @@ mask
     than two of them has no pair and is left out of the average.
 document_ids
     (batch, tokens), for packed rows: the tokens of a row with the same number are one document. Each document is then
-    a sequence of its own, as if it stood in a row of its own, and the average is over the documents of two tokens or
+    a sequence of its own, as if it had a row of its own, and the average is over the documents of two tokens or
     more. `document_ids` and `document_ids_from_lengths` make the numbers from `position_ids` and `cu_seq_lens`.
 subsample, generator
     Take that many positions of each sequence at random (all, if it has fewer), anew at every call. The released code

@@ -24,7 +24,7 @@ def put_on(model: torch.nn.Module, folder: Path) -> tuple[torch.nn.Module, dict]
         raise ValueError(f"{folder} has no {WEIGHTS}; only safetensors are loaded. Save it with model.save_pretrained.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what does not fit is told below
+            warnings.simplefilter("ignore")  # what does not fit is an error below
             adapted = peft.PeftModel.from_pretrained(model, str(folder), use_safetensors=True)
             expected = set(peft.get_peft_model_state_dict(adapted))
     except (RuntimeError, ValueError, KeyError, TypeError) as error:

@@ -89,6 +89,8 @@ def base_of_adapter(folder: Path) -> str:
     if not isinstance(name, str) or not name:
         cure = "Write it into adapter_config.json (base_model_name_or_path)."
         raise ValueError(f"The adapter in {folder} names no base model. {cure}")
+    if is_adapter(name):
+        raise ValueError(f"The adapter in {folder} has another adapter as its base, {name}. Name the model below both.")
     return name
 
 

@@ -10,8 +10,7 @@ import torch
 
 from ..base.assets import SOURCES
 from . import adapters, catalogue, memory, mirrors, pocket
-from .sources import first_source as _first_source
-from .sources import whole as _whole
+from .sources import first_source, whole
 
 DTYPES = {name: getattr(torch, name) for name in catalogue.DTYPES}
 
@@ -91,18 +90,21 @@ def load_tokenizer(
     name: str, sources: Sequence[str] = SOURCES, *, accept_terms: bool = False, trust_remote_code: bool = False
 ):
     """The tokenizer alone of a model (short name, hub id, folder or pocket model); all else as in `load`."""
-    name = catalogue.base_of_adapter(Path(name)) if catalogue.is_adapter(name) else name
+    if catalogue.is_adapter(name) and not any(Path(name).glob("tokenizer*")):
+        name = catalogue.base_of_adapter(Path(name))
     if name in pocket.SIZES:
         return pocket.tokenizer()
     known = not Path(name).is_dir() and catalogue.resolve(name)[0] in catalogue.table()
     read = partial(_read_tokenizer, known=known, trust_remote_code=trust_remote_code)
-    return _first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
+    return first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
 
 
 def _adapted(folder: str, dtype: str, device: str, how: dict) -> tuple:
     base = load(catalogue.base_of_adapter(Path(folder)), dtype=dtype, device=device, **how)
     model, about = adapters.put_on(base.model, Path(folder))
-    return model, base.tokenizer, base.provenance | about
+    own = any(Path(folder).glob("tokenizer*"))  # it may have tokens, or a chat template, that the base has not
+    tokenizer = load_tokenizer(folder, **how) if own else base.tokenizer
+    return model, tokenizer, base.provenance | about
 
 
 def _read_tokenizer(where: str, *, known: bool, **how):
@@ -118,7 +120,7 @@ def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
     if Path(name).is_dir():
         drawn = partial(_drawn, dtype=dtype, device=device, seed=seed)
         tokenizer = load_tokenizer(name) if any(Path(name).glob("tokenizer*")) else None
-        return _whole(drawn, name, "model", "Copy it there again."), tokenizer, about
+        return whole(drawn, name, "model", "Copy it there again."), tokenizer, about
     import transformers
 
     short, entry = catalogue.resolve(name)
@@ -159,7 +161,7 @@ def _pretrained(
     tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)
     to_count = None if "parameters" in entry or trust_remote_code else device
     read = partial(_read, dtype=DTYPES[dtype], to_count=to_count, trust_remote_code=trust_remote_code)
-    model, provenance = _first_source(name, sources, dtype, read, accept_terms, revision)
+    model, provenance = first_source(name, sources, dtype, read, accept_terms, revision)
     return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
 
 
@@ -212,7 +214,7 @@ def _kind(config):
 
 def _from_pretrained(kind, where: str, config, dtype: torch.dtype, how: dict) -> tuple:
     """The model, and the names of its weights that are not in the files and so are random: none of its trunk."""
-    how = how | {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told by name
+    how = how | {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}  # an error below
     model, info = kind.from_pretrained(where, dtype=dtype, use_safetensors=True, **how)
     absent = {*info["missing_keys"], *(weight for weight, *_ in info["mismatched_keys"])}
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."

@@ -120,6 +120,9 @@ def _from_weights(given: dict, changes: dict, seeds: list[int], name: str, proce
     if not (isinstance(named, list | tuple) and named and all(isinstance(model, str) for model in named)):
         raise ValueError(f"{name}: model must be a name or a list of names, got {named!r}.")
     models.check_names(named)
+    if adapters := [model for model in named if models.is_adapter(model)]:
+        cure = "Save the two as one: model.merge_and_unload().save_pretrained(FOLDER)."
+        raise ValueError(f"{adapters[0]} is an adapter, and a run trains whole models. {cure}")
     jobs = []
     for model in named:
         found = grid.jobs(MidTraining(model=model, **given), changes, seeds)

@@ -140,7 +140,7 @@ def read(path: Path | str, axes: Sequence[str] | None = None) -> SavedStates:
     Raises
         FileNotFoundError: no such file.
         ValueError: a file that is damaged or of another kind, a pickle, an empty folder; integers; layers or axes whose
-            order cannot be told, or is not as given; one token; texts that differ in layers or features; a batch
+            order is not clear, or is not as given; one token; texts that differ in layers or features; a batch
             without its mask.
     """
     paths = files.paths(Path(path))

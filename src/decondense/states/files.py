@@ -143,7 +143,7 @@ def _numbered(name: str, layers: Mapping[str, Any]) -> list:
     backwards = any(re.search(r"(^|\W|_)-\d", key) for key in layers)  # layer_-1 is the last one
     if len(varying) != 1 or len(set(varying[0])) < len(layers) or backwards:
         raise ValueError(
-            f"{name}: the order of the layers cannot be told from their names ({', '.join(sorted(layers)[:4])}, ...). "
+            f"{name}: their names do not give the order of the layers ({', '.join(sorted(layers)[:4])}, ...). "
             "Number them from the first to the last, or save them as one list."
         )
     return [layer for _, layer in sorted(zip(varying[0], layers.values(), strict=True), key=lambda pair: pair[0])]

@@ -1,4 +1,4 @@
-"""Which axis of saved hidden states is which: as it is said, or as it can be told; and the texts put in that order."""
+"""Which axis of saved hidden states is which: as given, or inferred from the sizes; and the texts put in that order."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -47,7 +47,7 @@ def settled(shapes: Sequence[Shape], said: Sequence[str] | None) -> tuple[tuple[
     """The axes, and how they are known. All texts are checked against them.
 
     Raises
-        ValueError: they cannot be told; or they do not fit, in one text or from one text to another.
+        ValueError: they cannot be inferred; or they do not fit, in one text or from one text to another.
     """
     for text in shapes:
         if len(text.sizes) not in (3, 4):
@@ -93,8 +93,8 @@ def _told(shapes: Sequence[Shape]) -> tuple[tuple[str, ...], str]:
         deepest = shapes[0].sizes[layers] if not counted else 0
         if all(text.sizes[layers] < text.sizes[features] and text.sizes[tokens[0]] >= deepest for text in shapes):
             names = {tokens[0]: "tokens", layers: "layers", features: "features"}
-            return tuple(names.get(a, "batch") for a in axes), f"told by the {'ids' if counted else 'sizes'}"
-    raise ValueError(f"{shapes[0].name} is {shown(shapes[0].sizes)}: which axis is which cannot be told. {SAY}.")
+            return tuple(names.get(a, "batch") for a in axes), f"inferred from the {'ids' if counted else 'sizes'}"
+    raise ValueError(f"{shapes[0].name} is {shown(shapes[0].sizes)}: which axis is which is not clear. {SAY}.")
 
 
 def _check(shapes: Sequence[Shape], axes: tuple[str, ...]) -> None:

@@ -81,7 +81,9 @@ class DispersionMixin:
     `position_ids`, `cu_seq_lens_q`, or a column "document_ids" of the data (`tokens`). The loss is off in evaluation.
     Logged beside `loss`, the total: `loss_language` (the trainer's own), `loss_regulariser` (without the weight), and
     `batches_without_pairs`, how many had no two tokens of a text, if any had: their regulariser is 0. Gradient
-    accumulation and data-parallel processes give the same total as one large batch, up to the draw of the subsample.
+    accumulation and data-parallel processes give the same total as one large batch, up to the draw of the subsample,
+    where all micro-batches have as many sequences, or documents of packed rows, with a pair: each micro-batch counts
+    alike, and as 0 where it has no pair.
     With an `ActiveForgetting` callback the input embedding gets the learning-rate schedule of that baseline.
 
     Raises

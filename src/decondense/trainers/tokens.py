@@ -59,12 +59,21 @@ def _holds_virtual(given: dict, shape: torch.Size, virtual: int) -> bool:
 def _documents(given: dict, mask: Tensor | None, shape: torch.Size, document_ids: Tensor | None) -> Tensor | None:
     ends, positions = given.get("cu_seq_lens_q"), given.get("position_ids")
     if document_ids is not None:
-        return document_ids
+        return torch.nn.functional.pad(document_ids, (shape[1] - document_ids.shape[1], 0))  # virtual tokens are hidden
     if isinstance(ends, Tensor) and shape[0] == 1:
         return losses.document_ids_from_lengths(ends, shape[1])
-    if not isinstance(positions, Tensor) or positions.ndim != 2 or positions.shape[1] != shape[1]:
+    if not isinstance(positions, Tensor) or positions.shape[-1] != shape[1]:
         return None
-    found = losses.document_ids(positions).expand(shape)
+    found = (_of_axes(positions) if positions.ndim == 3 else losses.document_ids(positions)).expand(shape)
     inner = found.diff(dim=1) != 0
     inner = inner if mask is None else inner & mask[:, 1:] & mask[:, :-1]
     return found if inner.any() else None  # one document a row: the losses need not take them apart
+
+
+def _of_axes(positions: Int[Tensor, "axes rows tokens"]) -> Int[Tensor, "rows tokens"]:
+    """The documents by positions with several axes (M-RoPE): of four the first is that of plain text; of three it is
+    time, which stays where it is within an image, and goes down only where a document begins.
+    """
+    if len(positions) == 4:
+        return losses.document_ids(positions[0])
+    return torch.nn.functional.pad((positions[0].diff(dim=1) < 0).long().cumsum(1), (1, 0))

@@ -56,7 +56,7 @@ def shared_heatmaps() -> pd.DataFrame:
 def trend_bounds(low: Float[np.ndarray, "entries"], high: Float[np.ndarray, "entries"]) -> Trend:
     """Bounds of Spearman's rho and Kendall's tau with depth over all values in [low, high], entry by entry.
 
-    A pair of entries whose intervals meet may stand in either order. Both correlations are sums over pairs, for
+    A pair of entries whose intervals meet can have either order. Both correlations are sums over pairs, for
     r_i = 1 + (entries below i):
 
         tau = 2 (up - down) / (n (n - 1)),  rho = 12 sum i r_i / (n (n^2 - 1)) - 3 (n + 1) / (n - 1)

@@ -62,7 +62,7 @@ def read(
 
     Raises
         FileNotFoundError, IsADirectoryError: no such file, or a folder in its place.
-        ValueError: no text, or none that can be told from syntax; an unclear encoding; no such column, or one that
+        ValueError: no text, or what may be the syntax of a format; an unclear encoding; no such column, or one that
             is mostly numbers; fewer than `n` texts; more than 10,000 and no `n`.
         ImportError: for Parquet, the extra `train` is missing.
     """

@@ -1,7 +1,7 @@
 """Rows out of JSON, tables and Parquet: one small function a format. Each row is `(where, value)`.
 
-`where` names the row in an error ("a.jsonl, line 3"), the value is what stands in the column that is asked for. It is
-looked at by `reading`, as all texts are.
+`where` names the row in an error ("a.jsonl, line 3"), the value is that of the column that is asked for.
+`reading` checks it, as all texts.
 """
 
 import csv
