@@ -356,7 +356,15 @@ def test_cone_coordinates_in_three_dimensions_are_a_rotation():
 def test_a_range_within_the_resolution_has_no_trend(rank):
     mu = np.array([[0.5, 0.5 + 4e-7, 0.5 + 9e-7], [0.5, 0.5 + 4e-7, 0.5 + 2e-6]])
     assert rank(mu).tolist() == [1, 1]
-    found = rank(mu, metrics.RESOLUTION["float32"])
+    found = rank(mu, metrics.resolution("float32"))
     assert np.isnan(found[0])
     assert found[1] == 1
     assert np.isnan(rank(np.array([0.5, np.nan, 0.7]), 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [("float64", 1e-6), ("float32", 1e-6), ("float16", 1e-3), ("bfloat16", 1e-2), ("float8_e4m3fn", 1e-2), ("x", 1e-2)],
+)
+def test_a_dtype_that_nobody_measured_has_the_coarsest_resolution(dtype, expected):
+    assert metrics.resolution(dtype) == expected

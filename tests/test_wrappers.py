@@ -88,8 +88,8 @@ def compiled_blocks(net):
 WRAPPERS = {  # name -> wrapper
     "a module around it": nested,
     "module around a module": lambda net: nested(nested(net)),
-    "DDP, DeepSpeed": wrapped_by("module"),
-    "OptimizedModule": wrapped_by("_orig_mod"),
+    "stand-in of DDP and DeepSpeed": wrapped_by("module"),
+    "stand-in of OptimizedModule": wrapped_by("_orig_mod"),
     "Lightning": lightning_module,
     "accelerate": prepared,
     "torch.compile": compiled,

@@ -83,8 +83,8 @@ class Condensation:
 
     @property
     def resolution(self) -> float:
-        """The smallest difference of mu that counts, by `dtype` (`metrics.RESOLUTION`)."""
-        return metrics.RESOLUTION.get(self.dtype, metrics.RESOLUTION["float32"])
+        """The smallest difference of mu that counts, by `dtype` (`metrics.resolution`)."""
+        return metrics.resolution(self.dtype)
 
     @property
     def is_constant(self) -> bool:
@@ -235,11 +235,15 @@ def _check_header(header: object) -> None:
         raise ValueError("it has no name and settings")
     if not (isinstance(header["name"], str) and isinstance(header["settings"], dict)):
         raise ValueError("it has no name and settings")
-    usual = {"texts": None, "texts_sha256": None, "dtype": None, "model": {}, "versions": {}}
+    given = {"texts": None, "texts_sha256": None, "dtype": None, "model": {}, "versions": {}} | header["settings"]
     for setting, kind in _SETTINGS.items():
-        value = (usual | header["settings"]).get(setting)
+        if setting not in given:
+            raise ValueError(f"it has no setting {setting}")
+        value = given[setting]
         if not isinstance(value, kind) or isinstance(value, bool) or (setting == "seed" and value < 0):
             raise ValueError(f"its setting {setting} is {value!r}")
+    if not isinstance(dtype := given["model"].get("dtype"), str | None):
+        raise ValueError(f"the dtype of its model is {dtype!r}")
 
 
 def to_arrays(results: Sequence[Condensation]) -> dict[str, np.ndarray]:

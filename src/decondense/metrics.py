@@ -14,7 +14,7 @@ BINS = 128  # bins over [-1, 1] in the paper's heat maps
 # any entry, on a CPU (SmolLM2-135M, Qwen2.5-Coder-0.5B, two pocket models, untrained GPT-2): of a text alone or in
 # a padded batch 1.2e-7 in float32, 6e-5 in float16, 3e-4 in bfloat16; from float32 2.5e-4 and 3.0e-3. An earlier trial
 # of bfloat16 found 2e-3 and 9e-3; its bound is taken.
-RESOLUTION = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 1e-2}
+RESOLUTION = {"float64": 1e-6, "float32": 1e-6, "float16": 1e-3, "bfloat16": 1e-2}
 
 
 class MeanCosine(NamedTuple):
@@ -107,6 +107,14 @@ def add_cosines(
     u = unit_rows(z, eps)
     for start in range(0, len(u), block):
         total[start : start + block, start:].addmm_(u[start : start + block], u[start:].T)
+
+
+def resolution(dtype: str) -> float:
+    """The smallest difference of mu that counts after a forward pass in `dtype`: that of `RESOLUTION`.
+
+    Of a type that is not in it (float8, ...) the coarsest: what it really is was not measured, and may be more.
+    """
+    return RESOLUTION.get(dtype, max(RESOLUTION.values()))
 
 
 def spearman(mu: Float[np.ndarray, "*batch entries"], resolution: float = 0.0) -> Float[np.ndarray, "*batch"]:

@@ -14,7 +14,7 @@ from matplotlib.image import AxesImage
 
 DENSITY_LIMITS = (0, 10)  # colour limits of the paper's heat maps
 COSINE_LIMITS = (-0.25, 1.0)
-LONGEST = 36  # letters of a name
+LONGEST_LABEL = 36  # letters of a name
 BLUE, RED = "#1f4e9c", "#a01217"  # rho and tau, as in the paper's Fig. 2b
 
 STYLE = {
@@ -279,7 +279,7 @@ def _nothing() -> Figure:
 
 def _names(results: Sequence) -> list[str]:
     """Their names as matplotlib shows them: a `$` is no mathematics, and what is too long is cut."""
-    short = (r.name if len(r.name) <= LONGEST else f"{r.name[: LONGEST - 1]}…" for r in results)
+    short = (r.name if len(r.name) <= LONGEST_LABEL else f"{r.name[: LONGEST_LABEL - 1]}…" for r in results)
     return [name.replace("$", r"\$") for name in short]
 
 

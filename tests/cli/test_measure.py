@@ -444,9 +444,3 @@ def test_hidden_vectors_that_are_not_finite_are_an_error(monkeypatch, condensati
     monkeypatch.setattr(surveys, "by_name", lambda *_, **how: condensation)
     with pytest.raises(ValueError, match=r"10 hidden vectors are NaN or infinite, the first at entry 1: .*float32"):
         measure.measured("toy", None, HOW)
-
-
-def test_facts_are_those_of_the_result(condensation):
-    facts = measure.facts(condensation)
-    assert (facts["rho"], facts["layers"]) == (condensation.rho, 4)
-    assert (facts["late_half"], facts["late_half_interval"]) == condensation.mean_of_last(None)

@@ -23,7 +23,7 @@ def test_both_ends(found):
     assert [t.token for t in outside] == [f"t{i}" for i in range(10)]
     assert [t.token for t in inside] == [f"t{i}" for i in range(15, 5, -1)]
     assert [t.count for t in outside[:2]] == [1, 2]
-    facts = per_token.facts(found)
+    facts = per_token.facts(outside, inside)
     assert facts["furthest_out"][0] == {"token": "t0", "count": 1, "cosine": -1.0, "special": True}
 
 

@@ -155,18 +155,28 @@ def test_the_model_of_hugging_face_is_found_however_deep():
 def test_of_several_the_named_one_is_watched():
     module = Pair()
     assert watched(module, "student") is module.student
-    with pytest.raises(ValueError, match=r"several models of Hugging Face \(student, teacher.inner\). Name"):
+    with pytest.raises(ValueError, match=r"holds 2 models \(student, teacher.inner\): give one of them. Name .*model="):
         watched(module)
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [(None, "no model of Hugging Face"), ("net", "no module 'net'. It has none")],
-    ids=["none", "name"],
-)
-def test_a_module_without_such_a_model_is_refused(name, said):
-    with pytest.raises(ValueError, match=said):
-        watched(torch.nn.Linear(2, 2), name)
+def test_a_model_under_two_names_is_one():
+    module = Pair()
+    del module.teacher
+    module.again = module.student
+    assert watched(module) is module.student
+
+
+def test_a_module_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"Linear has no module 'net'\. It has none"):
+        watched(torch.nn.Linear(2, 2), "net")
+    with pytest.raises(ValueError, match=r"Pair has no module 'net'\. It has student, teacher\."):
+        watched(Pair(), "net")
+
+
+def test_without_a_model_of_hugging_face_the_run_ends_before_its_first_step(tmp_path):
+    module = Plain(torch.nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="model is a Plain; give a Hugging Face model"):
+        fit(tmp_path, [CondensationCallback(IDS, max_length=LENGTH)], module)
 
 
 # --- the loss -------------------------------------------------------------------------------------------------------

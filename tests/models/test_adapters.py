@@ -125,6 +125,17 @@ def test_an_adapter_of_another_architecture_is_refused(folder, tmp_path, tiny_to
     refused(folder, r"The adapter in .*adapter is not one of .*other \(.*\)\. Give the model that it was trained on")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"), [(KeyError(), "KeyError"), (ValueError(" \n"), "ValueError"), (RuntimeError("a\nb "), "b")]
+)
+def test_whatever_peft_says_is_one_line(folder, monkeypatch, error, said):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(peft.PeftModel, "from_pretrained", fails)
+    refused(folder, rf"is not one of .*base \({said}\)\. Give the model that it was trained on")
+
+
 def test_a_pickle_is_no_adapter(folder):
     (folder / adapters.WEIGHTS).rename(folder / "adapter_model.bin")
     refused(folder, "has no adapter_model.safetensors; only safetensors are loaded")

@@ -132,6 +132,21 @@ def test_half_precision_is_measured_as_it_is(tmp_path, vllm):
     np.testing.assert_allclose(measured(found).mu_per_text, exact.mu_per_text, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("dtypes", "coarsest"),
+    [
+        ((torch.float16, torch.bfloat16), "bfloat16"),
+        ((torch.bfloat16, torch.float16), "bfloat16"),
+        ((torch.float32, torch.float16), "float16"),
+        ((torch.bfloat16, torch.float8_e4m3fn), "float8_e4m3fn"),
+    ],
+)
+def test_the_resolution_is_that_of_the_coarsest_states(dtypes, coarsest, vllm):
+    found = measured(z.float().transpose(0, 1).to(dtype) for z, dtype in zip(vllm, dtypes, strict=False))
+    assert found.dtype == coarsest
+    assert found.resolution == (1e-3 if coarsest == "float16" else 1e-2)
+
+
 def test_one_text_at_a_time(vllm):
     alive = []
 

@@ -80,6 +80,42 @@ def test_strings_are_tokenized_and_cut(tiny_tokenizer, texts):
     assert watching.look(net, tiny_tokenizer, texts, max_length=16) == pytest.approx(expected(net, ids), rel=1e-5)
 
 
+class Batches:
+    """A tokenizer that returns a batch of one, and takes chats."""
+
+    chat_template = "each message, one after the other"
+
+    def __init__(self, tokenizer):
+        self.inner = tokenizer
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __call__(self, text, **how):
+        return {"input_ids": [self.inner(text, **how)["input_ids"]]}
+
+    def apply_chat_template(self, messages, *, return_dict, **how):
+        return self(" ".join(message["content"] for message in messages), **how)
+
+
+@pytest.mark.parametrize("chats", [False, True], ids=["strings", "chats"])
+def test_a_tokenizer_that_returns_a_batch_of_one_and_chats_are_watched_as_they_are_measured(
+    tiny_tokenizer, texts, tmp_path, chats
+):
+    net, given = tiny("gpt2"), [[{"role": "user", "content": t}] for t in texts] if chats else texts
+    wanted = expected(net, [tiny_tokenizer(text)["input_ids"][:16] for text in texts])
+    assert watching.look(net, Batches(tiny_tokenizer), given, max_length=16) == pytest.approx(wanted, rel=1e-5)
+    callback = CondensationCallback(given, tokenizer=Batches(tiny_tokenizer), max_length=16)
+    make(tmp_path, kind=Trainer, callbacks=[callback], args={"steps": 1}).train()
+    assert len(callback.history) == 2
+
+
+def test_of_short_texts_one_warning_is_given():
+    with pytest.warns(UserWarning, match="shorter than max_length") as found:
+        watching.look(tiny("gpt2"), None, UNEQUAL, max_length=64)
+    assert len(found) == 1
+
+
 def test_summary_of_a_known_course():
     numbers = watching.summary(made([[0.1, 0.2, 0.6, 0.4, 0.5]]))
     assert numbers == pytest.approx(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-GIB = 2**30
+from .machine import GIB
 
 
 def read_arrays(path: Path | str) -> dict[str, np.ndarray]:

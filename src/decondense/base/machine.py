@@ -3,6 +3,8 @@
 import os
 from textwrap import shorten
 
+GIB = 2**30  # bytes
+
 
 def device(asked: str | None = None) -> str:
     """The device that is asked for, made sure of; without one, `cuda` where there is a GPU, else `cpu`.

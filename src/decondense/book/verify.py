@@ -17,6 +17,7 @@ from ..records import Record
 from ..runs.run import Run
 
 EXACT = 1e-6  # what float32 keeps of a number
+RECORDS = ("--", "book/results/*-seed*")  # for git
 
 
 def contradictions(record: Record) -> list[str]:
@@ -77,13 +78,21 @@ def rewritten(root: Path) -> list[str]:
     """
     if _git(root, "rev-parse", "--is-shallow-repository") == "true":
         raise ValueError("This clone lacks its history: git fetch --unshallow.")
-    where = ("--", "book/results/*-seed*")
     contents: dict[str, set[str]] = {}
-    for line in _git(root, "log", "--format=", "--raw", "--no-abbrev", "--no-renames", "-m", *where).splitlines():
+    for line in _git(root, "log", "--format=", "--raw", "--no-abbrev", "--no-renames", "-m", *RECORDS).splitlines():
         *_, content, _change, path = line.split()
         contents.setdefault(path, set()).add(content)
     twice = {path for path, found in contents.items() if len(found - {"0" * 40}) > 1}
-    return sorted(twice | set(_git(root, "diff", "--name-only", "HEAD", *where).splitlines()))
+    return sorted(twice | set(uncommitted(root)))
+
+
+def uncommitted(root: Path) -> list[str]:
+    """Records under book/results of the clone `root` that are not as its last commit has them; any clone can tell.
+
+    Raises
+        subprocess.CalledProcessError: no clone.
+    """
+    return _git(root, "diff", "--name-only", "HEAD", *RECORDS).splitlines()
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The command `measure`: models by name, or states; a table and a picture in the terminal, a report in a folder."""
+"""The command `measure`: models by name, or states that others saved; `results` writes and shows what comes out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from ..base.files import CANNOT_WRITE, write_atomically
+from ..base.files import CANNOT_WRITE
 from ..base.settings import flag
 from . import door, readiness, saved
 from .command import (
@@ -28,22 +27,15 @@ from .command import (
     TextFiles,
     TextSeed,
     Tokenizer,
-    command_line,
-    console,
-    json_text,
     places,
     plainly,
-    print_json,
     said_plainly,
     say,
     show_progress,
     why,
 )
+from .results import conclude
 
-FIGURES = {
-    "heatmaps": "Density of the cosines over depth, with the mean μ as a line (ρ and τ in the corner)",
-    "trends": "ρ and τ of each family in the order of size, with 95 % intervals over the texts",
-}
 Models = Annotated[list[str] | None, typer.Argument(help="Names, ids on the hub, or folders.", metavar="MODEL")]
 Weights = Annotated[str, typer.Option(help="pretrained, or random: the architecture at initialisation.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of random weights; of a pocket model, of its training.")]
@@ -147,38 +139,6 @@ def measure(
     conclude(results, failed, about, tokens or {}, **shown)
 
 
-def conclude(
-    results: Sequence, failed: Mapping, texts: Mapping, tokens: Mapping, *, out: Path | None, card: bool, quiet: bool,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Write and show what was measured. Exit status 1 where something was not. `tokens`: `TokenCosines` by model."""
-    from .. import pairing
-    from . import per_token
-    from .card import card as markdown
-
-    pairs = [pairing.compare(results[0], other) for other in results[1:]]
-    content = {
-        "command": command_line(),
-        "texts": texts,
-        "models": [facts(result) for result in results],
-        "differences": [pairing.facts(pair) for pair in pairs],
-        "failed": failed,
-    } | ({"per_token": {name: per_token.facts(found) for name, found in tokens.items()}} if tokens else {})
-    if out and results:
-        with plainly():  # a font may lack a letter of a name
-            write(out, results, pairs, content, tokens)
-        if card:
-            write_atomically(out / "card.md", markdown(results, content["command"], "report.png"))
-    if as_json:
-        print_json(content)
-    elif results and card and not out:
-        typer.echo(markdown(results, content["command"], None), nl=False)
-    elif results:
-        _show(results, pairs, tokens, console(quiet), out)
-    if failed:
-        raise typer.Exit(1)
-
-
 def measured(name: str, texts, how: Mapping):
     """`surveys.by_name`; hidden vectors that are not finite are an error here, and not only a warning.
 
@@ -232,76 +192,3 @@ def _name(name: str, how: Mapping) -> str:
     if how["weights"] == "random":
         return f"{name}-random-{how['seed']}"
     return f"{name}-seed{how['seed']}" if how["seed"] else name
-
-
-def facts(result) -> dict:
-    """What a result says, as plain data: its numbers, the tokens of each text, its settings."""
-    late, late_interval = result.mean_of_last(None)
-    names = ("mu", "mu_off_diagonal", "zero_vectors", "nonfinite_vectors", "tokens", "settings")
-    return {
-        "name": result.name,
-        "layers": len(result.mu) - 1,
-        "dtype": result.dtype,
-        "resolution": result.resolution,
-        "constant": result.is_constant,
-        "rho": result.rho,
-        "rho_interval": result.rho_interval,
-        "tau": result.tau,
-        "tau_interval": result.tau_interval,
-        "late_half": late,
-        "late_half_interval": late_interval,
-        **{name: getattr(result, name) for name in names},
-    }
-
-
-def write(out: Path, results: Sequence, pairs: Sequence, content: dict, tokens: Mapping) -> None:
-    """report.html, .png, .csv and .json; trends.png of several models, per_token.csv where there are `tokens`."""
-    import pandas as pd
-
-    from .. import plots
-    from . import per_token, report
-
-    drawn = {"heatmaps": report.png(plots.heatmaps(results))}
-    if len(results) > 1:
-        drawn["trends"] = report.png(plots.trends(_families(results), columns=3))
-        write_atomically(out / "trends.png", drawn["trends"])
-    write_atomically(out / "report.png", drawn["heatmaps"])
-    table = pd.concat([result.to_frame().assign(model=result.name) for result in results])
-    write_atomically(out / "report.csv", table.set_index("model").to_csv())
-    write_atomically(out / "report.json", json_text(content))
-    figures = {FIGURES[name]: image for name, image in drawn.items()}
-    if tokens:
-        write_atomically(out / "per_token.csv", per_token.table(tokens).to_csv(index=False))
-    sides = {name: per_token.furthest(found) for name, found in tokens.items()}
-    html = report.measurement(results, pairs, figures, content["command"], content["failed"], sides)
-    write_atomically(out / "report.html", html)
-
-
-def _families(results: Sequence) -> dict[str, list]:
-    """Results by family, each in the order of size."""
-    families: dict[str, list] = {}
-    for result in sorted(results, key=lambda r: r.settings["model"]["parameters"]):
-        families.setdefault(result.settings["model"]["family"], []).append(result)
-    return families
-
-
-def _show(results: Sequence, pairs: Sequence, tokens: Mapping, console, out: Path | None) -> None:
-    from . import per_token, terminal
-
-    settings = results[0].settings
-    console.print(Text(f"{len(results[0].tokens)} texts from {settings['texts']}", "dim"), soft_wrap=True)
-    if len(results) == 1:
-        console.print(terminal.one(results[0]))
-        console.print(terminal.heatmap(results[0], console))
-        console.print(terminal.layers(results[0]))
-        for name in ("source", "quantisation", "licence"):
-            if said := settings["model"].get(name):
-                console.print(Text(f"{name}: {said}"), soft_wrap=True)
-    else:
-        console.print(terminal.summary(results))
-        console.print(terminal.lines(results, console))
-        console.print(terminal.differences(pairs))
-    for name, found in tokens.items():
-        console.print(terminal.tokens(name, *per_token.furthest(found), console))
-    if out:
-        console.print(Text(f"report: {out / 'report.html'}"), soft_wrap=True)

@@ -23,9 +23,8 @@ def furthest(found: Sequence) -> tuple[list, list]:
     return tokens[:FURTHEST], tokens[::-1][:FURTHEST]
 
 
-def facts(found: Sequence) -> dict:
+def facts(outside: Sequence, inside: Sequence) -> dict:
     """Both ends as plain data."""
-    outside, inside = furthest(found)
     return {"furthest_out": [t._asdict() for t in outside], "furthest_in": [t._asdict() for t in inside]}
 
 

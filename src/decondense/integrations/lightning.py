@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedModel
 
+from ..backbones import pretrained
 from ..base.extras import need
 from ..trainers import watching
 from ..trainers.history import plot, save
@@ -30,7 +30,7 @@ class CondensationCallback(_lightning.Callback):
     `history` has the rows so far, `plot()` draws them; both are in Lightning's checkpoints.
 
     texts
-        Strings, or sequences of token ids; tokenized once.
+        Strings, chats, or sequences of token ids; tokenized when the training begins.
     model
         The name of the attribute of the LightningModule that holds the model to watch; it can be left out where the
         module has one model of Hugging Face.
@@ -54,7 +54,8 @@ class CondensationCallback(_lightning.Callback):
         model: str | None = None,
     ):
         watching.check(texts, every)
-        self.ids = watching.ids_to_watch(tokenizer, texts, max_length)
+        watching.check_tokenizer(tokenizer, texts)
+        self.texts, self.tokenizer = texts, tokenizer
         self.every, self.max_length, self.model = every, max_length, model
         self.history: list[dict] = []
 
@@ -65,6 +66,7 @@ class CondensationCallback(_lightning.Callback):
     def on_train_start(self, trainer, pl_module) -> None:
         self.watched = watched(pl_module, self.model)
         self.measures = watching.takes_part(self.watched, trainer.is_global_zero)
+        self.ids = watching.ids_to_watch(self.watched, self.tokenizer, self.texts, self.max_length)
         if trainer.global_step == 0:
             self.history = []
         if not self.history:
@@ -99,27 +101,16 @@ class CondensationCallback(_lightning.Callback):
 
 
 def watched(pl_module: torch.nn.Module, name: str | None = None) -> torch.nn.Module:
-    """The model of Hugging Face in a LightningModule: the one it has, or the one under `name`.
+    """The model of Hugging Face in a LightningModule (`backbones.pretrained`), or in its attribute `name`.
 
     Raises
-        ValueError: there is none, there are several, or none of this name.
+        ValueError: there are several, or nothing of this name.
     """
-    found = dict(_outermost(pl_module))
-    if name is not None:
-        if not isinstance(chosen := getattr(pl_module, name, None), torch.nn.Module):
-            raise ValueError(f"{type(pl_module).__name__} has no module {name!r}. It has {', '.join(found) or 'none'}.")
-        return chosen
-    if len(found) != 1:
-        what = f"several models of Hugging Face ({', '.join(found)})" if found else "no model of Hugging Face"
-        raise ValueError(f"{type(pl_module).__name__} has {what}. Name the attribute to watch: model=...")
-    return next(iter(found.values()))
-
-
-def _outermost(module: torch.nn.Module, path: str = ""):
-    """Models of Hugging Face with their paths, without those inside of another."""
-    for name, child in module.named_children():
-        here = f"{path}.{name}" if path else name
-        if isinstance(child, PreTrainedModel):
-            yield here, child
-        else:
-            yield from _outermost(child, here)
+    chosen = pl_module if name is None else getattr(pl_module, name, None)
+    if not isinstance(chosen, torch.nn.Module):
+        there = ", ".join(child for child, _ in pl_module.named_children()) or "none"
+        raise ValueError(f"{type(pl_module).__name__} has no module {name!r}. It has {there}.")
+    try:
+        return pretrained(chosen)
+    except ValueError as error:
+        raise ValueError(f"{error} Name its attribute in the callback: model=...") from None

@@ -1,7 +1,7 @@
 """Models by name: the paper's families as data, loaded from a folder, the hub or a PyPI mirror, or drawn at random.
 
-`catalogue` knows the names and `memory` the sizes; `loading` makes the models. What needs torch is imported when it is
-first asked for, so that a wrong name is refused at once.
+`catalogue` knows the names, `memory` the sizes, `sources` where to look; `loading` makes the models. What needs torch
+is imported when it is first asked for, so that a wrong name is refused at once.
 """
 
 from ..base.assets import SOURCES

@@ -1,13 +1,12 @@
 """Folders with a PEFT adapter: its base model by name, and the adapter put on it."""
 
-import json
 import warnings
 from pathlib import Path
 
 import torch
 
 from ..base.extras import need
-from .catalogue import base_of_adapter
+from .catalogue import base_of_adapter, configuration
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -29,11 +28,11 @@ def put_on(model: torch.nn.Module, folder: Path) -> tuple[torch.nn.Module, dict]
             adapted = peft.PeftModel.from_pretrained(model, str(folder), use_safetensors=True)
             expected = set(peft.get_peft_model_state_dict(adapted))
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(_other(folder, base, str(error).strip().splitlines()[-1].strip())) from error
+        why = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+        raise ValueError(_other(folder, base, why)) from error
     if lost := sorted(expected ^ _names(file)):
         raise ValueError(_other(folder, base, f"{len(lost)} weights have no partner, {lost[0]} the first"))
-    kind = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")).get("peft_type")
-    return adapted, {"base": base, "adapter": kind}
+    return adapted, {"base": base, "adapter": configuration(folder, "adapter_config.json").get("peft_type")}
 
 
 def _names(file: Path) -> set[str]:

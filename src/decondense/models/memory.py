@@ -6,9 +6,9 @@ from pathlib import Path
 import psutil
 import torch
 
+from ..base.machine import GIB
 from .catalogue import configuration
 
-GIB = 2**30
 DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")  # one quantity, as families name it
 WIDTH = ("hidden_size", "n_embd", "d_model", "dim")
 VOCABULARY = ("vocab_size",)

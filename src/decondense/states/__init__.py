@@ -40,8 +40,8 @@ def measure_states(
     histogram, bins, eps, seed
         As in `measure`.
 
-    `settings["max_length"]` of the result is `None`: nothing was cut here. `settings["dtype"]` is the narrowest type of
-    the states.
+    `settings["max_length"]` of the result is `None`: nothing was cut here. `settings["dtype"]` is the coarsest type of
+    the states: the one with the largest step from 1 to the next number.
 
     Raises
         ValueError: no text, a text of one token, other axes than three, integers, texts that differ in the number of
@@ -65,7 +65,7 @@ def measure_states(
     if not shapes:
         raise ValueError("No hidden states given. Give those of at least one text.")
     settings = {"max_length": None, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed}
-    settings |= {"dtype": str(min(dtypes, key=lambda dtype: torch.finfo(dtype).bits)).removeprefix("torch.")}
+    settings |= {"dtype": str(max(dtypes, key=lambda dtype: torch.finfo(dtype).eps)).removeprefix("torch.")}
     lengths = np.array([tokens for _, tokens, _ in shapes])
     return measurement.gathered(torch.stack(numbers), store, lengths, name, settings)
 

@@ -2,6 +2,7 @@
 
 import inspect
 import random
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from transformers.trainer_callback import CallbackHandler
 from .. import hooks, metrics
 from ..condensation import Condensation
 from ..measurement import measure
+from ..token_ids import token_ids
 from .history import PREFIX, plot, rows, save
 
 MAX_LENGTH = 256  # tokens of a text
@@ -25,7 +27,7 @@ def look(model: torch.nn.Module, tokenizer, texts: Sequence, *, max_length: int 
     """What the callbacks log, at the weights as they are: `summary` of `measure`, and the effective rank of entry L.
 
     `condensation/effective_rank` is `metrics.effective_rank` of the last entry, averaged over the texts. `texts` as in
-    `measure`: strings, or sequences of token ids where `tokenizer` is None.
+    `measure`: strings, chats, or sequences of token ids; without strings and chats `tokenizer` may be None.
 
     No histogram, no head, and no gradient: the cost is that of one forward pass over the texts in evaluation mode, the
     memory that of the forward pass of `PASS_TOKENS` tokens or the longest text. The precision is that of the weights,
@@ -35,17 +37,18 @@ def look(model: torch.nn.Module, tokenizer, texts: Sequence, *, max_length: int 
     Raises
         ValueError: as `measure`.
     """
-    sequences = texts if tokenizer is None else token_ids(tokenizer, texts, max_length)
-    same = len({len(s) for s in sequences}) == 1  # padding would be among the tokens of the effective rank
     last, ranks = hooks.n_entries(model) - 1, []
 
     def at_last(entry: int, hidden: torch.Tensor) -> None:
         if entry == last:
             ranks.extend(metrics.effective_rank(z) for z in hidden)
 
-    how = {"max_length": max_length, "histogram": None, "batch_tokens": PASS_TOKENS if same else 1, "progress": False}
-    with _same_draws(model), hooks.residual_stream(model, at_last):
-        result = measure(model, None, sequences, **how)
+    with _same_draws(model):
+        sequences = [ids.tolist() for ids in token_ids(model, tokenizer, texts, max_length)]
+        same = len({len(s) for s in sequences}) == 1  # padding would be among the tokens of the effective rank
+        how = {"max_length": max_length, "histogram": None, "progress": False}
+        with hooks.residual_stream(model, at_last), _once():
+            result = measure(model, None, sequences, batch_tokens=PASS_TOKENS if same else 1, **how)
     return summary(result) | {f"{PREFIX}effective_rank": float(np.mean(ranks))}
 
 
@@ -69,10 +72,12 @@ def summary(result: Condensation) -> dict[str, float]:
     return {PREFIX + name: float(value) for name, value in (numbers | layers).items()}
 
 
-def token_ids(tokenizer, texts: Sequence, max_length: int = MAX_LENGTH) -> list:
-    """The token ids of strings, cut to `max_length`; token ids as they are."""
-    cut = {"truncation": True, "max_length": max_length}
-    return [tokenizer(text, **cut)["input_ids"] if isinstance(text, str) else text for text in texts]
+@contextmanager
+def _once() -> Iterator[None]:
+    """No warning of short texts, which `look` gives before."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*shorter than max_length")
+        yield
 
 
 @contextmanager
@@ -101,10 +106,10 @@ class CondensationCallback(TrainerCallback):
     checkpoint has. `history` has the rows so far, `plot()` draws them.
 
     texts
-        Strings, or sequences of token ids; tokenized once. The same in all runs that are to be compared, at least
-        several, of a few hundred tokens each.
+        Strings, chats, or sequences of token ids; tokenized once. The same in all runs that are to be compared, at
+        least several, of a few hundred tokens each.
     tokenizer
-        Of the strings; left out, it is the Trainer's `processing_class`.
+        Of the strings and chats; left out, it is the Trainer's `processing_class`.
 
     The training is the same to the last bit with and without it. In several processes the first measures alone; where
     the weights are sharded (FSDP 2, tensor parallel) all take part. For the cost see `look`.
@@ -126,8 +131,8 @@ class CondensationCallback(TrainerCallback):
     def on_train_begin(self, args, state, control, model=None, processing_class=None, **kwargs):
         given = processing_class if self.tokenizer is None else self.tokenizer
         tokenizer = getattr(given, "tokenizer", given)  # a processor has one
-        self.ids = ids_to_watch(tokenizer, self.texts, self.max_length)
         self.measures = takes_part(model, state.is_world_process_zero)
+        self.ids = ids_to_watch(model, tokenizer, self.texts, self.max_length)
         self.handler = _calling_handler()
         self.history = rows(state.log_history)
         return control if self.history else self._look(args, state, control, model)
@@ -166,11 +171,17 @@ def check(texts: Sequence, every: int) -> None:
         raise ValueError(f"every must be at least 1 step, got {every}.")
 
 
-def ids_to_watch(tokenizer, texts: Sequence, max_length: int) -> list:
-    """`token_ids`, refused where there is nothing to make them with."""
+def check_tokenizer(tokenizer, texts: Sequence) -> None:
+    """Refuse strings where there is nothing to make token ids with."""
     if tokenizer is None and any(isinstance(text, str) for text in texts):
         raise ValueError("The texts to watch are strings, and there is no tokenizer. Give the callback tokenizer=...")
-    return token_ids(tokenizer, texts, max_length)
+
+
+def ids_to_watch(model: torch.nn.Module, tokenizer, texts: Sequence, max_length: int) -> list[torch.Tensor]:
+    """`token_ids` at the beginning of a training; of short texts the first `look` warns."""
+    check_tokenizer(tokenizer, texts)
+    with _once():
+        return token_ids(model, tokenizer, texts, max_length)
 
 
 def takes_part(model: torch.nn.Module, first: bool) -> bool:

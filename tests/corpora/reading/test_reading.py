@@ -80,6 +80,13 @@ def read(folder, name, content, **how):
         ("a.parquet.gz", packed(parquet({"text": TEXTS})), TEXTS),
         ("chats.parquet", parquet({"messages": [CHAT]}), [CHAT]),
         ("numbers.csv", "id,text\n1,5\n2,two and\n", ["5", "two and"]),
+        ("gguf.txt", f"GGUF is a file format. {PROSE}", [f"GGUF is a file format. {PROSE}"]),
+        (
+            "markdown.md",
+            "<p align='center'>A title</p>\n\nSome words.",
+            ["<p align='center'>A title</p>\n\nSome words."],
+        ),
+        ("less.txt", "<p> is the price; p < q.", ["<p> is the price; p < q."]),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*long.csv has about")
@@ -133,6 +140,7 @@ def test_a_column_by_name(tmp_path, name, content):
         ("a.csv", "1,one two\n2,three\n", {}, "no column 'text'. It has: 1, one two"),
         ("a.csv", TABLE, {"column": "body"}, "no column 'body'. It has: id, text"),
         ("a.csv", TABLE, {"column": "id"}, "row 2 has a number, 1, and no text"),
+        ("gaps.csv", "id,text\n1,n/a\n2,3.5\n3,4\n", {}, "row 3 has a number, 3.5, and no text"),
         ("a.csv", "id,text\n1,one, two\n", {}, "row 2 has 3 cells, the first row has 2. Put texts .* into quotes"),
         ("a.csv", 'id,text\n1,"one\n2,two\n', {}, "line 3 is no row of a table .unexpected end"),
         ("a.txt", "name,age\nJohn,3\nMary,4\n", {}, "read as a table; prose may be named .md. has no column 'text'"),

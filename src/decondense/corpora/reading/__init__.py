@@ -62,8 +62,8 @@ def read(
 
     Raises
         FileNotFoundError, IsADirectoryError: no such file, or a folder in its place.
-        ValueError: no text, or what may be the syntax of a format; an unclear encoding; no such column, or one of
-            numbers; fewer than `n` texts; more than 10,000 and no `n`.
+        ValueError: no text, or what may be the syntax of a format; an unclear encoding; no such column, or one that
+            is mostly numbers; fewer than `n` texts; more than 10,000 and no `n`.
         ImportError: for Parquet, the extra `train` is missing.
     """
     paths = [Path(path) for path in paths]
@@ -161,8 +161,9 @@ def _of_text(file: TextIOWrapper, path: PurePath, size: int | None, max_length: 
 def _of_rows(rows: Iterable[formats.Row], max_length: int, split: bool) -> Iterator[_Found]:
     rows = iter(rows)
     start = list(islice(rows, 20))
-    if start and all(_is_number(value) for _, value in start):
-        where, value = start[0]
+    numbers = [row for row in start if _is_number(row[1])]
+    if len(numbers) > len(start) / 2:
+        where, value = numbers[0]
         raise ValueError(f"{where} has a number, {value}, and no text. {formats.NAME_A_COLUMN}")
     for where, value in chain(start, rows):
         if formats.is_chat(value):
@@ -185,9 +186,10 @@ def _text_of(value: object, where: str) -> str:
 
 def _is_number(value: object) -> bool:
     try:
-        return isinstance(value, str | int | float) and float(value) is not None
-    except (ValueError, OverflowError):
+        float(value)
+    except (TypeError, ValueError, OverflowError):
         return False
+    return True
 
 
 def _sound(text: str, where: str) -> str:

@@ -1,5 +1,6 @@
 """Files that hold no text to measure, known by their first bytes, each with the way to convert it."""
 
+import re
 import shlex
 import zipfile
 from io import BufferedIOBase
@@ -29,7 +30,10 @@ SIGNATURES = (
     (b"\xff\xff\xff\xff", "an Arrow stream", "Give the folder that `save_to_disk` wrote: --dataset FOLDER"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", HIDDEN_STATES),
     (b"\x93NUMPY", "an array of NumPy", HIDDEN_STATES),
-    (b"GGUF", "a GGUF file", "It holds weights: measure a model of the hub, or its folder"),
+    *(
+        (b"GGUF" + version, "a GGUF file", "It holds weights: measure a model of the hub, or its folder")
+        for version in (b"\x01\0\0\0", b"\x02\0\0\0", b"\x03\0\0\0", b"\0\0\0\x03")  # the last is big-endian
+    ),
     *(
         (bytes([0x80, version]), "a pickle, which may run code and is not read", HIDDEN_STATES)
         for version in (2, 3, 4, 5)
@@ -46,6 +50,9 @@ ARCHIVES = (
     ("content.xml", "an OpenDocument file", PANDOC),
 )
 MARKUP = (b"<!doctype html", b"<html", b"<?xml")
+# A fragment of a page, which begins with one of these elements and closes one.
+ELEMENT = rb"(div|p|span|h[1-6]|ul|ol|li|table|tr|td|head|body|main|header|nav|section|article)"
+OPENED, CLOSED = (re.compile(tag % ELEMENT, re.IGNORECASE) for tag in (rb"<%s(\s[^<>]*)?>", rb"</%s\s*>"))
 # Names that promise one of the above, or what is read by its first bytes.
 PROMISES = {".parquet", ".gz", ".pdf", ".docx", ".xlsx", ".zip", ".npz", ".npy", ".pt", ".pth", ".safetensors"}
 
@@ -56,7 +63,7 @@ def refuse(file: BufferedIOBase, head: bytes, path: PurePath) -> None:
     Raises
         ValueError: what it is, and how to convert it.
     """
-    if said := _recognised(file, head):
+    if said := _recognised(file, head, markdown=path.suffix.lower() == ".md"):  # which may hold HTML
         what, cure = said
         raise ValueError(f"{path} is {what}. {cure.format(in_shell(path))}.")
     if path.suffix.lower() in PROMISES:
@@ -69,7 +76,7 @@ def in_shell(path: PurePath | str) -> str:
     return "FILE" if str(path) == STDIN else shlex.quote(str(path))
 
 
-def _recognised(file: BufferedIOBase, head: bytes) -> tuple[str, str] | None:
+def _recognised(file: BufferedIOBase, head: bytes, *, markdown: bool) -> tuple[str, str] | None:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for signature, what, cure in SIGNATURES:
         if head.startswith(signature) or (signature[:1] in b"%{" and start.startswith(signature)):
@@ -78,7 +85,7 @@ def _recognised(file: BufferedIOBase, head: bytes) -> tuple[str, str] | None:
         return "a tar archive", UNPACK
     if head.startswith(b"PK\x03\x04"):
         return _archive(file)
-    if start[:20].lower().startswith(MARKUP):
+    if start[:20].lower().startswith(MARKUP) or (not markdown and OPENED.match(start) and CLOSED.search(start)):
         return "HTML or XML, whose tags would be measured", "Convert it: pandoc -f html -t plain {} -o text.txt"
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 10**9:
         return "a safetensors file", HIDDEN_STATES

