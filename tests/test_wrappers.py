@@ -124,7 +124,7 @@ def test_a_wrapped_model_has_the_entries_of_the_model(wrap):
         torch.testing.assert_close(found[entry], state, rtol=0, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:.*shorter than max_length")
+@pytest.mark.filterwarnings("ignore:.*shorter than max_length", "ignore:The GPT2LMHeadModel inside")
 @pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
 def test_a_wrapped_model_is_measured_as_the_model(wrap):
     model = wrap(tiny("gpt2"))
@@ -146,6 +146,15 @@ def test_an_adapter_changes_what_is_measured_until_it_is_off():
         torch.testing.assert_close(states(model)[LAYERS], plain[LAYERS], rtol=0, atol=1e-6)
     with_adapter, merged = states(model), states(model.merge_and_unload())
     torch.testing.assert_close(merged[LAYERS], with_adapter[LAYERS], rtol=0, atol=1e-5)
+
+
+def test_a_module_whose_forward_is_not_run_is_warned_of(recwarn):
+    how = {"progress": False, "max_length": 20}
+    measure(lora(tiny("gpt2")), None, TEXTS, **how)
+    measure(compiled(tiny("gpt2")), None, TEXTS, **how)
+    assert not [w for w in recwarn if "is not run" in str(w.message)]
+    with pytest.warns(UserWarning, match="The GPT2LMHeadModel inside Outer is measured; what the forward method of"):
+        measure(nested(tiny("gpt2")), None, TEXTS, **how)
 
 
 def test_several_models_in_one_wrapper_are_refused():

@@ -3,7 +3,7 @@
 import re
 
 CODE = re.compile(r"(``.+?``|`[^`]+`)")
-ERROR = re.compile(r"^(\s+)(\w+(?:Error|Interrupt)): ")
+ERROR = re.compile(r"^(\s+)(\w+(?:Error|Interrupt)(?:, \w+Error)*): ")
 SPECIAL = re.compile(r"([*|\\]|(?<=\w)_(?!\w))")
 
 

@@ -13,6 +13,9 @@ UNREADABLE = {
     "squeezebert": "its blocks are not called as modules",
     "xlnet": "its blocks take the tokens first and the texts second",
 }
+# Wrappers whose own forward changes nothing of what the model inside does, or that the model inside carries itself.
+TRANSPARENT = {"PeftModel", "DistributedDataParallel", "FullyShardedDataParallel", "OptimizedModule"}
+TRANSPARENT |= {"DataParallel", "DeepSpeedEngine", "LightningModule"}
 # These mix tokens without a look at the mask: padding would change the states at the tokens of a text.
 PADDING_BLIND = ("convbert", "fnet")
 # These lengthen a row on the right to a multiple of their window; what they add is cut off again.
@@ -33,6 +36,12 @@ def pretrained(model: nn.Module) -> nn.Module:
         names = [name for name, module in model.named_modules() if module in found]
         raise ValueError(f"{type(model).__name__} holds {len(found)} models ({', '.join(names)}): give one of them.")
     return next(iter(found), model)
+
+
+def is_opaque(model: nn.Module) -> bool:
+    """Whether the model is inside a module that may do more than to call it, as far as its class tells."""
+    names = {kind.__name__ for kind in type(model).__mro__}
+    return pretrained(model) is not model and not names & TRANSPARENT
 
 
 def _outermost(module: nn.Module) -> Iterator[nn.Module]:

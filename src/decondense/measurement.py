@@ -14,8 +14,9 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from . import metrics
+from .backbones import PADDING_BLIND, backbone, is_opaque, n_entries, pretrained
 from .condensation import Condensation
-from .hooks import PADDING_BLIND, backbone, n_entries, pretrained, residual_stream
+from .hooks import residual_stream
 from .token_ids import documents, token_ids
 
 _WITHOUT = {"use_cache": False, "logits_to_keep": 1}  # logits only where a sharded model runs with its head
@@ -48,7 +49,8 @@ def measure(
 
     model
         Also inside a wrapper: PEFT (the active adapters take part), DDP, `torch.compile` (it runs uncompiled), any
-        module around a model. Of a model that is sharded (FSDP, DeepSpeed) every process must make the same call.
+        module around a model, whose own forward method is not run (a warning says so). Of a model that is sharded
+        (FSDP, DeepSpeed) every process must make the same call.
     texts
         Strings; chats, each a list of messages {"role": ..., "content": ...}, which go through the tokenizer's chat
         template; or sequences of token ids when `tokenizer` is None.
@@ -85,6 +87,12 @@ def measure(
             f"{eps}."
         )
     name = name or type(pretrained(model)).__name__
+    if is_opaque(model):
+        warnings.warn(
+            f"The {type(pretrained(model)).__name__} inside {type(model).__name__} is measured; what the forward "
+            f"method of {type(model).__name__} does beside is not run.",
+            stacklevel=2,
+        )
     texts = texts if document_ids is None else documents(texts, document_ids)
     sequences = token_ids(model, tokenizer, texts, max_length)
     lengths = np.array([len(s) for s in sequences])
