@@ -5,13 +5,13 @@ import copy
 import pytest
 import torch
 import transformers
-from toys import LAYERS, VOCABULARY, WIDTH, tiny
+from toys import COMPILING, LAYERS, RELEASE, VOCABULARY, WIDTH, tiny
 
 from decondense import hooks, measure
 from decondense.models import architectures
 
 IDS = torch.arange(24).reshape(2, 12)
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")  # PEFT asks for it
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated", *COMPILING)  # PEFT asks
 TEXTS = [list(range(20)), list(range(7, 30))]
 
 
@@ -258,6 +258,7 @@ def test_a_step_of_generation_behind_virtual_tokens_is_refused(kind):
         model.generate(input_ids=IDS, max_new_tokens=3, do_sample=False)
 
 
+@pytest.mark.skipif(RELEASE < 5, reason="caches of earlier releases do not tell whether they were written to")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["mamba", "rwkv", "jamba", "recurrent_gemma"])
 def test_a_step_of_generation_of_a_state_space_model_is_refused(name):

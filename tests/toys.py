@@ -6,6 +6,13 @@ import torch
 import transformers
 
 REAL_DATA = os.environ.get("DECONDENSE_DATA")  # the user's own, before any test sees the environment
+# What torch.compile says of the graphs that it breaks, where warnings are errors.
+COMPILING = (
+    "ignore:The .grad attribute of a Tensor",
+    "ignore:Converting a tensor with requires_grad",
+    "ignore:.*should not be instantiated:DeprecationWarning",
+)
+RELEASE = int(transformers.__version__.split(".")[0])
 LAYERS, WIDTH, VOCABULARY, POSITIONS = 3, 32, 64, 64
 _GPT2 = {"n_embd": WIDTH, "n_layer": LAYERS, "n_head": 4, "vocab_size": VOCABULARY, "n_positions": POSITIONS}
 _SHAPE = {"hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 4, "vocab_size": VOCABULARY}

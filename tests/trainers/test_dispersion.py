@@ -11,7 +11,7 @@ import tiny_training
 import torch
 from tiny_training import LENGTH, Watch, cosine_rate, logs, make, model, rows, run, weights
 from toy_runs import all_done, two_forked
-from toys import unchecked
+from toys import COMPILING, RELEASE, unchecked
 from transformers import Trainer, TrainerCallback
 
 from decondense import losses, metrics, trainers
@@ -530,6 +530,7 @@ def packed(*lengths, **others):
     return {"input_ids": ids, "labels": ids, "position_ids": positions} | others
 
 
+@pytest.mark.skipif(RELEASE < 5, reason="GPT-2 of earlier releases attends across packed documents")
 def test_a_packed_row_is_trained_as_the_mean_of_its_documents(tmp_path):
     data = [packed(6, 18)] * 8
     first = logs(run(tmp_path, data=data, net=model().double(), subsample=None))[0][2]
@@ -646,7 +647,7 @@ def test_a_subclass_may_add_to_the_loss(tmp_path):
     assert logs(double)[0][0] == pytest.approx(2 * logs(single)[0][0], rel=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated", "ignore:The .grad attribute")
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated", *COMPILING)
 @pytest.mark.parametrize("kind", ["compiled", "lora"])
 def test_a_wrapped_model_trains_as_by_hand(tmp_path, kind):
     net = model().double()

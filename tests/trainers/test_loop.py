@@ -11,19 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_training import model
-from toys import VOCABULARY, tiny
+from toys import COMPILING, VOCABULARY, tiny
 
 from decondense import hooks, losses
 
 BATCH = torch.randint(2, VOCABULARY, (3, 14), generator=torch.Generator().manual_seed(4))
 MASK = torch.arange(14) < torch.tensor([14, 9, 5])[:, None]
 WEIGHT = 3.0
-# What torch.compile says of the graphs that it breaks, where warnings are errors.
-COMPILING = (
-    "ignore:The .grad attribute of a Tensor",
-    "ignore:Converting a tensor with requires_grad",
-    "ignore:.*should not be instantiated:DeprecationWarning",
-)
 
 
 def total(net, call=None, ids=BATCH, mask=MASK, **given):
