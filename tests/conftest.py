@@ -125,3 +125,8 @@ def frozen():
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Bytes may hold the time, as those of an archive do, and all workers must give a case the same name."""
+    return argname if isinstance(val, bytes) else None
