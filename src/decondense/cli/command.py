@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from functools import wraps
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -204,16 +203,31 @@ def json_text(content: dict) -> str:
 
 
 def command_line() -> str:
-    """The command line as it was given, for a report: paths without their folders."""
+    """The command line as it was given, for a report.
+
+    Relative paths stay, normalised; of an absolute one only the last part, behind `PATH/TO`: its folders are nobody's
+    business, and no model or data set has such a name. Other folders with the same last part get `PATH2/TO`, ...
+    A folder here that is named like a known model is written with `./`, since elsewhere the name means that model.
+    """
     words = [part for word in sys.argv[1:] for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    return printable(f"decondense {shlex.join(_without_folder(*pair) for pair in pairwise(['', *words]))}")
+    named: dict[str, list[str]] = {}
+    shown = [_path(word, named) if os.path.isabs(word) or os.path.exists(word) else word for word in words]
+    return printable(f"decondense {shlex.join(shown)}")
 
 
-def _without_folder(before: str, word: str) -> str:
-    path = Path(word)
-    if path.exists():
-        return path.resolve().name
-    return path.name if before == "--out" or path.is_absolute() else word
+def _path(word: str, named: dict[str, list[str]]) -> str:
+    """A path for others to read; `named` gathers the absolute ones by their last part."""
+    from ..models import is_known
+
+    path = os.path.normpath(word)
+    if not os.path.isabs(path):
+        dotted = word.startswith("./") and not path.startswith(".")
+        return f"./{path}" if dotted or is_known(path) else path
+    same = named.setdefault(os.path.basename(path), [])
+    if path not in same:
+        same.append(path)
+    number = same.index(path) + 1
+    return f"PATH{number if number > 1 else ''}/TO/{os.path.basename(path)}"
 
 
 def _plain(value):

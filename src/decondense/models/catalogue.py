@@ -108,6 +108,12 @@ def is_pocket(name: str) -> bool:
     return name in POCKET
 
 
+def is_known(name: str) -> bool:
+    """Whether the name, in whatever case, means a model of the table or a pocket model, and no other folder or id."""
+    hubs = {entry["hub"].lower() for entry in table().values()}
+    return is_pocket(name) or name.lower() in hubs | table().keys()
+
+
 def check_settings(weights: str, dtype: str, sources: Sequence[str], device: str | None) -> str:
     """Refuse what `load` would refuse for every model; gives the device.
 
