@@ -1,7 +1,7 @@
 """What the commands of `decondense` share: how errors are shown, and who gets which line of output.
 
 Exit status: 0 all is well; 1 something that was run failed, or `doctor` found that measuring, or the profile asked for,
-cannot run; 2 bad input, or the command could not begin; 130 Ctrl-C.
+cannot run; 2 bad input (so also where the only model cannot be measured), or the command could not begin; 130 Ctrl-C.
 """
 
 import json
@@ -57,7 +57,10 @@ N = Annotated[
 ]
 TextSeed = Annotated[int, typer.Option(min=0, help="Seed of the first text drawn from a data set.")]
 Tokenizer = Annotated[str | None, typer.Option(metavar="MODEL", help="Cut the texts with the tokenizer of this model.")]
-Length = Annotated[int, typer.Option(min=2, help="Texts are cut to so many tokens.")]
+Length = Annotated[
+    int | None,
+    typer.Option(min=2, help="Texts are cut to so many tokens: 512, or what all models can take, if not given."),
+]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, figures and numbers here.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...: chosen when not given.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
