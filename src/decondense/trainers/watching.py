@@ -2,6 +2,7 @@
 
 import inspect
 import random
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,8 @@ def look(model: torch.nn.Module, tokenizer, texts: Sequence, *, max_length: int 
             ranks.extend(metrics.effective_rank(z) for z in hidden)
 
     how = {"max_length": max_length, "histogram": None, "batch_tokens": PASS_TOKENS if same else 1, "progress": False}
-    with _same_draws(model), hooks.residual_stream(model, at_last):
+    with _same_draws(model), hooks.residual_stream(model, at_last), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*shorter than max_length")  # the same texts at every look
         result = measure(model, None, sequences, **how)
     return summary(result) | {f"{PREFIX}effective_rank": float(np.mean(ranks))}
 
