@@ -153,7 +153,7 @@ def test_a_place_where_nobody_may_write(tmp_path, monkeypatch):
 
 def test_more_texts_than_the_files_hold_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("one two")
-    with pytest.raises(ValueError, match=r"hold 1 texts, fewer than --n 4\. Leave --n out"):
+    with pytest.raises(ValueError, match=r"hold 1 text, fewer than --n 4\. Leave --n out"):
         door.texts([tmp_path / "a.txt"], n=4)
 
 

@@ -75,7 +75,7 @@ def read(
     for path in paths:
         if len(found) < limit:
             found += _of_file(path, limit - len(found), column, max_length, split)
-    what = "pieces" if split else "texts"
+    what = ("piece" if split else "text") + "s" * (len(found) != 1)
     if n and n > len(found):
         raise ValueError(f"The files hold {len(found)} {what}, fewer than --n {n}. Leave --n out to take all.")
     if not n and len(found) > WITHOUT_N:
