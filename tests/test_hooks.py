@@ -151,5 +151,5 @@ def test_an_encoder_decoder_is_refused_and_its_encoder_is_not(make):
 
 
 def test_a_model_without_blocks_is_refused():
-    with pytest.raises(ValueError, match="Found no list of None Transformer blocks in Linear"):
+    with pytest.raises(ValueError, match="Found no Transformer blocks in Linear"):
         hooks.n_entries(torch.nn.Linear(2, 2))

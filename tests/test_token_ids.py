@@ -75,6 +75,28 @@ def test_a_chat_goes_through_the_template(tiny_gpt2, chat_tokenizer):
     assert measure(tiny_gpt2, chat_tokenizer, [CHAT, "w1 w2 w3 w4"], max_length=4).tokens.tolist() == [4, 4]
 
 
+def text_parts(*texts):
+    return [{"type": "text", "text": text} for text in texts]
+
+
+def test_parts_of_text_are_measured_as_one_text(chat_tokenizer):
+    parts = [CHAT[0] | {"content": text_parts("w3 w4")}, CHAT[1] | {"content": text_parts("w6 ", "w7 w8")}]
+    expected = [2, 3, 4, 5, 2, 6, 7, 8, 9]
+    for chat in (CHAT, parts):
+        assert token_ids._ids_of_one(chat_tokenizer, chat, 0, 20, rows=64).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [({"type": "image_url", "image_url": {}}, "image_url"), ({"type": "text"}, "text"), ("w1", "str")],
+)
+def test_parts_of_another_kind_are_refused(chat_tokenizer, part, kind):
+    chat = [{"role": "w2", "content": [*text_parts("w3"), part]}]
+    said = f"^Text 4 has a message with a part '{kind}': only text is measured. Leave it out.$"
+    with pytest.raises(ValueError, match=said):
+        token_ids._ids_of_one(chat_tokenizer, chat, 4, 20, rows=64)
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [

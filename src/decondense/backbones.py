@@ -101,9 +101,9 @@ def blocks(model: nn.Module) -> nn.ModuleList:
     # Per-layer lists inside a block (experts, heads) can have the same length; the blocks come first and outermost.
     found = next((m for m in _own(base, family) if isinstance(m, nn.ModuleList) and len(m) == depth), None)
     if found is None:
+        wanted = "Transformer blocks" if depth is None else f"list of {depth} Transformer blocks"
         raise ValueError(
-            f"Found no list of {depth} Transformer blocks in {type(model).__name__}. "
-            "Give a Hugging Face causal language model or encoder."
+            f"Found no {wanted} in {type(model).__name__}. Give a Hugging Face causal language model or encoder."
         )
     return found
 

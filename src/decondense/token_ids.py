@@ -99,14 +99,25 @@ def _ids_of_chat(tokenizer, chat: Sequence[Mapping], number: int, max_length: in
     if not getattr(tokenizer, "chat_template", None):
         cure = "Take the tokenizer of an instruct model (--tokenizer MODEL), or give the texts as strings."
         raise ValueError(f"Text {number} is a chat, and the tokenizer has no chat template. {cure}")
+    messages = [{key: _flat(said, number) if key == "content" else said for key, said in m.items()} for m in chat]
     try:
-        messages = [dict(message) for message in chat]
         found = tokenizer.apply_chat_template(messages, truncation=True, max_length=max_length, return_dict=True)
     except ImportError:  # names what is missing
         raise
     except Exception as error:  # whatever a template raises
         raise ValueError(f"The tokenizer's chat template refuses text {number}: {error}. Mend the chat.") from error
     return _only_row(found["input_ids"])
+
+
+def _flat(content, number: int):
+    """What a message says, as a string: its parts of text one after the other. Else a template may print a list."""
+    if not isinstance(content, list):
+        return content
+    for part in content:
+        if not (isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)):
+            kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+            raise ValueError(f"Text {number} has a message with a part {kind!r}: only text is measured. Leave it out.")
+    return "".join(part["text"] for part in content)
 
 
 def _only_row(ids) -> torch.Tensor:

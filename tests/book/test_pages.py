@@ -129,6 +129,30 @@ def test_python_of_the_page_runs(path, surroundings, capsys):
         exec(compile(code, f"{path.name}, block {number}", "exec"), surroundings)  # noqa: S102, the pages of this repository
 
 
+TRAINING = [(path, code) for path in WITH_CODE for code in fenced(path, "python") if "optimizer.step()" in code]
+
+
+@pytest.mark.parametrize(("path", "code"), TRAINING, ids=lambda part: getattr(part, "stem", ""))
+def test_a_loop_that_trains_has_dropout(path, code, surroundings):
+    """A model comes from `from_pretrained` in evaluation mode, and no loop but a Trainer's changes that."""
+    exec(compile(code, path.name, "exec"), surroundings | {"model": surroundings["model"].eval()})  # noqa: S102
+    assert surroundings["model"].training
+
+
+def test_lightning_trains_with_dropout(surroundings):
+    (code,) = (c for c in fenced(BOOK / "watch_training.md", "python") if "LightningModule" in c)
+    exec(code.partition("\nwatch = ")[0], surroundings)  # noqa: S102
+    assert surroundings["Dispersed"](surroundings["model"].eval()).model.training
+
+
+def test_the_reader_of_files_is_imported_as_the_page_says(tmp_path, surroundings):
+    page = (BOOK / "measure_my_model.md").read_text(encoding="utf-8")
+    line, call = re.search(r"`(from [\w.]+ import read)`, and `(read\(.*?\))`", page).groups()
+    Path("a.csv").write_text("id,text\n1,one two\n")  # in the folder of the test
+    exec(f"{line}\nfound = {call}", surroundings)  # noqa: S102
+    assert surroundings["found"] == ["one two"]
+
+
 def command_lines():
     """Every command of a fenced bash block, with its page: comments dropped, continued lines joined."""
     for path in WITH_CODE:

@@ -42,13 +42,33 @@ def test_an_error_of_several_lines_is_said_in_one(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: give --text\n"
 
 
-def test_the_command_line_of_a_report_has_no_folders(tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    monkeypatch.chdir(tmp_path / "mine")
-    words = [".", "some/model", "a b", f"--texts={tmp_path}/x.txt", "--out", "new/deep", "--max-length", "64"]
-    monkeypatch.setattr(sys, "argv", ["/usr/bin/decondense", "measure", *words])
-    expected = "decondense measure mine some/model 'a b' --texts x.txt --out deep --max-length 64"
-    assert command.command_line() == expected
+COMMANDS = (  # what was typed in a folder that holds gpt2/, ck/smollm2-135m-instruct/, tiny/, t.txt; what is recorded
+    ("measure ck/smollm2-135m-instruct", "measure ck/smollm2-135m-instruct"),
+    ("measure ck//smollm2-135m-instruct/", "measure ck/smollm2-135m-instruct"),
+    ("measure ./tiny tiny/ .", "measure ./tiny tiny ."),
+    ("measure gpt2 GPT2", "measure ./gpt2 GPT2"),  # the second is no folder: the model
+    ("measure some/model --texts=ck/../t.txt --out new/deep", "measure some/model --texts t.txt --out new/deep"),
+    ("measure {here}/gpt2 --tokenizer {here}/tiny", "measure PATH/TO/gpt2 --tokenizer PATH/TO/tiny"),
+    ("measure --states {here}/gone --out={here}/new/", "measure --states PATH/TO/gone --out PATH/TO/new"),
+    ("compare {here}/a/m.npz {here}/b/m.npz", "compare PATH/TO/m.npz PATH2/TO/m.npz"),
+    ("compare {here}/a/m.npz {here}/a//m.npz", "compare PATH/TO/m.npz PATH/TO/m.npz"),
+    ("compare a/m.npz b/m.npz", "compare a/m.npz b/m.npz"),
+)
+
+
+@pytest.mark.parametrize(("typed", "recorded"), COMMANDS)
+def test_the_command_line_of_a_report_means_the_same_files_and_hides_folders(tmp_path, monkeypatch, typed, recorded):
+    for folder in ("gpt2", "ck/smollm2-135m-instruct", "tiny"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "t.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/decondense", *typed.format(here=tmp_path).split()])
+    assert command.command_line() == f"decondense {recorded}"
+
+
+def test_words_with_blanks_are_quoted(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["decondense", "measure", "a b", "--max-length", "64"])
+    assert command.command_line() == "decondense measure 'a b' --max-length 64"
 
 
 def test_with_quiet_only_what_is_said_is_printed(monkeypatch, capsys):

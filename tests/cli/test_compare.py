@@ -1,6 +1,7 @@
 """The command `compare`: saved results, folders and models; other texts are refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -131,3 +132,14 @@ def test_a_crafted_file_is_one_line_and_json(saved, tmp_path):
     assert result.exit_code == 2
     assert json.loads(result.stdout)["error"].startswith("crafted.npz is not a saved Condensation")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("given", "expected"), [([], 32), (["--max-length", 16], 16)])
+def test_a_model_is_measured_as_far_as_the_saved_result_was(saved, monkeypatch, given, expected):
+    short = replace(saved[0], settings=saved[0].settings | {"max_length": 32})
+    short.save("short.npz")
+    asked = []
+    monkeypatch.setattr(door, "texts", lambda *_, **how: asked.append(how["max_length"]) or corpora.Texts([], ""))
+    monkeypatch.setattr(surveys, "by_name", lambda *_, **how: asked.append(how["max_length"]) or saved[1])
+    assert run("short.npz", "pocket-small", *given, "--json").exit_code == 0
+    assert asked == [expected, expected]

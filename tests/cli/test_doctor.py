@@ -170,3 +170,9 @@ def test_a_cache_that_cannot_be_written_is_named(monkeypatch):
     monkeypatch.setenv("DECONDENSE_CACHE", "/proc/nowhere")
     (found,) = (finding for finding in doctor._folders() if finding.what == "cache")
     assert "Give another folder with DECONDENSE_CACHE" in found.cure
+
+
+def test_outside_of_a_clone_nothing_is_reproduced(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    can = json.loads(run("--json").stdout)["can"]
+    assert can == dict.fromkeys(doctor.ACTIVITIES, "yes") | dict.fromkeys(doctor.IN_A_CLONE, "needs a clone")

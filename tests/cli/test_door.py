@@ -153,7 +153,7 @@ def test_a_place_where_nobody_may_write(tmp_path, monkeypatch):
 
 def test_more_texts_than_the_files_hold_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("one two")
-    with pytest.raises(ValueError, match=r"hold 1 texts, fewer than --n 4\. Leave --n out"):
+    with pytest.raises(ValueError, match=r"hold 1 text, fewer than --n 4\. Leave --n out"):
         door.texts([tmp_path / "a.txt"], n=4)
 
 
@@ -169,3 +169,39 @@ def test_an_option_that_nobody_reads_is_refused():
     door.refuse_unread(command, {"texts": "", "text_seed": 0, "quiet": True}, ["quiet"], "is of a model")
     with pytest.raises(ValueError, match=r"^--text-seed is of a model: leave it out\.$"):
         door.refuse_unread(command, {"texts": "", "text_seed": 3, "quiet": True}, ["quiet"], "is of a model")
+
+
+@pytest.mark.parametrize(
+    ("names", "lengths", "expected"),
+    [
+        (["gpt2"], [], 512),
+        (["small", "gpt2"], [], 256),
+        (["gpt2"], [64, None], 64),  # a saved result of so many; saved states, which were not cut
+        (["owner/unknown"], [], 512),
+        (["damaged"], [], 512),  # said when it is measured
+    ],
+)
+def test_how_far_texts_are_cut_where_nobody_says(tmp_path, monkeypatch, names, lengths, expected):
+    for name, config in (("small", '{"n_positions": 256}'), ("damaged", "{")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(config)
+    monkeypatch.chdir(tmp_path)
+    assert door.longest(names, lengths) == expected
+
+
+REPEATED = (  # files, and how many of their texts are there already
+    (["a.jsonl", "a.jsonl"], "3 of 6 texts are the same as another"),
+    (["a.jsonl", "b.jsonl"], "1 of 4 texts are the same as another"),
+    (["c.jsonl"], "1 of 2 texts are the same as another"),
+)
+
+
+@pytest.mark.parametrize(("files", "said"), REPEATED)
+def test_texts_that_are_there_twice_are_warned_of(tmp_path, files, said):
+    """Resampled as if they were independent, they make every interval too narrow."""
+    chat = {"messages": [{"role": "user", "content": "w1"}]}
+    for name, rows in (("a", ["one", "two", "three"]), ("b", ["two"]), ("c", [chat, chat])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.warns(UserWarning, match=f"{said}: the intervals are too narrow. Give each text once.") as warned:
+        door.texts([tmp_path / name for name in files])
+    assert len(warned) == 1

@@ -119,13 +119,43 @@ def test_all_of_several_fail(models):
     assert list((models / "out").glob("*")) == []
 
 
-def test_the_only_one_that_fails(models):
-    """As one of several: what shows after the door ends with 1."""
+ONLY = (  # what is done to the model `one`, the arguments, what is said
+    ("tokenizer*", GIVEN, "one has no tokenizer. Save it there"),
+    ("model.safetensors", GIVEN, "one has no weights. Save them there"),
+    ("", ("--texts", "texts.jsonl", "--max-length", 65), "the model 64 positions. Give max_length=64"),
+    ("", ("--texts", "word.txt"), "Text 0 has 1 token(s)"),
+)
+
+
+@pytest.mark.parametrize(("without", "arguments", "said"), ONLY)
+def test_the_only_one_that_fails_is_bad_input(models, texts, without, arguments, said):
+    """As what is refused at the door: status 2, and the error as JSON. Of several, one that fails ends with 1."""
     (models / "word.txt").write_text("w1")
-    result = run("one", "--texts", "word.txt", "--json")
-    assert result.exit_code == 1
+    (models / "texts.jsonl").write_text(json.dumps(" ".join(texts)))
+    for path in (models / "one").glob(without) if without else ():
+        path.unlink()
+    result = run("one", *arguments, "--json")
+    assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].startswith("error: one: ")
-    assert "has 1 token(s)" in json.loads(result.stdout)["failed"]["one"]
+    content = json.loads(result.stdout)
+    assert (list(content), content["status"]) == (["error", "status"], 2)
+    assert said in content["error"]
+    assert content["error"] == result.stderr.splitlines()[-1].removeprefix("error: ")
+    result = run("one", "two", *arguments, "--json")
+    assert result.exit_code == 1
+    assert said in json.loads(result.stdout)["failed"]["one"]
+
+
+def test_texts_are_cut_to_what_all_models_can_take(models, texts):
+    """Where nobody says how far: 512 tokens, or the positions of the model that has the fewest."""
+    (models / "long.jsonl").write_text(json.dumps(" ".join(texts)))  # 200 words
+    for names, length in ((["one"], 64), (["one", "pocket-small"], 64)):
+        how = () if len(names) == 1 else ("--weights", "random", "--tokenizer", "one")
+        result = run(*names, "--texts", "long.jsonl", *how, "--json")
+        assert result.exit_code == 0, result.output
+        for model in json.loads(result.stdout)["models"]:
+            assert model["settings"]["max_length"] == length
+            assert model["tokens"] == [length]
 
 
 def test_an_interruption_keeps_what_was_measured(models, monkeypatch, finite):
@@ -233,6 +263,7 @@ def test_states_in_a_terminal(states):
         (["--states", "one"], "config.json is no file of hidden states"),
         (["--states", "texts.jsonl"], "texts.jsonl is no file of hidden states"),
         (["one", *GIVEN, "--card", "--json"], "--card without --out prints the card alone"),
+        (["one", *GIVEN, "--card", "--per-token"], "--card without --out prints the card alone: leave --quiet, --json"),
     ],
 )
 def test_bad_input_about_states_is_one_line(states, arguments, said):

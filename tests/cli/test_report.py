@@ -60,7 +60,7 @@ def test_measurement_of_one_model(result):
     assert 'name="viewport"' in html
     for said in (f"{result.rho:+.3f}", f"{result.mu[2]:.4f}", "a shelf", "MIT", "ab" * 32, "torch 2.0", "1.23457"):
         assert said in page.text
-    assert "Command (folders left out)\ndecondense measure toy" in page.text
+    assert "Command\ndecondense measure toy" in page.text
     assert "revision" not in page.text  # what nobody knows is not listed
 
 

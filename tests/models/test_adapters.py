@@ -70,8 +70,12 @@ def test_an_adapter_without_its_base_model_is_refused_at_the_door(folder, tmp_pa
     change(folder, base_model_name_or_path=str(tmp_path / "gone"))
     with pytest.raises(FileNotFoundError, match=r"is of a base model that is not here: There is no folder .*gone"):
         models.check_names([str(folder)])
+    change(folder, base_model_name_or_path="./gone")
+    one_cure = r"no folder ./gone\. Write its hub id, or its folder as seen from the current one, into \S+ \(\w+\)\.$"
+    with pytest.raises(FileNotFoundError, match=one_cure):
+        models.check_names([str(folder)])
     change(folder, base_model_name_or_path="gpt-two")
-    with pytest.raises(ValueError, match="is of a base model that is not here: Unknown model 'gpt-two'"):
+    with pytest.raises(ValueError, match=r"is of a base model that is not here: Unknown model 'gpt-two'\. Write"):
         models.check_names([str(folder)])
     change(folder, base_model_name_or_path=None)
     with pytest.raises(ValueError, match="names no base model"):

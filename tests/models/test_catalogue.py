@@ -156,3 +156,12 @@ def test_a_name_that_steers_the_terminal_is_shown_as_escapes(tmp_path):
     folder = tmp_path / "\x1b[31mred\n"
     folder.mkdir()
     assert models.label(str(folder)) == r"\x1b[31mred\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("gpt2", True), ("GPT2", True), ("Qwen/qwen3-0.6b", True), ("pocket-small", True), ("PATH/TO/gpt2", False),
+     ("./gpt2", False), ("mine", False)],
+)  # fmt: skip
+def test_which_names_mean_a_known_model(name, known):
+    assert catalogue.is_known(name) is known

@@ -304,11 +304,18 @@ def test_unknown_layers_name_the_nearest():
         ({"subsample": 1}, "subsample must be at least 2, got 1"),
         ({"temperature": 1.0, "loss": "decorrelation"}, "Unknown option of decorrelation 'temperature'"),
         ({"loss": "dispersoin"}, "Unknown loss 'dispersoin'. Did you mean 'dispersion'"),
-        ({"net": torch.nn.Linear(2, 2)}, "Found no list of None Transformer blocks in Linear"),
+        ({"net": torch.nn.Linear(2, 2)}, "Found no Transformer blocks in Linear"),
     ],
 )
 def test_bad_input_is_refused_at_the_door(tmp_path, options, expected):
     with pytest.raises(ValueError, match=expected):
+        make(tmp_path, **options)
+
+
+@pytest.mark.parametrize(("options", "got"), [({"weight": "x"}, "'x' and None"), ({"temperature": "x"}, "0.1 and 'x'")])
+def test_what_is_no_number_is_refused_in_words(tmp_path, monkeypatch, options, got):
+    monkeypatch.setattr(trainers.DispersionMixin, "__init__", unchecked(trainers.DispersionMixin.__init__))
+    with pytest.raises(ValueError, match=f"^weight and temperature are numbers, got {got}.$"):
         make(tmp_path, **options)
 
 

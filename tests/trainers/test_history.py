@@ -37,8 +37,10 @@ def test_the_figure_draws_mu_over_steps_and_depth():
     mesh = colours.collections[0]
     np.testing.assert_array_equal(mesh.get_array(), MU.T)
     x, y = np.moveaxis(mesh.get_coordinates(), -1, 0)
-    np.testing.assert_allclose(x[0], [-5, 5, 12.5, 17.5])
-    np.testing.assert_allclose(y[:, 0], [-0.25, 0.25, 0.75, 1.25])
+    np.testing.assert_allclose(x[0], [0, 5, 12.5, 15])
+    np.testing.assert_allclose(y[:, 0], [0, 0.25, 0.75, 1])
+    assert colours.get_xlim() == lines.get_xlim() == (0, 15)
+    assert colours.get_ylim() == (0, 1)
     assert mesh.get_clim() == (0, 1)
 
 

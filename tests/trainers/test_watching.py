@@ -68,7 +68,6 @@ class Reporter(TrainerCallback):
 
 @pytest.mark.parametrize("name", ["gpt2", "qwen3", "bert"])
 @pytest.mark.parametrize("ids", [IDS, UNEQUAL], ids=["equal", "unequal"])
-@pytest.mark.filterwarnings("ignore:.*shorter than max_length")
 def test_a_look_is_the_measurement(name, ids):
     net = tiny(name)
     assert watching.look(net, None, ids, max_length=LENGTH) == pytest.approx(expected(net, ids), rel=1e-5)

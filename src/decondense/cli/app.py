@@ -21,7 +21,8 @@ from .train import train
 
 STATUS = (
     "Exit status: 0 all is well; 1 something that was run failed, or doctor found that measuring, or the profile "
-    "asked for, cannot run; 2 bad input, or the command could not begin; 130 Ctrl-C."
+    "asked for, cannot run; 2 bad input (so also where the only model cannot be measured), or the command could not "
+    "begin; 130 Ctrl-C."
 )
 
 app = typer.Typer(

@@ -1,7 +1,7 @@
 """What the commands of `decondense` share: how errors are shown, and who gets which line of output.
 
 Exit status: 0 all is well; 1 something that was run failed, or `doctor` found that measuring, or the profile asked for,
-cannot run; 2 bad input, or the command could not begin; 130 Ctrl-C.
+cannot run; 2 bad input (so also where the only model cannot be measured), or the command could not begin; 130 Ctrl-C.
 """
 
 import json
@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from functools import wraps
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -58,7 +57,10 @@ N = Annotated[
 ]
 TextSeed = Annotated[int, typer.Option(min=0, help="Seed of the first text drawn from a data set.")]
 Tokenizer = Annotated[str | None, typer.Option(metavar="MODEL", help="Cut the texts with the tokenizer of this model.")]
-Length = Annotated[int, typer.Option(min=2, help="Texts are cut to so many tokens.")]
+Length = Annotated[
+    int | None,
+    typer.Option(min=2, help="Texts are cut to so many tokens: 512, or what all models can take, if not given."),
+]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, figures and numbers here.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...: chosen when not given.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
@@ -204,16 +206,31 @@ def json_text(content: dict) -> str:
 
 
 def command_line() -> str:
-    """The command line as it was given, for a report: paths without their folders."""
+    """The command line as it was given, for a report.
+
+    Relative paths stay, normalised; of an absolute one only the last part, behind `PATH/TO`: its folders are nobody's
+    business, and no model or data set has such a name. Other folders with the same last part get `PATH2/TO`, ...
+    A folder here that is named like a known model is written with `./`, since elsewhere the name means that model.
+    """
     words = [part for word in sys.argv[1:] for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    return printable(f"decondense {shlex.join(_without_folder(*pair) for pair in pairwise(['', *words]))}")
+    named: dict[str, list[str]] = {}
+    shown = [_path(word, named) if os.path.isabs(word) or os.path.exists(word) else word for word in words]
+    return printable(f"decondense {shlex.join(shown)}")
 
 
-def _without_folder(before: str, word: str) -> str:
-    path = Path(word)
-    if path.exists():
-        return path.resolve().name
-    return path.name if before == "--out" or path.is_absolute() else word
+def _path(word: str, named: dict[str, list[str]]) -> str:
+    """A path for others to read; `named` gathers the absolute ones by their last part."""
+    from ..models import is_known
+
+    path = os.path.normpath(word)
+    if not os.path.isabs(path):
+        dotted = word.startswith("./") and not path.startswith(".")
+        return f"./{path}" if dotted or is_known(path) else path
+    same = named.setdefault(os.path.basename(path), [])
+    if path not in same:
+        same.append(path)
+    number = same.index(path) + 1
+    return f"PATH{number if number > 1 else ''}/TO/{os.path.basename(path)}"
 
 
 def _plain(value):

@@ -52,7 +52,7 @@ def compare(
     dataset: Dataset = None,
     n: N = None,
     text_seed: TextSeed = 0,
-    max_length: Length = 512,
+    max_length: Length = None,
     tokenizer: Tokenizer = None,
     out: Out = None,
     device: Device = None,
@@ -77,8 +77,8 @@ def compare(
     if out:
         door.check_folder(out)
     how = {
-        "weights": "pretrained", "seed": 0, "tokenizer": tokenizer, "max_length": max_length, "device": device,
-        "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
+        "weights": "pretrained", "seed": 0, "tokenizer": tokenizer, "device": device, "dtype": dtype,
+        "sources": places(sources), "accept_terms": accept_terms,
     }  # fmt: skip
     saved = {side: path for side in (a, b) if (path := saved_file(side))}
     models = [side for side in dict.fromkeys((a, b)) if side not in saved]
@@ -93,6 +93,8 @@ def compare(
 
     found = {side: Condensation.load(path) for side, path in saved.items()}
     if models:
+        lengths = [result.settings["max_length"] for result in found.values()]
+        how["max_length"] = max_length = max_length or door.longest(models, lengths)
         with plainly():
             given = door.texts(
                 texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length

@@ -31,6 +31,7 @@ ACTIVITIES = {  # the extra that each needs
     "train on a cluster": "cluster",
     "test this repository": "dev",
 }
+IN_A_CLONE = ("reproduce", "test this repository")
 
 
 class Finding(NamedTuple):
@@ -97,9 +98,12 @@ def _root() -> Path | None:
 
 def _activities() -> list[Finding]:
     """What can be done here; for what cannot, the packages that it lacks and the command that brings them."""
-    core, found = _absent(""), []
+    core, found, outside = _absent(""), [], _root() is None
     for what, extra in ACTIVITIES.items():
         missing = [*core, *_absent(extra)]
+        if outside and what in IN_A_CLONE:
+            found.append(Finding(what, "needs a clone", "clone the repository, and run this inside"))
+            continue
         cure = INSTALL if core else installs(extra) if missing else ""
         found.append(Finding(what, f"{', '.join(missing)} missing" if missing else "yes", cure))
     return found

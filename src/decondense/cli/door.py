@@ -2,6 +2,7 @@
 
 import errno
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
@@ -10,6 +11,7 @@ from ..base.errors import printable
 from .command import REFUSALS, SOURCES
 
 DATASET = "documentation"  # needs no network
+MAX_LENGTH = 512  # tokens of a text, where the models take so many
 N_TEXTS = 10  # drawn from a data set where no number is given
 
 
@@ -22,7 +24,7 @@ def texts(
     *,
     column: str | None = None,
     split: bool = False,
-    max_length: int = 512,
+    max_length: int = MAX_LENGTH,
 ):
     """`corpora.Texts`: the first `n` texts of `files` (all, without `n`), or `n` drawn from a data set.
 
@@ -45,12 +47,20 @@ def texts(
 
     if files:
         found = reading.read(files, n, column=column, max_length=max_length, split=split)
+        _warn_of_repeats(found)
         return corpora.Texts(found, f"files {', '.join(map(_name, files))}{', in pieces' if split else ''}")
     if dataset and dataset not in corpora.ORIGINS and hub.is_name(dataset):
         return hub.texts(dataset, n or N_TEXTS, first_seed, column=column, sources=sources)
     if column:
         raise ValueError(f"--column is of files, folders and the hub; {dataset or DATASET} has none: leave it out.")
     return corpora.draw(corpora.load(dataset or DATASET, sources), n or N_TEXTS, first_seed)
+
+
+def _warn_of_repeats(found: Sequence) -> None:
+    repeats = len(found) - len({text if isinstance(text, str) else repr(text) for text in found})
+    if repeats:
+        said = f"{repeats} of {len(found)} texts are the same as another: the intervals are too narrow"
+        warnings.warn(f"{said}. Give each text once.", stacklevel=3)
 
 
 def _name(path: Path) -> str:
@@ -96,6 +106,23 @@ def check(names: Sequence[str], how: Mapping) -> None:
     if how["seed"] and how["weights"] == "pretrained" and others:
         raise ValueError(f"{others[0]} has weights of its own: add --weights random, or leave --seed out.")
     models.check_settings(how["weights"], how["dtype"], how["sources"], how["device"])  # last: only this needs torch
+
+
+def longest(names: Sequence[str], lengths: Sequence[int | None] = ()) -> int:
+    """How many tokens a text is cut to where nobody says: `MAX_LENGTH`, or fewer where a model has fewer positions.
+
+    `lengths` are those of results that the models are compared with.
+    """
+    return min([MAX_LENGTH, *filter(None, lengths), *filter(None, map(_positions, names))])
+
+
+def _positions(name: str) -> int | None:
+    from .. import models
+
+    try:
+        return models.positions(name)
+    except ValueError:  # a damaged model, which is said when it is measured
+        return None
 
 
 def refuse_unread(command: Callable, asked: Mapping, read: Sequence[str], why: str) -> None:

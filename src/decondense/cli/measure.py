@@ -9,7 +9,7 @@ import typer
 
 from ..base.files import CANNOT_WRITE
 from ..base.settings import flag
-from . import door, readiness, saved
+from . import command, door, readiness, saved
 from .command import (
     ANYWHERE,
     AsJson,
@@ -65,7 +65,7 @@ def measure(
     dataset: Dataset = None,
     n: N = None,
     text_seed: TextSeed = 0,
-    max_length: Length = 512,
+    max_length: Length = None,
     weights: Weights = "pretrained",
     seed: Seed = 0,
     tokenizer: Tokenizer = None,
@@ -84,7 +84,8 @@ def measure(
     """Measure how the token embeddings of models crowd together with depth.
 
     Several models are measured on the same texts and compared with the first.
-    One that cannot be measured is named, and the others go on (exit status 1).
+    One that cannot be measured is named, and the others go on (exit status 1;
+    2 if it is the only one).
 
     --out DIR writes one .npz per model, which `decondense compare` reads, and
     report.html, report.png, report.csv and report.json of this run; of several
@@ -108,8 +109,9 @@ def measure(
     asked = dict(locals())
     if out:
         door.check_folder(out)
-    if card and not out and (quiet or as_json):
-        raise ValueError("--card without --out prints the card alone: leave --quiet and --json out, or give --out DIR.")
+    if card and not out and (quiet or as_json or per_token):
+        others = "--quiet, --json and --per-token"
+        raise ValueError(f"--card without --out prints the card alone: leave {others} out, or give --out DIR.")
     shown = {"out": out, "card": card, "quiet": quiet, "as_json": as_json}
     if states:
         if model:
@@ -122,10 +124,11 @@ def measure(
     if order or not model:
         raise ValueError("--order is of --states PATH: give both." if order else "Name a MODEL, or give --states PATH.")
     how = {
-        "weights": weights, "seed": seed, "tokenizer": tokenizer, "max_length": max_length, "device": device,
-        "dtype": dtype, "sources": places(sources), "accept_terms": accept_terms,
+        "weights": weights, "seed": seed, "tokenizer": tokenizer, "device": device, "dtype": dtype,
+        "sources": places(sources), "accept_terms": accept_terms,
     }  # fmt: skip
     door.check(model, how)
+    how["max_length"] = max_length = max_length or door.longest(model)
     readiness.spare_the_hub([*model, tokenizer], sources, dataset)
     how["progress"] = show_progress(quiet or as_json)
     with plainly():
@@ -135,6 +138,8 @@ def measure(
         door.check_chats(given.texts, model, how)
     tokens: dict[str, list] | None = {} if per_token else None
     results, failed = several(model, given, how, out, tokens)
+    if failed and len(model) == 1:
+        raise command.failed(": ".join(*failed.items()), 2, as_json)
     about = {"source": given.source, "n": len(given.texts), "sha256": given.sha256}
     conclude(results, failed, about, tokens or {}, **shown)
 

@@ -191,7 +191,8 @@ def _provenance(result: Condensation) -> str:
 
 
 def _again(command: str) -> list[str]:
-    return ["<h2>Command (folders left out)</h2>", f"<pre>{escape(command)}</pre>"]
+    hidden = " (PATH/TO stands for a folder)" if "PATH/TO/" in command else ""
+    return [f"<h2>Command{hidden}</h2>", f"<pre>{escape(command)}</pre>"]
 
 
 def _figures(figures: Mapping[str, bytes]) -> list[str]:

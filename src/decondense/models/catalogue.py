@@ -99,13 +99,21 @@ def _check_base(folder: str) -> None:
     try:
         check_names([base])
     except (OSError, ValueError) as error:
-        cure = "Give the folder or the hub id of that model in adapter_config.json (base_model_name_or_path)."
-        raise type(error)(f"The adapter in {folder} is of a base model that is not here: {error} {cure}") from error
+        why = str(error).split(". ")[0]  # what follows is a cure for another name than this one
+        cure = "Write its hub id, or its folder as seen from the current one, into adapter_config.json"
+        said = f"The adapter in {folder} is of a base model that is not here: {why}. {cure} (base_model_name_or_path)."
+        raise type(error)(said) from error
 
 
 def is_pocket(name: str) -> bool:
     """Whether the name is that of a pocket model."""
     return name in POCKET
+
+
+def is_known(name: str) -> bool:
+    """Whether the name, in whatever case, means a model of the table or a pocket model, and no other folder or id."""
+    hubs = {entry["hub"].lower() for entry in table().values()}
+    return is_pocket(name) or name.lower() in hubs | table().keys()
 
 
 def check_settings(weights: str, dtype: str, sources: Sequence[str], device: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,8 @@ class DispersionMixin:
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
+        if not isinstance(weight, Real | Tensor) or not isinstance(temperature, Real | Tensor | None):
+            raise ValueError(f"weight and temperature are numbers, got {weight!r} and {temperature!r}.")
         if loss is not None and not 0 < weight < float("inf"):
             raise ValueError(f"weight must be above 0, got {weight}. For plain training give loss=None.")
         if temperature is not None and not temperature > 0:

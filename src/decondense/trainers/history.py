@@ -71,8 +71,9 @@ def _figure(steps: Float[np.ndarray, "looks"], mu: Float[np.ndarray, "looks entr
     with plt.rc_context(plots.STYLE | TALK):
         figure, (above, below) = plt.subplots(2, figsize=(7.2, 5.8), sharex=True, layout="constrained")
         for entry, name, colour in ((last, "last", plots.RED), (last // 2, "middle", "0.5"), (0, "first", plots.BLUE)):
-            above.plot(steps, mu[:, entry], ".-", color=colour, linewidth=2, label=f"{name} entry")
+            above.plot(steps, mu[:, entry], ".-", color=colour, linewidth=2, clip_on=False, label=f"{name} entry")
         above.set(ylabel="mean cosine μ", ylim=(0, None))
+        above.margins(x=0)
         above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
         how = {"vmin": 0, "vmax": 1, "cmap": "viridis", "rasterized": True}
         image = below.pcolormesh(_edges(steps), _edges(np.linspace(0, 1, last + 1)), mu.T, **how)
@@ -83,8 +84,8 @@ def _figure(steps: Float[np.ndarray, "looks"], mu: Float[np.ndarray, "looks entr
 
 
 def _edges(centres: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n+1"]:
-    """Where the fields of a mesh end: half way to the neighbours."""
+    """Where the fields of a mesh end: half way to the neighbours, and at the first and the last."""
     if len(centres) == 1:
         return np.array([centres[0] - 0.5, centres[0] + 0.5])
     middle = (centres[1:] + centres[:-1]) / 2
-    return np.array([2 * centres[0] - middle[0], *middle, 2 * centres[-1] - middle[-1]])
+    return np.array([centres[0], *middle, centres[-1]])

@@ -43,11 +43,12 @@ def look(model: torch.nn.Module, tokenizer, texts: Sequence, *, max_length: int 
         if entry == last:
             ranks.extend(metrics.effective_rank(z) for z in hidden)
 
-    with _same_draws(model):
+    with _same_draws(model), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*shorter than max_length")  # the same texts at every look
         sequences = [ids.tolist() for ids in token_ids(model, tokenizer, texts, max_length)]
         same = len({len(s) for s in sequences}) == 1  # padding would be among the tokens of the effective rank
         how = {"max_length": max_length, "histogram": None, "progress": False}
-        with hooks.residual_stream(model, at_last), _once():
+        with hooks.residual_stream(model, at_last):
             result = measure(model, None, sequences, batch_tokens=PASS_TOKENS if same else 1, **how)
     return summary(result) | {f"{PREFIX}effective_rank": float(np.mean(ranks))}
 
@@ -70,14 +71,6 @@ def summary(result: Condensation) -> dict[str, float]:
     digits = max(2, len(str(last)))
     layers = {f"mu_layer_{entry:0{digits}d}": value for entry, value in enumerate(mu)}
     return {PREFIX + name: float(value) for name, value in (numbers | layers).items()}
-
-
-@contextmanager
-def _once() -> Iterator[None]:
-    """No warning of short texts, which `look` gives before."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*shorter than max_length")
-        yield
 
 
 @contextmanager

@@ -130,6 +130,12 @@ def test_a_column_by_name(tmp_path, name, content):
         ("a.json", '{"text": {"0": "one two"}}', {}, "has no text"),
         (
             "a.jsonl",
+            '{"conversations": [{"from": "human", "value": "x"}]}',
+            {"column": "conversations"},
+            'a.jsonl is no chat: messages need "role" and "content"; found from, value. Rename them',
+        ),
+        (
+            "a.jsonl",
             json.dumps({"text": "x", "messages": CHAT}),
             {},
             "has text and messages. Say which .*--column text",

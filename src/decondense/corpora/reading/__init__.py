@@ -7,7 +7,7 @@ refused with the way to convert it; no syntax of a format is ever measured as te
 import gzip
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from io import BufferedIOBase, TextIOWrapper
 from itertools import chain, islice
@@ -75,7 +75,7 @@ def read(
     for path in paths:
         if len(found) < limit:
             found += _of_file(path, limit - len(found), column, max_length, split)
-    what = "pieces" if split else "texts"
+    what = ("piece" if split else "text") + "s" * (len(found) != 1)
     if n and n > len(found):
         raise ValueError(f"The files hold {len(found)} {what}, fewer than --n {n}. Leave --n out to take all.")
     if not n and len(found) > WITHOUT_N:
@@ -178,6 +178,9 @@ def _of_rows(rows: Iterable[formats.Row], max_length: int, split: bool) -> Itera
 
 
 def _text_of(value: object, where: str) -> str:
+    if isinstance(value, list) and value and all(isinstance(message, Mapping) for message in value):
+        keys = ", ".join(sorted({str(key) for message in value for key in message})[:20])
+        raise ValueError(f'{where} is no chat: messages need "role" and "content"; found {keys}. Rename them.')
     if not isinstance(value, str) or not value.strip():
         rows = "a row is a string, has a text in its column, or is a chat: a list of messages with role and content"
         raise ValueError(f"{where} has no text. Leave it out; {rows}.")
