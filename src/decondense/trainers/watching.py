@@ -43,8 +43,7 @@ def look(model: torch.nn.Module, tokenizer, texts: Sequence, *, max_length: int 
         if entry == last:
             ranks.extend(metrics.effective_rank(z) for z in hidden)
 
-    with _same_draws(model), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*shorter than max_length")  # the same texts at every look
+    with _same_draws(model), _short_texts_pass():
         sequences = [ids.tolist() for ids in token_ids(model, tokenizer, texts, max_length)]
         same = len({len(s) for s in sequences}) == 1  # padding would be among the tokens of the effective rank
         how = {"max_length": max_length, "histogram": None, "progress": False}
@@ -71,6 +70,14 @@ def summary(result: Condensation) -> dict[str, float]:
     digits = max(2, len(str(last)))
     layers = {f"mu_layer_{entry:0{digits}d}": value for entry, value in enumerate(mu)}
     return {PREFIX + name: float(value) for name, value in (numbers | layers).items()}
+
+
+@contextmanager
+def _short_texts_pass() -> Iterator[None]:
+    """No warning of texts shorter than `max_length`, which a training would show at every look."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*shorter than max_length")
+        yield
 
 
 @contextmanager
@@ -171,9 +178,9 @@ def check_tokenizer(tokenizer, texts: Sequence) -> None:
 
 
 def ids_to_watch(model: torch.nn.Module, tokenizer, texts: Sequence, max_length: int) -> list[torch.Tensor]:
-    """`token_ids` at the beginning of a training; of short texts the first `look` warns."""
+    """`token_ids` at the beginning of a training."""
     check_tokenizer(tokenizer, texts)
-    with _once():
+    with _short_texts_pass():
         return token_ids(model, tokenizer, texts, max_length)
 
 
