@@ -195,23 +195,6 @@ def test_training_mode_is_restored(tiny_tokenizer, texts):
     assert not model.training
 
 
-def test_modules_that_act_when_they_go_to_training_are_told_to():
-    class Merging(torch.nn.Linear):
-        """As adapters that are merged in evaluation mode."""
-
-        def train(self, mode=True):
-            self.merged = not mode
-            return super().train(mode)
-
-    model = tiny("gpt2").train()
-    model.transformer.h[0].mlp.extra = Merging(2, 2)
-    model.transformer.h[1].eval()
-    modes = [module.training for module in model.modules()]
-    measure(model, None, [[1, 2, 3]] * 2, max_length=3)
-    assert model.transformer.h[0].mlp.extra.merged is False
-    assert [module.training for module in model.modules()] == modes
-
-
 def test_training_mode_and_hooks_are_restored_after_a_failure(tiny_tokenizer, texts, monkeypatch):
     def broken(*_):
         raise KeyError("broken")

@@ -1,10 +1,7 @@
 """`measure(model, tokenizer, texts)`: the condensation of any Hugging Face causal LM or encoder."""
 
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from inspect import signature
 from typing import Literal
 
 import numpy as np
@@ -16,10 +13,10 @@ from tqdm import tqdm
 from . import metrics
 from .backbones import PADDING_BLIND, backbone, is_opaque, n_entries, pretrained
 from .condensation import Condensation
+from .forward import device_of, forward_passes
 from .hooks import residual_stream
 from .token_ids import documents, token_ids
 
-_WITHOUT = {"use_cache": False, "logits_to_keep": 1}  # logits only where a sharded model runs with its head
 BATCH_TOKENS = 256  # short texts go together up to so many tokens; more are no faster on a CPU
 
 
@@ -128,40 +125,10 @@ def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> F
     return numbers
 
 
-@contextmanager
-def forward_passes(model: torch.nn.Module):
-    """A function that runs the model without its head, to be read by hooks: evaluation mode, no gradient, no cache.
-
-    It takes the arguments of the model, and moves tensors to its device. Compiled code knows no hooks that came later,
-    so all runs as it was written. A model that is sharded can only run as a whole.
-    """
-    base, sharded = backbone(model), _is_sharded(model)
-    module, takes = (model, pretrained(model).forward) if sharded else (base, base.forward)
-    how = {name: value for name, value in _WITHOUT.items() if name in signature(takes).parameters}
-    device = _device(base)
-    eager = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
-    # FSDP makes views of its weights, which inference mode forbids.
-    with evaluating(model), eager, torch.no_grad() if sharded else torch.inference_mode():
-        yield lambda **given: module(**{name: tensor.to(device) for name, tensor in given.items()}, **how)
-
-
-def _device(base: torch.nn.Module) -> torch.device:
-    """Where the token ids go; what accelerate has offloaded is on the meta device until its hook brings it."""
-    embeddings = base.get_input_embeddings()
-    hook = getattr(embeddings, "_hf_hook", None) if embeddings.weight.is_meta else None
-    return embeddings.weight.device if hook is None else torch.device(hook.execution_device)
-
-
-def _is_sharded(model: torch.nn.Module) -> bool:
-    """Whether parts of the weights are elsewhere, so that only the outermost module can run: FSDP, DeepSpeed's ZeRO."""
-    kinds = {kind.__name__ for module in model.modules() for kind in type(module).__mro__}
-    return bool(kinds & {"FSDPModule", "FullyShardedDataParallel", "DeepSpeedEngine"})
-
-
 def _dtype(model: torch.nn.Module) -> str:
     """What the numbers of the forward pass are rounded to: that of autocast where it is on, else of the weights."""
     base = backbone(model)
-    kind = _device(base).type
+    kind = device_of(base).type
     on = kind != "meta" and torch.is_autocast_enabled(kind)
     found = torch.get_autocast_dtype(kind) if on else base.get_input_embeddings().weight.dtype
     return str(found).removeprefix("torch.")
@@ -186,21 +153,6 @@ def _padded(sequences: list[torch.Tensor]) -> dict[str, torch.Tensor]:
     return {"input_ids": ids} | ({} if mask.all() else {"attention_mask": mask.long()})
 
 
-@contextmanager
-def evaluating(model: torch.nn.Module):
-    """Evaluation mode for a while; afterwards every submodule is back in the mode that it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            if type(module).train is not torch.nn.Module.train:
-                module.train(mode)  # it does more than to set the flag, such as to merge an adapter
-        for module, mode in modes:
-            module.training = mode
-
-
 def _refuse_too_long(model, tokens: int, histogram) -> None:
     """Refuse a text whose forward pass cannot fit in memory: a bound from below, of one block's input, output and inner
     states (6 vectors a token), and for "averaged" an N x N matrix an entry.
@@ -211,7 +163,7 @@ def _refuse_too_long(model, tokens: int, histogram) -> None:
     base = backbone(model)
     needed = 6 * tokens * base.get_input_embeddings().embedding_dim * 4
     needed += n_entries(model) * tokens**2 * 4 if histogram == "averaged" else 0
-    device = _device(base)
+    device = device_of(base)
     on_gpu = device.type == "cuda"
     free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
     if needed > free:

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from . import metrics
+from .forward import forward_passes
 from .hooks import n_entries, residual_stream
-from .measurement import forward_passes
 from .token_ids import token_ids
 
 
