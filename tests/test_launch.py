@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 import pytest
@@ -92,6 +93,12 @@ def started(config, file):
     return two_forked(tiny_launch.run, str(file), **told)
 
 
+def of_both(checkpoint):
+    """Whether both processes have written all that is theirs."""
+    states = [path for path in checkpoint.glob("rng_state*.pth") if is_zipfile(path)]
+    return loop._is_whole(checkpoint) and len(states) == 2
+
+
 @pytest.mark.slow_process
 @pytest.mark.parametrize("config", ["ddp", "fsdp"])
 def test_two_processes_give_the_numbers_of_one_and_go_on_when_killed(config, toy, tmp_path, monkeypatch):
@@ -101,7 +108,8 @@ def test_two_processes_give_the_numbers_of_one_and_go_on_when_killed(config, toy
     monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "together"))
     file = toy("processes = 2", batch_size=2, **how)
     killed = started(config, file)
-    until(lambda: list((files.cache_dir() / "pretraining").glob("*/checkpoint-*/trainer_state.json")), killed[0])
+    places = lambda: (files.cache_dir() / "pretraining").glob("*/checkpoint-*")
+    until(lambda: any(map(of_both, places())), killed[0])  # one that a kill cuts short is not gone on from
     for process in killed:
         process.kill()
     for process in killed:
