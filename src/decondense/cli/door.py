@@ -121,7 +121,7 @@ def _positions(name: str) -> int | None:
 
     try:
         return models.positions(name)
-    except ValueError:  # a damaged model, which is said when it is measured
+    except ValueError:  # a damaged model: its measurement says so
         return None
 
 
