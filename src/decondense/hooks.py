@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+CACHES = ("cache", "past_key_values", "cache_params", "state")  # as releases and models name them
 OF_TOKENS = ("attention_mask", "position_ids", "cu_seq_lens_q")  # what says which tokens there are, and of what
 
 
@@ -229,7 +230,7 @@ def _refuse_meta(base: nn.Module, name: str) -> None:
 
 def _refuse_step(given: Mapping[str, object], virtual: int) -> None:
     """`virtual`: a prefix of PEFT's prompt learning, which is in the cache before the first token of the text."""
-    held = (given.get(name) for name in ("past_key_values", "cache_params", "state"))
+    held = (given.get(name) for name in CACHES)
     if _cached(next((cache for cache in held if cache is not None), None)) > virtual:
         raise ValueError(
             "A step of generation inside the context: it has the new tokens alone, and not the text. Generate first, "

@@ -124,7 +124,9 @@ def test_a_mask_that_does_not_say_which_tokens_are_there_is_refused(mask, said):
 # --- PEFT's prompt learning -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")
+@pytest.mark.filterwarnings(
+    "ignore:`is_gradient_checkpointing` is deprecated", "ignore:`past_key_values` is deprecated"
+)
 @pytest.mark.parametrize(("kind", "in_the_stream"), [("PromptTuningConfig", 5), ("PrefixTuningConfig", 0)])
 def test_virtual_tokens_take_no_part(kind, in_the_stream):
     peft = pytest.importorskip("peft", reason="PEFT is not installed")

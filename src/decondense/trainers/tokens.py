@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .. import losses
-from ..hooks import Pass
+from ..hooks import CACHES, Pass
 
 
 class Tokens(NamedTuple):
@@ -56,7 +56,8 @@ def _mask(given: object, shape: torch.Size, device: torch.device) -> Tensor | No
 
 def _holds_virtual(given: dict, shape: torch.Size, virtual: int) -> bool:
     """Whether the states hold the virtual tokens, which come as embeddings; a prefix is in the cache instead."""
-    return given.get("inputs_embeds") is not None and given.get("past_key_values") is None and 0 < virtual < shape[1]
+    in_cache = any(given.get(name) is not None for name in CACHES)
+    return given.get("inputs_embeds") is not None and not in_cache and 0 < virtual < shape[1]
 
 
 def _documents(given: dict, mask: Tensor | None, shape: torch.Size, document_ids: Tensor | None) -> Tensor | None:
