@@ -45,6 +45,8 @@ OF_ALL = [
     ({"tasks": ["piqa"]}, "tasks must be a table of names and limits such as {piqa: 100}, got ['piqa']"),
     ({"sources": "hub"}, "sources must be a list, got 'hub'"),
     ({"sources": ["hubs"]}, "Unknown source 'hubs'. Did you mean 'hub'"),
+    ({"elsewhere": "bible"}, "elsewhere must be a list of corpora, got 'bible'"),
+    ({"elsewhere": ["bibel"]}, "Unknown corpus 'bibel'. Did you mean 'bible'"),
     ({"noise_alpha": 0.0}, "noise_alpha must be above 0"),
     ({"forgetting": "yes"}, "forgetting must be true or false, got 'yes'"),
 ]
@@ -189,3 +191,10 @@ def test_what_no_run_can_be_is_an_error_that_names_its_file(config, why):
     with pytest.raises(ValueError, match=r"^old\.json is of no run that this version knows: ") as raised:
         read(config, "old.json")
     assert why in str(raised.value)
+
+
+def test_a_run_that_is_measured_on_no_other_corpus_is_written_as_before_there_was_such_a_choice():
+    assert "elsewhere" not in mid().as_dict()
+    asked = mid(elsewhere=["bible"])
+    assert asked.as_dict()["elsewhere"] == ["bible"]
+    assert read(asked.as_dict()) == asked

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import torch
 
-from .. import losses, models, trainers
+from .. import corpora, losses, models, trainers
 from ..base.errors import unknown
 from ..corpora.streams import Needs
 from ..evaluate import PAPER_TASKS, pocket_tasks
@@ -42,14 +42,16 @@ class Configuration(ABC):
         For each benchmark the limit on its items (`None`: all), as in `evaluate.evaluate`; scored after the last step.
     loss, weight, layers, temperature, subsample
         Of the regulariser, as in `DispersionTrainer`.
+    elsewhere
+        Other corpora, on whose held-out windows the geometry is measured after the last step.
     stop_after
         Stop after so many steps of the schedule, as a check run does.
     train_tokens
         Of a pocket model that the run begins with or learns from.
 
     Raises
-        ValueError: a value of another type or out of its range; an unknown loss, layers, source or benchmark; a loss
-            without the option that is asked; more checkpoints than steps.
+        ValueError: a value of another type or out of its range; an unknown loss, layers, source, corpus elsewhere or
+            benchmark; a loss without the option that is asked; more checkpoints than steps.
     """
 
     corpus: str
@@ -71,6 +73,7 @@ class Configuration(ABC):
     layers: str | Sequence[int] | None = "all"
     temperature: float | None = None
     subsample: int | None = None
+    elsewhere: Sequence[str] = ()
     stop_after: int | None = None
     train_tokens: int | None = pocket.TRAIN_TOKENS
 
@@ -92,6 +95,8 @@ class Configuration(ABC):
         found = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         if self.loss is None:
             found |= dict.fromkeys(OF_A_LOSS)
+        if not self.elsewhere:  # usual, and not said
+            del found["elsewhere"]
         return json.loads(json.dumps(found))
 
     @classmethod
@@ -171,6 +176,7 @@ def _checked(given: Mapping) -> dict:
     numbers = {name: whole(name, found[name], least) for name, least in WHOLE.items() if name in found}
     numbers |= {name: above_0(name, found[name]) for name in ABOVE_0 if name in found}
     made = dict(given) | numbers | {"tasks": _tasks(given["tasks"] or {}), "sources": _sources(given["sources"])}
+    made["elsewhere"] = _elsewhere(given["elsewhere"])
     if made["loss"] is not None:
         made["layers"] = _layers(made["layers"])
         _check_loss(made)
@@ -219,6 +225,15 @@ def _sources(sources: Sequence[str]) -> tuple[str, ...]:
         if source not in models.SOURCES:
             raise unknown("source", source, models.SOURCES)
     return tuple(sources)
+
+
+def _elsewhere(names: Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(names, list | tuple):
+        raise ValueError(f"elsewhere must be a list of corpora, got {names!r}.")
+    for name in names:
+        if name not in corpora.ORIGINS:
+            raise unknown("corpus", name, corpora.ORIGINS)
+    return tuple(names)
 
 
 def _layers(layers) -> str | tuple[int, ...]:

@@ -118,7 +118,7 @@ def check_run(run: Run, steps: int) -> pd.DataFrame:
     Raises
         ValueError: nothing is logged in so few steps.
     """
-    config = read(run.config, run.record.path.name).changed(stop_after=steps, checkpoints=1, tasks={})
+    config = read(run.config, run.record.path.name).changed(stop_after=steps, checkpoints=1, tasks={}, elsewhere=())
     if together := run.config.get("processes"):
         config = config.changed(processes=1, accumulation=config.accumulation * together)
     (now,) = made([(run.label, config)], committed=False)

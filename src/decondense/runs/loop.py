@@ -21,6 +21,7 @@ from ..base.extras import require
 from ..base.machine import processes
 from ..corpora import streams
 from ..trainers import distillation
+from . import elsewhere
 from .configuration import Configuration
 from .watch import LOOK, Watch, fingerprint, whole_model
 
@@ -39,8 +40,8 @@ def train(
 ) -> tuple[dict, bytes]:
     """Train as the configuration says: the results, and the arrays as an `.npz` file.
 
-    Arrays: those of `watch.Watch.arrays`, a `Condensation` a checkpoint; and `item_*`, the columns of
-    `evaluate.Evaluation.items`. What is seen on the way is kept in `folder`, from which a run that was killed goes on,
+    Arrays: those of `watch.Watch.arrays`, a `Condensation` a checkpoint; `item_*`, the columns of
+    `evaluate.Evaluation.items`; and those of `elsewhere.looks`. What is seen on the way is kept in `folder`, from which a run that was killed goes on,
     unless it began before the UTC time in `DECONDENSE_FRESH`.
 
     progress
@@ -78,7 +79,7 @@ def train(
     arrays = watch.arrays()
     if processes().num_processes == 1:
         results["weights_sha256"] = fingerprint(loaded.model)
-    model = whole() if config.tasks or keep else None  # all processes together
+    model = whole() if config.tasks or keep or config.elsewhere else None  # all processes together
     if keep and model:
         keep(model)
     if config.tasks and model:
@@ -86,6 +87,8 @@ def train(
         results["tasks"] = evaluation.tasks
         columns = {f"item_{name}": evaluation.items[name].to_numpy() for name in evaluation.items}
         arrays |= {name: a.astype(str) if a.dtype.kind not in "fiub" else a for name, a in columns.items()}
+    if model:
+        arrays |= elsewhere.looks(config, model)
     buffer = BytesIO()
     np.savez_compressed(buffer, **arrays)
     return results, buffer.getvalue()

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from .. import evaluate, metrics
 from ..condensation import Condensation, from_arrays
 from ..records import Record
+from . import elsewhere
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Run:
     def look(self, checkpoint: int = -1) -> Condensation:
         """The geometry at one checkpoint."""
         return self.looks[checkpoint]
+
+    @cached_property
+    def elsewhere(self) -> dict[str, Condensation]:
+        """The geometry after the last step on other corpora (`Configuration.elsewhere`), by name."""
+        return elsewhere.read(self._arrays)
 
     def _partly_kept(self, checkpoint: int) -> Condensation:
         """From a record of an earlier version, which keeps mu and the histogram and nothing else of a measurement."""
