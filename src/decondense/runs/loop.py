@@ -41,8 +41,8 @@ def train(
     """Train as the configuration says: the results, and the arrays as an `.npz` file.
 
     Arrays: those of `watch.Watch.arrays`, a `Condensation` a checkpoint; `item_*`, the columns of
-    `evaluate.Evaluation.items`; and those of `elsewhere.looks`. What is seen on the way is kept in `folder`, from which a run that was killed goes on,
-    unless it began before the UTC time in `DECONDENSE_FRESH`.
+    `evaluate.Evaluation.items`; and those of `elsewhere.looks`. What is seen on the way is kept in `folder`, from
+    which a run that was killed goes on, unless it began before the UTC time in `DECONDENSE_FRESH`.
 
     progress
         Called with the number of each step that is done.
