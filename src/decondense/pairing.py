@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from jaxtyping import Float
 
 from . import metrics
 from .condensation import Condensation
-from .stats import Interval, percentile_interval
+from .stats import BOOTSTRAPS, Estimate, Interval, bootstrapped, percentile_interval
 
 QUANTITIES = {  # of the course of mu over depth, and of its resolution
     "late half": lambda mu, resolution: metrics.mean_of_last(mu, None),
@@ -93,15 +92,28 @@ def _coarser(first: Condensation, second: Condensation) -> float:
 
 def paired_differences(
     results: Sequence[Condensation], statistic: Callable[[np.ndarray], np.ndarray]
-) -> tuple[Interval, list[Interval]]:
-    """95 % bootstrap intervals of (largest - smallest) and of each step between models in the order of size.
+) -> tuple[Estimate, list[Estimate]]:
+    """(last - first) and each step between models in the order of size, of a `statistic` of mu.
 
     The models were measured on the same texts, so a difference is taken resample by resample, each with the same texts.
     """
-    texts = min(len(r.mu_per_text) for r in results)
-    values = [statistic(r.resampled_mu) for r in results]
-    steps = [percentile_interval(later - earlier, texts) for earlier, later in pairwise(values)]
-    return percentile_interval(values[-1] - values[0], texts), steps
+    values = [float(statistic(result.mu)) for result in results]
+    draws = [statistic(_resampled(result)) for result in results]
+    texts = min(len(result.mu_per_text) for result in results)
+    between = lambda a, b: bootstrapped(values[b] - values[a], draws[b] - draws[a], texts, "texts")
+    return between(0, -1), [between(i, i + 1) for i in range(len(results) - 1)]
+
+
+def estimated(result: Condensation, statistic: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """A `statistic` of mu of one model, over its texts."""
+    return bootstrapped(float(statistic(result.mu)), statistic(_resampled(result)), len(result.mu_per_text), "texts")
+
+
+def _resampled(result: Condensation) -> Float[np.ndarray, "bootstraps resamples entries"]:
+    """mu of bootstrap resamples; the same draws for each model with so many texts."""
+    texts = len(result.mu_per_text)
+    draws = np.random.default_rng(0).multinomial(texts, np.full(texts, 1 / texts), size=BOOTSTRAPS)
+    return draws @ result.mu_per_text / texts
 
 
 def check_same_texts(first: Condensation, second: Condensation) -> None:

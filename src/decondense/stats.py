@@ -1,10 +1,11 @@
-"""Means with intervals, Holm's correction, errors and power of accuracies, a paired bootstrap, a trend test.
+"""Estimates with intervals, Holm's correction, power, errors of accuracies, a trend test.
 
 What scipy has is taken from it. Accuracies, differences and flip shares are shares in [0, 1], not per cent.
 """
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.stats import t as student
 LEVEL = 0.95  # of the intervals
 ALPHA, POWER = 0.05, 0.8  # of the tests whose smallest detectable difference is asked for
 RESAMPLES = 2000  # of a bootstrap
-_BLOCK = 100  # resamples drawn at a time: MMLU has many thousands of items
+BOOTSTRAPS = (2, 10_000)  # of one that decides a verdict: with two seeds, so that a verdict that flips is found
 
 
 class Interval(NamedTuple):
@@ -28,19 +29,36 @@ class Interval(NamedTuple):
     high: float | np.ndarray
 
 
-class Mean(NamedTuple):
-    """A mean over units such as seeds, its 95 % interval (Student's t), and the two-sided p-value against 0."""
+class Estimate(NamedTuple):
+    """A number found in a sample of units, with its uncertainty.
 
-    mean: float
+    interval, p
+        The 95 % interval, and the two-sided p-value against 0. NaN where there are fewer than two units.
+    units, unit
+        How many there are (the fewest, where they are of two kinds), and what they are: "seeds", "texts".
+    freedom
+        Degrees of freedom of Student's t; `units` - 1 unless the estimate says otherwise.
+    draws
+        Of a bootstrap: its resamples, a row for each of two seeds. `None` where Student's t gives the interval.
+    systematic
+        How far something else than chance may have moved the value, to either side: added to both ends of `at`.
+    """
+
+    value: float
     interval: Interval
     p: float
+    units: int
+    unit: str = "seeds"
+    freedom: float | None = None
+    draws: np.ndarray | None = None
+    systematic: float = 0.0
 
 
 # --- means ----------------------------------------------------------------------------------------------------------
 
 
-def mean_and_interval(values: ArrayLike) -> Mean:
-    """Mean of one number a unit; of paired differences, the p-value is that of the paired t-test.
+def mean_and_interval(values: ArrayLike, unit: str = "seeds") -> Estimate:
+    """Mean of one number a unit, with Student's t; of paired differences, the p-value is that of the paired t-test.
 
     Interval and p-value are NaN with one value. Equal values give a point for an interval, and p = 0, or NaN at 0.
     """
@@ -49,23 +67,149 @@ def mean_and_interval(values: ArrayLike) -> Mean:
         warnings.simplefilter("ignore", RuntimeWarning)  # of scipy, for one value and for equal ones
         found = ttest_1samp(values, 0.0)
         low, high = found.confidence_interval(LEVEL)
-    return Mean(float(values.mean()), Interval(float(low), float(high)), float(found.pvalue))
+    interval = Interval(float(low), float(high))
+    return Estimate(float(values.mean()), interval, float(found.pvalue), len(values), unit)
+
+
+def crossed_mean(tasks: Sequence[Float[np.ndarray, "seeds _"]]) -> Estimate:
+    """Mean over tasks of values that have a seed and an item, with both drawn at random.
+
+    tasks
+        One array a task, (seeds, items): differences of two conditions, the same seeds in every task. Every task counts
+        alike.
+
+    With V_seeds the variance of the mean from the spread of the seeds' averages, V_items that from the spread of the
+    items' means within their tasks, and V_rest what both count twice (seed x item),
+
+        V = max(V_seeds + V_items - V_rest, V_seeds, V_items),
+
+    and Student's t with Satterthwaite's degrees of freedom, seeds - 1 at least (crossed random effects). A bootstrap
+    over three seeds would be far too narrow. NaN with one seed or one item.
+
+    Raises
+        ValueError: no tasks, or seeds that differ in number between tasks.
+    """
+    tasks = [np.atleast_2d(np.asarray(task, dtype=float)) for task in tasks]
+    if len({len(task) for task in tasks}) != 1:
+        raise ValueError("Every task needs the same number of seeds, and there must be a task.")
+    units = min(min(task.shape) for task in tasks)
+    value = float(np.mean([task.mean() for task in tasks]))
+    if units < 2:
+        return Estimate(value, Interval(np.nan, np.nan), np.nan, units, "seeds and items")
+    variance, freedom = _crossed_variance(tasks)
+    error = variance**0.5
+    reach = student.ppf((1 + LEVEL) / 2, freedom) * error
+    p = float(2 * student.sf(abs(value) / error, freedom)) if error else np.nan
+    return Estimate(value, Interval(value - reach, value + reach), p, units, "seeds and items", freedom)
+
+
+def _crossed_variance(tasks: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The variance of the mean, and its degrees of freedom; a term is (variance, freedom)."""
+    n, seeds = len(tasks), len(tasks[0])
+    of_seeds = float(np.mean([task.mean(1) for task in tasks], axis=0).var(ddof=1) / seeds)
+    of_items, of_rest = [], []
+    for task in tasks:
+        items = task.shape[1]
+        rest = task - task.mean(0) - task.mean(1, keepdims=True) + task.mean()
+        of_items.append((float(task.mean(0).var(ddof=1) / items / n**2), items - 1))
+        of_rest.append(float((rest**2).sum() / ((seeds - 1) * (items - 1)) / (seeds * items) / n**2))
+    items_part, rest_part = sum(v for v, _ in of_items), sum(of_rest)
+    variance = max(of_seeds + items_part - rest_part, of_seeds, items_part)
+    spread = of_seeds**2 / (seeds - 1) + sum(v**2 / freedom for v, freedom in of_items)
+    return variance, max(seeds - 1.0, variance**2 / spread if spread else 0.0)
+
+
+def bootstrapped(value: float, draws: Float[np.ndarray, "bootstraps resamples"], units: int, unit: str) -> Estimate:
+    """An estimate from its bootstrap resamples, drawn with two seeds, over so many units; the interval is `at`'s."""
+    found = Estimate(value, Interval(np.nan, np.nan), np.nan, units, unit, None, np.asarray(draws, dtype=float))
+    return found if units < 2 else found._replace(interval=at(found, LEVEL), p=p_against(found, 0.0))
+
+
+def bootstrap_mean(values: ArrayLike, seed: int = 0, unit: str = "texts") -> Estimate:
+    """Mean of one number a unit, such as a paired difference of a text, with its bootstrap interval."""
+    values = np.asarray(values, dtype=float)
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=BOOTSTRAPS) @ values / len(values)
+    return bootstrapped(float(values.mean()), draws, len(values), unit)
+
+
+def at(estimate: Estimate, level: float) -> Interval:
+    """The interval at another level: Student's t, or the expanded percentile interval of a bootstrap.
+
+    The percentiles of the resamples are drawn away from the value by sqrt(n / (n - 1)) t / z, with the quantiles of
+    Student's t (n - 1 degrees of freedom) and of the normal distribution at this level: those of few units are too
+    narrow (Hesterberg 2015, The American Statistician 69).
+    """
+    value, bias = estimate.value, estimate.systematic
+    if estimate.draws is None:
+        reach = student.ppf((1 + level) / 2, _freedom(estimate)) * standard_error(estimate)
+        return Interval(value - reach - bias, value + reach + bias)
+    low, high = np.quantile(estimate.draws, [(1 - level) / 2, (1 + level) / 2])
+    wider = _expansion(level, estimate.units)
+    return Interval(float(value + wider * (low - value)) - bias, float(value + wider * (high - value)) + bias)
+
+
+def p_against(estimate: Estimate, null: float) -> float:
+    """Two-sided p-value of the estimate against another value than 0; of a bootstrap from its expanded resamples."""
+    apart, bias = estimate.value - null, estimate.systematic
+    apart = float(np.sign(apart) * max(0.0, abs(apart) - bias))
+    if estimate.draws is None:
+        error = standard_error(estimate)
+        return float(2 * student.sf(abs(apart) / error, _freedom(estimate))) if error else np.nan
+    draws = apart + _expansion(LEVEL, estimate.units) * (estimate.draws.ravel() - estimate.value)
+    tail = min((draws <= 0).sum(), (draws >= 0).sum())
+    return float(min(1.0, 2 * (tail + 1) / (len(draws) + 1)))
+
+
+def standard_error(estimate: Estimate) -> float:
+    """Of the estimate: from the width of its interval, or the spread of its resamples."""
+    if estimate.draws is not None:
+        return float(estimate.draws.std() * (estimate.units / (estimate.units - 1)) ** 0.5)
+    low, high = estimate.interval
+    return float((high - low) / 2 / student.ppf((1 + LEVEL) / 2, _freedom(estimate)))
+
+
+def _freedom(estimate: Estimate) -> float:
+    return estimate.units - 1 if estimate.freedom is None else estimate.freedom
+
+
+def _expansion(level: float, units: int) -> float:
+    quantile = (1 + level) / 2
+    return float((units / (units - 1)) ** 0.5 * student.ppf(quantile, units - 1) / norm.ppf(quantile))
+
+
+# --- power ----------------------------------------------------------------------------------------------------------
+
+
+def detectable(estimate: Estimate) -> float:
+    """The smallest true effect that such a sample finds with the chance `POWER`, its spread taken as the true one.
+
+    By a two-sided test at `ALPHA`. NaN with fewer than two units, or where they are all the same.
+    """
+    error = standard_error(estimate) if estimate.units > 1 else 0.0
+    return _shift(_freedom(estimate)) * error if error > 0 else float("nan")
 
 
 def detectable_mean(differences: ArrayLike) -> float:
-    """The smallest true mean difference that a two-sided paired t-test at `ALPHA` finds with the chance `POWER`.
+    """`detectable` of the mean of one number a unit."""
+    return detectable(mean_and_interval(differences))
 
-    The spread of the differences is taken as the true one. NaN with fewer than two, or where they are all the same.
-    """
-    n = len(differences)
-    spread = float(np.std(differences, ddof=1)) if n > 1 else 0.0
-    if spread == 0:
-        return float("nan")
+
+def detectable_with(spread: float, units: int) -> float:
+    """`detectable` before the run: `units` of them, and their standard deviation as another sample has it."""
+    return _shift(units - 1.0) * spread / units**0.5
+
+
+@cache
+def _shift(freedom: float) -> float:
     # Given the estimated variance, a chi-square, the numerator is normal. scipy's noncentral t is NaN at some shifts,
     # which led statsmodels' TTestPower to wrong answers for two values (8.25 for 8.60 at a power of 0.5).
-    threshold = student.isf(ALPHA / 2, n - 1) * np.sqrt(chi2.ppf((np.arange(4000) + 0.5) / 4000, n - 1) / (n - 1))
+    threshold = student.isf(ALPHA / 2, freedom) * np.sqrt(chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
     excess = lambda shift: (norm.sf(threshold - shift) + norm.cdf(-threshold - shift)).mean() - POWER
-    return float(brentq(excess, 0, 10 * threshold.max())) * spread / n**0.5
+    return float(brentq(excess, 0, 10 * threshold.max()))
+
+
+# --- intervals and corrections --------------------------------------------------------------------------------------
 
 
 def percentile_interval(resampled: Float[np.ndarray, "resamples *shape"], units: int) -> Interval:
@@ -74,13 +218,6 @@ def percentile_interval(resampled: Float[np.ndarray, "resamples *shape"], units:
     if units < 2:
         ends = np.full_like(ends, np.nan)
     return Interval(*(ends if ends.ndim > 1 else ends.tolist()))
-
-
-def bootstrap_mean(values: ArrayLike, seed: int = 0) -> tuple[float, Interval]:
-    """Mean of one number per text, such as a paired difference, and its 95 % bootstrap interval (NaN for one text)."""
-    values = np.asarray(values, dtype=float)
-    draws = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
-    return float(values.mean()), percentile_interval(values[draws].mean(1), len(values))
 
 
 def holm(p_values: ArrayLike) -> Float[np.ndarray, "tests"]:
@@ -139,46 +276,6 @@ def detectable_accuracy(n_items: int, n_tasks: int, flip_share: float) -> float:
     """
     excess = lambda difference: mcnemar_power(difference, n_items, n_tasks, flip_share) - POWER
     return float(brentq(excess, 0, flip_share)) if excess(flip_share) >= 0 else float("nan")
-
-
-def paired_bootstrap(
-    items_a: Sequence[ArrayLike], items_b: Sequence[ArrayLike], seed: int = 0
-) -> tuple[float, Interval]:
-    """Mean of a - b of the task-averaged score, and its 95 % bootstrap interval over the items of each task.
-
-    items_a, items_b
-        One array a task: the scores (0 or 1, or real) of the same items in the same order, of shape (items,), or
-        (seeds, items) for several training runs. Every task counts alike; items are drawn with replacement within
-        their task, the same for both conditions. The scores of the seeds are averaged, so the interval does not cover
-        other training runs.
-
-    The interval is NaN where a task has fewer than two items.
-
-    Raises
-        ValueError: no tasks, or a task whose items differ in number, or seeds that differ in number between tasks.
-    """
-    a, b = _scores(items_a), _scores(items_b)
-    if not a or [len(task) for task in a] != [len(task) for task in b]:
-        raise ValueError("Both conditions need the same tasks, at least one, and of each task the same items.")
-    rng = np.random.default_rng(seed)
-    differences = [x - y for x, y in zip(a, b, strict=True)]
-    resampled = np.mean([_resampled_means(task, rng) for task in differences], axis=0)
-    difference = float(np.mean([task.mean() for task in differences]))
-    return difference, percentile_interval(resampled, min(map(len, differences)))
-
-
-def _scores(items: Sequence[ArrayLike]) -> list[Float[np.ndarray, "items"]]:
-    scores = [np.atleast_2d(np.asarray(task, dtype=float)) for task in items]
-    if len({len(task) for task in scores}) > 1:
-        raise ValueError("Every task needs the same number of seeds.")
-    return [task.mean(0) for task in scores]
-
-
-def _resampled_means(values: Float[np.ndarray, "items"], rng: np.random.Generator) -> Float[np.ndarray, "resamples"]:
-    n = len(values)
-    share = np.full(n, 1 / n)
-    blocks = [rng.multinomial(n, share, size=_BLOCK) @ values for _ in range(RESAMPLES // _BLOCK)]
-    return np.concatenate(blocks) / n
 
 
 # --- trend ----------------------------------------------------------------------------------------------------------

@@ -2,45 +2,104 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .. import stats
 from ..base.files import write_atomically
 from ..records import Record, folder
-from ..stats import Interval
-from .verdicts import BADGES, Verdict, agrees
+from ..stats import POWER, Interval
+from .verdicts import BADGES, NOT_TESTABLE, Test, Verdict, all_or_none, judge
 
-OWN = "this book"  # source of a claim that is not the paper's
-COLUMNS = ("verdict", "claim", "published", "here", "tolerance")
+EXPERIMENT, IN_PRINT, OWN = "experiment", "in print", "own question"  # the tallies of the scorecard
+TALLIES = {
+    EXPERIMENT: "experiments on the paper's claims",
+    IN_PRINT: "what can be checked in print: arithmetic, formulas, tables and figures against each other",
+    OWN: "this book's own questions",
+}
+BOOK = "this book"  # source of a claim that is not the paper's
+COLUMNS = ("verdict", "claim", "published", "here", "rule and power")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """One row of *paper against here*.
 
+    kind
+        The tally that it counts in: a key of `TALLIES`. Left out, `OWN` for this book's claims, else `EXPERIMENT`.
     source
-        Figure or table of the paper, or `OWN`.
+        Figure or table of the paper, or `BOOK`.
     published, here
         What the paper has, with its error, and what was found here, with its uncertainty, as text.
     rule
-        What the verdict asks for.
+        What is asked, where the tests do not say it: what is checked, and within which tolerance.
+    verdict
+        A `Verdict`, or the `Test` of each item: `judged` makes a verdict of them.
+    repeats
+        The claim that this one says again, or follows from by definition: it is shown and not counted.
     """
 
     claim: str
-    source: str = OWN
+    kind: str = ""
+    source: str = BOOK
     published: str = "not stated"
     here: str
-    rule: str
-    verdict: Verdict
+    rule: str = ""
+    verdict: Verdict | Sequence[Test]
+    power: str = ""
+    repeats: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """The claim as verdict files hold it, and as `cells` takes it."""
-        said = {"claim": self.claim, "source": self.source, "published": self.published, "here": self.here}
-        return said | {"tolerance": self.rule, "verdict": self.verdict.word, "why": self.verdict.why}
+        """The claim as verdict files hold it, and as `cells` takes it.
+
+        Raises
+            ValueError: it was not judged.
+        """
+        if not isinstance(self.verdict, Verdict):
+            raise ValueError(f"{self.claim!r} was not judged: the tests of a page are judged together (`judged`).")
+        kind = self.kind or (OWN if self.source == BOOK else EXPERIMENT)
+        said = {"claim": self.claim, "kind": kind, "source": self.source, "published": self.published}
+        said |= {"here": self.here, "rule": self.rule, "power": self.power, "repeats": self.repeats}
+        return said | {"verdict": self.verdict.word, "why": self.verdict.why}
+
+
+def judged(claims: Sequence[Claim]) -> list[Claim]:
+    """The claims of a page with their verdicts: those with tests are judged together (`verdicts.judge`)."""
+    asked = [claim for claim in claims if not isinstance(claim.verdict, Verdict)]
+    found = iter(judge([claim.verdict for claim in asked]))
+    return [_with_power(claim) if isinstance(claim.verdict, Verdict) else _told(claim, next(found)) for claim in claims]
+
+
+def _told(claim: Claim, verdict: Verdict) -> Claim:
+    tests = claim.verdict
+    asked = dict.fromkeys(f"{_asked(test)}: {test.reason}" for test in tests)
+    rule = "; ".join([*([claim.rule] if claim.rule else []), *asked])
+    return replace(claim, verdict=verdict, rule=rule, power=claim.power or "; ".join(map(_power, tests)))
+
+
+def _asked(test: Test) -> str:
+    if test.nulls == (0.0,):
+        return f"smallest effect that counts {test.number:+.3g}"
+    return f"within ±{test.number:.3g}" if len(test.nulls) == 2 else f"not beyond {test.number:+.3g}"
+
+
+def _power(test: Test) -> str:
+    """What such a sample would find; of a margin, the change that it would find beyond it."""
+    found, units = stats.detectable(test.estimate), f"{test.estimate.units} {test.estimate.unit}"
+    if not np.isfinite(found):
+        return f"{units}: no spread, so no power is known"
+    return f"{units} find {found:.2g} with a chance of {POWER:.0%}"
+
+
+def _with_power(claim: Claim) -> Claim:
+    if claim.power:
+        return claim
+    missing = claim.verdict.word == NOT_TESTABLE
+    return replace(claim, power="none here" if missing else "exact: nothing is sampled")
 
 
 def save(notebook: str, profile: str, claims: Sequence[Claim], records: Sequence[Record] = ()) -> Path:
@@ -74,12 +133,13 @@ def badge(verdict: str, count: int | None = None) -> str:
 def cells(claim: Mapping[str, str]) -> tuple[str, ...]:
     """The cells of a claim under `COLUMNS`: the verdict first, so that a narrow screen shows it."""
     said = {name: escape(str(value)) for name, value in claim.items()}
+    again = f"<br><small>not counted: it repeats <i>{said['repeats']}</i></small>" if said["repeats"] else ""
     return (
         badge(claim["verdict"]),
-        f"{said['claim']}<br><small>{said['source']}</small>",
+        f"{said['claim']}<br><small>{said['source']}</small>{again}",
         said["published"],
         f"{said['here']}<br><small>{said['why']}</small>",
-        said["tolerance"],
+        f"{said['rule']}<br><small>{said['power']}</small>",
     )
 
 
@@ -91,8 +151,8 @@ def check_claim(check: pd.DataFrame) -> Claim:
     return Claim(
         claim="every check run agrees with its record",
         here=f"{check.agrees.sum()} of {len(check)}",
-        rule="all",
-        verdict=agrees(check.quantity.tolist(), check.agrees.tolist()),
+        rule="all within their tolerances",
+        verdict=all_or_none(check.quantity.tolist(), check.agrees.tolist()),
     )
 
 

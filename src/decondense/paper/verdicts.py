@@ -1,288 +1,237 @@
-"""The rules that judge a claim: from numbers to a verdict and its reason. No verdict is written by hand.
+"""The rules that judge a claim: from an interval and a number fixed before the run to one of five words.
 
-An interval that touches 0 does not lie on one side of it. What is empty or not finite is not testable here.
+No verdict is written by hand. The table of cases is in `word_of_effect`, `word_of_no_change` and `word_of_not_beyond`;
+`judge` takes the tests of a page together, so that chance alone gives "reproduced" on one page in twenty at most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import kendalltau
 
-from ..condensation import Condensation
-from ..stats import Interval
+from .. import stats
+from ..stats import ALPHA, LEVEL, Estimate, Interval
 
-REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_TESTABLE = "reproduced", "partly", "not reproduced", "not testable here"
+REPRODUCED, SMALLER, CONTRADICTED = "reproduced", "smaller than published", "contradicted"
+CANNOT_TELL, NOT_TESTABLE, PARTLY = "cannot tell", "not testable here", "partly"
 BADGES = {  # verdict -> CSS class of its badge (book/_static/book.css)
     REPRODUCED: "verdict-reproduced",
     PARTLY: "verdict-partly",
-    NOT_REPRODUCED: "verdict-not-reproduced",
+    SMALLER: "verdict-smaller",
+    CONTRADICTED: "verdict-contradicted",
+    CANNOT_TELL: "verdict-cannot-tell",
     NOT_TESTABLE: "verdict-not-testable",
 }
-FALLS = "95 % interval of largest - smallest below 0; no step's interval above 0 (else: partly)"
-BELOW_0, ABOVE_0 = (f"interval over seeds {side} 0 in every model (in some: partly)" for side in ("below", "above"))
-MARGIN = 0.1
-NOT_LOWER = f"no interval below 0, none that reaches below -{MARGIN:g}"
-BEYOND = "interval of the spread from run to run below gain / (1.96 √2) in every model"
-FIRST = "no later checkpoint above it; runs that start at 1, within the interval over texts, are left out"
+LEAST_UNITS = 2  # below it there is no interval
 
 
 class Verdict(NamedTuple):
-    """One of the four words of `BADGES`, and in one sentence why."""
+    """One of the words of `BADGES`, and in one sentence why. `PARTLY` is a count over several items."""
 
     word: str
     why: str
 
 
-def graded(whole: bool | np.bool_, part: bool | np.bool_, why: str) -> Verdict:
-    """reproduced if the whole claim holds; partly if a part of it does; else not reproduced."""
-    return Verdict(REPRODUCED if whole else PARTLY if part else NOT_REPRODUCED, why)
+# --- the cases --------------------------------------------------------------------------------------------------------
 
 
-def by_count(holds: int | np.integer, of: int, why: str, least: float = 0.5) -> Verdict:
-    """reproduced if it holds for all; partly if for this share of them at least, and for one; else not reproduced."""
-    return graded(holds == of, holds > 0 and holds >= least * of, why)
+def word_of_effect(interval: Interval, smallest: float) -> str:
+    """A claimed effect, by where its interval lies; `smallest`, the smallest that counts, has the sign of the claim.
 
+                                  reaches `smallest`    falls short of it
+    beyond 0 on the claimed side  reproduced            smaller than published
+    holds 0, or on the other side cannot tell           contradicted
 
-def _finite(values: Sequence) -> bool:
-    """Whether there are any, and all are finite."""
-    return len(values) > 0 and bool(np.isfinite(values).all())
-
-
-# --- values, one a model or run -------------------------------------------------------------------------------------
-
-
-def within(here: Sequence[float], published: Sequence[float], tolerance: float) -> Verdict:
-    """Judge values of the same models: reproduced if all lie within `tolerance` of the published, partly if half do."""
-    if len(here) == 0:
-        return Verdict(NOT_TESTABLE, "not measured in this profile; a larger one has the models (`--profile gpu`)")
-    if not _finite(here):
-        return Verdict(NOT_TESTABLE, "a value here is not finite")
-    apart = np.abs(np.asarray(here) - np.asarray(published))
-    close = int((apart <= tolerance).sum())
-    why = f"{close} of {len(apart)} within {tolerance:g}; largest difference {apart.max():.3f}"
-    return by_count(close, len(apart), why)
-
-
-def all_below(here: Sequence[float], bound: Sequence[float]) -> Verdict:
-    """Judge "each of these is at most its bound": reproduced for all, partly for half of them or more."""
-    if len(here) == 0:
-        return Verdict(NOT_TESTABLE, "nothing was measured")
-    if not _finite(here):
-        return Verdict(NOT_TESTABLE, "a value here is not finite")
-    below = int((np.asarray(here) <= np.asarray(bound)).sum())
-    return by_count(below, len(here), f"{below} of {len(here)} at or below the bound")
-
-
-def all_above(here: Sequence[float], bound: float = 0.0) -> Verdict:
-    """Judge "each of these is above": strictly. reproduced for all, partly for half of them or more."""
-    if not _finite(here):
-        return Verdict(NOT_TESTABLE, "nothing was measured, or a value is not finite")
-    above = int((np.asarray(here) > bound).sum())
-    return by_count(above, len(here), f"{above} of {len(here)} above {bound:g}")
-
-
-def starts_highest(start: Sequence[float], later: Sequence[float], high: Sequence[float]) -> Verdict:
-    """Judge "a correlation is highest at the start" by the rule `FIRST`, on runs.
-
-    later
-        Highest value after the start.
-    high
-        Upper end of the interval of the start, over texts. Where it reaches 1 the start may be equal to the highest
-        value that there is: nothing could lie above it, so such a run is no evidence.
-
-    reproduced: in all runs that are left. partly: in half of them. not testable here: none is left.
+    An interval that touches 0 holds it; one that touches `smallest` reaches it.
     """
-    if len(start) and not np.isfinite([*start, *later, *high]).all():
-        return Verdict(NOT_TESTABLE, "a value here is not finite, or the start has no interval")
-    room = np.asarray(high) < 1
-    tested, n = int(room.sum()), len(room)
-    if tested == 0:
-        return Verdict(NOT_TESTABLE, f"{n} of {n} start at 1, where nothing can lie above" if n else "no run")
-    holds = int((np.asarray(later) <= np.asarray(start))[room].sum())
-    return by_count(holds, tested, f"highest in {holds} of {tested} runs; {n - tested} more start at 1 and cannot tell")
+    low, high = sorted(np.sign(smallest) * np.asarray(interval, dtype=float))
+    if low > 0:
+        return REPRODUCED if high >= abs(smallest) else SMALLER
+    return CANNOT_TELL if high >= abs(smallest) else CONTRADICTED
 
 
-def same_order(tables: dict[str, Sequence[float]]) -> Verdict:
-    """Judge "the trend over models does not depend on the text": Kendall's tau-b of the models' values, text by text.
+def word_of_no_change(interval: Interval, margin: float) -> str:
+    """A claim that nothing changes: reproduced within +-`margin`, contradicted outside, cannot tell across its edge."""
+    low, high = interval
+    if -margin <= low and high <= margin:
+        return REPRODUCED
+    return CONTRADICTED if low > margin or high < -margin else CANNOT_TELL
 
-    `tables` gives for each text the values of the same models. reproduced: the order of the models is the same for
-    every pair of texts (tau-b = 1). partly: the smallest tau-b of a pair is at least 0.5.
+
+def word_of_not_beyond(interval: Interval, margin: float) -> str:
+    """A claim that a change does not go as far as `margin`, which has a sign: reproduced short of it, else as above."""
+    low, high = sorted(np.sign(margin) * np.asarray(interval, dtype=float))
+    if high <= abs(margin):
+        return REPRODUCED
+    return CONTRADICTED if low > abs(margin) else CANNOT_TELL
+
+
+# --- what a page asks -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Test:
+    """One question to the data, judged together with the others of its page.
+
+    number
+        Fixed before the run, in the units of the estimate: the smallest effect that counts, or a margin.
+    reason
+        Where the number comes from.
+    nulls
+        What the p-value is against: 0, or the edges of the margin.
+
+    Raises
+        ValueError: no number, or one of 0; fewer than two units.
     """
-    rows = list(tables.values())
-    if len(rows) < 2 or len(rows[0]) < 2:
-        return Verdict(NOT_TESTABLE, "needs two texts and two models")
-    pairs = [kendalltau(a, b).statistic for i, a in enumerate(rows) for b in rows[i + 1 :]]
-    if not _finite(pairs):
-        return Verdict(NOT_TESTABLE, "on some text all models have the same value, so they have no order")
-    lowest = min(pairs)
-    why = f"smallest agreement of two texts on the order of {len(rows[0])} models: tau-b {lowest:.2f}"
-    return graded(lowest > 1 - 1e-9, lowest >= 0.5, why)
+
+    __test__ = False  # not one of pytest's
+
+    estimate: Estimate
+    number: float
+    reason: str
+    word: Callable[[Interval, float], str]
+    nulls: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.number) or self.number == 0:
+            raise ValueError(f"A claim needs the smallest effect that counts, fixed before the run; got {self.number}.")
+        if self.estimate.units < LEAST_UNITS:
+            raise ValueError(
+                f"A verdict needs an interval, and {self.estimate.units} {self.estimate.unit} give none: run two or "
+                "more, or make the claim `not_testable`."
+            )
+
+    @property
+    def p(self) -> float:
+        """The largest of the p-values against `nulls`; NaN where nothing varies."""
+        return max(stats.p_against(self.estimate, null) for null in self.nulls)
 
 
-def agrees(quantities: Sequence[str], agree: Sequence[bool]) -> Verdict:
-    """Judge a check run, a quantity beside its record each: reproduced if all agree, else not, with those that do not.
+def effect(estimate: Estimate, smallest: float, reason: str) -> Test:
+    """A claimed effect at least as large as `smallest`, which has the sign of the claim (`word_of_effect`)."""
+    return Test(estimate, float(smallest), reason, word_of_effect, (0.0,))
+
+
+def no_change(estimate: Estimate, margin: float, reason: str) -> Test:
+    """A claim that nothing changes by more than `margin` (`word_of_no_change`)."""
+    return Test(estimate, abs(float(margin)), reason, word_of_no_change, (-abs(margin), abs(margin)))
+
+
+def not_beyond(estimate: Estimate, margin: float, reason: str) -> Test:
+    """A claim that nothing changes as far as `margin`, which has a sign: "not lower", "not raised"."""
+    return Test(estimate, float(margin), reason, word_of_not_beyond, (float(margin),))
+
+
+def judge(page: Sequence[Sequence[Test]]) -> list[Verdict]:
+    """A verdict for each claim of a page, from its tests: one for each item that it speaks of.
+
+    The tests of a page are one family (Holm): each is judged on its interval at the level at which Holm's procedure
+    tests it, so that under true nulls "reproduced" comes on 5 % of the pages at most.
+    """
+    tests = [test for claim in page for test in claim]
+    judged = [_judged(test, level) for test, level in zip(tests, levels([t.p for t in tests]), strict=True)]
+    found, first = [], 0
+    for claim in page:
+        found.append(each(judged[first : first + len(claim)]))
+        first += len(claim)
+    return found
+
+
+def levels(p_values: Sequence[float]) -> list[float]:
+    """The level at which Holm's procedure tests each of m p-values: 1 - ALPHA / (m - k) for the k-th, from 0.
+
+    In the order of p, until one is not rejected; the rest are tested at its level. One that is NaN is not counted.
+    """
+    found, m, stopped = [LEVEL] * len(p_values), int(np.isfinite(p_values).sum()), False
+    alpha = ALPHA
+    for k, which in enumerate(np.argsort(p_values)[:m]):
+        if not stopped:
+            alpha = ALPHA / (m - k)
+            stopped = bool(p_values[which] > alpha)
+        found[which] = 1 - alpha
+    return found
+
+
+def _judged(test: Test, level: float) -> Verdict:
+    estimate = test.estimate
+    if not np.isfinite([estimate.value, *estimate.interval]).all():
+        return Verdict(NOT_TESTABLE, "a value is not finite")
+    interval = stats.at(estimate, level)
+    if test.nulls == (0.0,) and interval.low == interval.high == 0:
+        return Verdict(CANNOT_TELL, f"0 in all {estimate.unit}: nothing moved, so these cannot show it")
+    why = f"[{interval.low:.3g}, {interval.high:.3g}] at {level:.1%}"
+    words = [test.word(stats.at(one, level), test.number) for one in _bootstraps(estimate)]
+    if len(set(words)) > 1:
+        return Verdict(CANNOT_TELL, f"{why}; the verdict changes with the seed of the bootstrap ({' or '.join(words)})")
+    return Verdict(test.word(interval, test.number), why)
+
+
+def _bootstraps(estimate: Estimate) -> list[Estimate]:
+    """The estimate as each of its two bootstraps alone gives it: a verdict must not hang on their seed."""
+    if estimate.draws is None:
+        return [estimate]
+    return [estimate._replace(draws=draws) for draws in estimate.draws]
+
+
+# --- several items, and what is not sampled ---------------------------------------------------------------------------
+
+
+def each(items: Sequence[Verdict]) -> Verdict:
+    """A claim on several items: the word that all have; `partly`, with the count, where some are reproduced.
+
+    Else `cannot tell`: some may be contradicted or too small, and for none it is shown.
+
+    Raises
+        ValueError: no item.
+    """
+    if not items:
+        raise ValueError("A claim needs an item to be judged on; make it `not_testable` where there is none.")
+    words = [item.word for item in items]
+    why = "; ".join(item.why for item in items)
+    if len(set(words)) == 1:
+        return Verdict(words[0], why)
+    counts = ", ".join(f"{words.count(word)} {word}" for word in BADGES if word in words)
+    word = PARTLY if REPRODUCED in words else CANNOT_TELL
+    return Verdict(word, f"{words.count(REPRODUCED)} of {len(words)} reproduced ({counts}): {why}")
+
+
+def exact(holds: int | np.integer, of: int, what: str) -> Verdict:
+    """A check of numbers that are not sampled: reproduced for all, `partly` for some, contradicted for none.
+
+    Raises
+        ValueError: nothing was checked.
+    """
+    if of < 1:
+        raise ValueError(f"Nothing was checked ({what}); make the claim `not_testable`.")
+    word = REPRODUCED if holds == of else PARTLY if holds else CONTRADICTED
+    return Verdict(word, f"{holds} of {of} {what}")
+
+
+def all_or_none(quantities: Sequence[str], agree: Sequence[bool]) -> Verdict:
+    """A check run, a quantity beside its record each: reproduced if all agree, else contradicted, naming the others.
 
     Never `partly`: one that disagrees says that the records are not what this code gives.
     """
-    if len(quantities) == 0:
-        return Verdict(NOT_TESTABLE, "nothing was compared")
     others = [name for name, yes in zip(quantities, agree, strict=True) if not yes]
-    if not others:
-        return Verdict(REPRODUCED, "every quantity within its tolerance")
-    return Verdict(NOT_REPRODUCED, f"beyond the tolerance: {', '.join(others)}")
+    found = exact(len(quantities) - len(others), len(quantities), "within tolerance")
+    return Verdict(CONTRADICTED, f"beyond the tolerance: {', '.join(others)}") if others else found
 
 
-# --- one interval ---------------------------------------------------------------------------------------------------
+def within(here: Sequence[float], published: Sequence[float], tolerance: float) -> Verdict:
+    """Values that are not sampled beside their targets: `exact` on how many lie within `tolerance`."""
+    if not np.isfinite([*here, *published]).all():
+        return not_testable("a value is not finite")
+    apart = np.abs(np.subtract(here, published))
+    found = exact((apart <= tolerance).sum(), len(apart), f"within {tolerance:g}")
+    return found._replace(why=f"{found.why}; largest difference {apart.max():.3g}")
 
 
-def is_positive(interval: Interval) -> Verdict:
-    """Judge "this difference is above 0": reproduced when its whole interval is; never `partly`."""
-    return _beyond_zero(interval, "above", "needs at least two texts")
+def rejected(p: float, what: str) -> Verdict:
+    """A hypothesis that a test can only reject: contradicted at p below 0.05, else cannot tell."""
+    return Verdict(CONTRADICTED if p < ALPHA else CANNOT_TELL, f"p = {p:.2g} if {what}")
 
 
-def is_negative(interval: Interval) -> Verdict:
-    """Judge "this is below 0" over seeds: reproduced when the whole interval is; never `partly`."""
-    return _beyond_zero(interval, "below", "needs runs of at least two seeds")
-
-
-def _beyond_zero(interval: Interval, side: str, needs: str) -> Verdict:
-    if not _finite(interval):
-        return Verdict(NOT_TESTABLE, needs)
-    lies = "above" if interval[0] > 0 else "below" if interval[1] < 0 else None
-    why = f"[{interval[0]:.3f}, {interval[1]:.3f}] {f'lies {lies}' if lies else 'includes'} 0"
-    return graded(lies == side, False, why)
-
-
-def is_zero(value: float, interval: Interval, tolerance: float) -> Verdict:
-    """Judge "this does not change": reproduced when the whole interval of the change lies within the tolerance."""
-    if not _finite(interval):
-        return Verdict(NOT_TESTABLE, "needs at least two seeds")
-    why = f"change in [{interval[0]:.4f}, {interval[1]:.4f}]"
-    return graded(max(abs(interval[0]), abs(interval[1])) <= tolerance, abs(value) <= tolerance, why)
-
-
-# --- intervals, one a model -----------------------------------------------------------------------------------------
-
-
-def grows_with_depth(results: Sequence[Condensation]) -> Verdict:
-    """Judge "mu grows with depth": the interval of rho above 0 in every model (`reproduced`) or in some (`partly`)."""
-    lows = [r.rho_interval.low for r in results]
-    if not _finite(lows):
-        return Verdict(NOT_TESTABLE, "needs a trained model and at least two texts")
-    positive = sum(low > 0 for low in lows)
-    why = f"ρ above 0 beyond its interval in {positive} of {len(results)} models"
-    return by_count(positive, len(results), why, least=0.0)
-
-
-def on_one_side(found: Sequence[Interval], sign: int) -> Verdict:
-    """Judge "it is above 0" (`sign` 1, rule `ABOVE_0`) or "below 0" (-1, rule `BELOW_0`)."""
-    if not _finite(found):
-        return Verdict(NOT_TESTABLE, "needs two seeds or more")
-    if all(low == high == 0 for low, high in found):
-        return Verdict(NOT_TESTABLE, "the same in every seed: these items cannot tell")
-    above, below = sum(low > 0 for low, _ in found), sum(high < 0 for _, high in found)
-    holds, against = (above, below) if sign > 0 else (below, above)
-    why = f"{'above' if sign > 0 else 'below'} 0 in {holds} of {len(found)} models; the opposite in {against}"
-    return by_count(holds, len(found), why, least=0.0)
-
-
-def not_raised(found: Sequence[Interval], tolerance: float) -> Verdict:
-    """Judge "it is raised by no more than the tolerance", in the same units.
-
-    reproduced: every interval lies at or below it. not reproduced: one lies wholly above. Otherwise partly.
-    """
-    if not _finite(found):
-        return Verdict(NOT_TESTABLE, "needs two seeds or more")
-    below = sum(high <= tolerance for _, high in found)
-    raised = sum(low > tolerance for low, _ in found)
-    why = f"at most {tolerance:.3f} above in {below} of {len(found)} models, more in {raised}"
-    return graded(below == len(found), raised == 0, why)
-
-
-def not_lower(differences: Sequence[Interval]) -> Verdict:
-    """Judge "this is not lower" by the rule `NOT_LOWER`.
-
-    A difference is lower when its interval lies below 0, and cannot tell when it includes 0 and reaches below -0.1: a
-    wide interval is no evidence that nothing falls. Every other one is not lower.
-
-    reproduced: all are not lower. partly: some are not lower, and at most half are lower. not reproduced: more than
-    half are lower, or some are and none is not. not testable here: nothing can tell.
-    """
-    if not _finite(differences):
-        return Verdict(NOT_TESTABLE, "needs models (from the hub: `--profile gpu`), and two texts or seeds of each")
-    n, lower = len(differences), sum(high < 0 for _, high in differences)
-    wide = sum(low < -MARGIN and high >= 0 for low, high in differences)
-    why = f"of {n} differences {lower} below 0 beyond the uncertainty, {wide} too uncertain to tell"
-    if wide == n:
-        return Verdict(NOT_TESTABLE, why)
-    return graded(lower == wide == 0, lower + wide < n and 2 * lower <= n, why)
-
-
-def beyond_spread(allowed: float, found: Sequence[Interval]) -> Verdict:
-    """Judge "a gain of one run over another is more than runs differ by themselves" by the rule `BEYOND`.
-
-    allowed
-        The largest spread from run to run at which it would be (`table5.largest_spread`); `found` are intervals of it.
-
-    reproduced: every interval lies below. not reproduced: one lies above. Otherwise these seeds cannot tell.
-    """
-    if not _finite(found):
-        return Verdict(NOT_TESTABLE, "needs two seeds or more")
-    why = f"spread in {'; '.join(f'[{low:.2f}, {high:.2f}]' for low, high in found)}, at most {allowed:.2f} allowed"
-    if all(high < allowed for _, high in found):
-        return Verdict(REPRODUCED, why)
-    return Verdict(NOT_REPRODUCED if any(low > allowed for low, _ in found) else NOT_TESTABLE, why)
-
-
-# --- intervals in an order, or of one against others ----------------------------------------------------------------
-
-
-def falls_with_size(end: Interval, steps: Sequence[Interval]) -> Verdict:
-    """Judge "larger model of a family, lower value" on differences between models, by the rule `FALLS`.
-
-    end
-        Interval of largest minus smallest.
-    steps
-        Intervals of each model minus the next smaller one.
-
-    reproduced: `end` lies below 0 and no step above 0. partly: `end` lies below 0, a step above it. not reproduced:
-    `end` includes 0 or lies above it. not testable here: fewer than two sizes, or an interval that is not finite.
-    """
-    if len(steps) == 0 or not _finite([end, *steps]):
-        return Verdict(NOT_TESTABLE, "needs two sizes and, of each, two texts")
-    rises = sum(step[0] > 0 for step in steps)
-    between = f"largest - smallest in [{end[0]:.3f}, {end[1]:.3f}]"
-    if end[1] >= 0:
-        return Verdict(NOT_REPRODUCED, f"{'it rises' if end[0] > 0 else 'no fall beyond the uncertainty'}: {between}")
-    if rises:
-        return Verdict(PARTLY, f"{between}, but {rises} of {len(steps)} steps rise beyond their uncertainty")
-    return Verdict(REPRODUCED, f"{between}, and no step rises beyond its uncertainty")
-
-
-def falls_with_dose(differences: Sequence[Interval]) -> Verdict:
-    """Judge "the more of it, the lower": intervals of the differences to no dose, in the order of the dose.
-
-    reproduced: every interval lies below 0. partly: that of the largest dose does. not reproduced: it does not.
-    """
-    if not _finite(differences):
-        return Verdict(NOT_TESTABLE, "needs a dose and at least two seeds")
-    below = [high < 0 for _, high in differences]
-    why = f"below no dose beyond the uncertainty for {sum(below)} of {len(below)} doses"
-    return graded(all(below), below[-1], why)
-
-
-def is_best(differences: Sequence[Interval], means: Sequence[float]) -> Verdict:
-    """Judge "this one has the highest value": its differences to the others, with their intervals.
-
-    reproduced: every interval lies above 0. partly: every mean difference is above 0, but not every interval. not
-    reproduced: another one is as high or higher. not testable here: in most comparisons no item changed at all.
-    """
-    if not _finite(means) or not np.isfinite(differences).all():
-        return Verdict(NOT_TESTABLE, "needs another condition, and items or seeds to resample")
-    still = sum(low == high for low, high in differences)
-    if 2 * still > len(differences):
-        return Verdict(NOT_TESTABLE, f"in {still} of {len(differences)} comparisons no item changed: these cannot tell")
-    ahead, clear = sum(mean > 0 for mean in means), sum(low > 0 for low, _ in differences)
-    why = f"ahead of {ahead} of {len(means)} others, beyond the uncertainty of {clear}"
-    return graded(clear == len(means), ahead == len(means), why)
+def not_testable(why: str) -> Verdict:
+    """Models, data or time are missing here."""
+    return Verdict(NOT_TESTABLE, why)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ..stats import Mean, mean_and_interval
+from ..stats import Estimate, mean_and_interval
 from .run import Run
 
 SYMBOLS = {"rho": "Spearman ρ", "tau": "Kendall τ", "late_half": "late-half μ"}  # quantities of a reading
@@ -98,7 +98,7 @@ def by_seed(readings: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return readings.pivot(index="label", columns="seed", values=quantity).loc[readings.label.unique()]
 
 
-def differences(readings: pd.DataFrame, quantity: str) -> tuple[Mean, list[Mean]]:
+def differences(readings: pd.DataFrame, quantity: str) -> tuple[Estimate, list[Estimate]]:
     """(last label minus first, each label minus the one before it), taken seed by seed: what `falls_with_size` asks.
 
     Raises
@@ -124,7 +124,7 @@ def seed_by_seed(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             values = by_seed(readings, quantity)
             apart = (values.iloc[-1] - values.iloc[0]).rename(lambda seed: f"seed {seed}").to_dict()
             end, _ = differences(readings, quantity)
-            rows[name, symbol] = apart | {"mean": end.mean, "low": end.interval.low, "high": end.interval.high}
+            rows[name, symbol] = apart | {"mean": end.value, "low": end.interval.low, "high": end.interval.high}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

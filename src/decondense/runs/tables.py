@@ -11,7 +11,7 @@ from scipy.stats import rankdata, ttest_ind_from_stats
 
 from .. import stats
 from ..base.errors import unknown
-from ..stats import Mean, mean_and_interval
+from ..stats import Estimate, mean_and_interval
 from .run import Run
 
 Quantity = Callable[[Run], float]
@@ -55,7 +55,7 @@ def _mean_and_spread(values: pd.Series) -> str:
     return f"{values.mean():.4f}{spread}"
 
 
-def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -> Mean:
+def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -> Estimate:
     """Mean over the seeds of quantity(label) - quantity(baseline), each seed with its own; the paired t-test's p-value.
 
     Raises
@@ -71,11 +71,11 @@ def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -
     return mean_and_interval(difference)
 
 
-def text(found: Mean, digits: int = 4) -> str:
+def text(found: Estimate, digits: int = 4) -> str:
     """A difference as the tables show it: `-0.0132 [-0.0140, -0.0124]`."""
     low, high = found.interval
     between = f" [{low:+.{digits}f}, {high:+.{digits}f}]" if np.isfinite(low) else ""
-    return f"{found.mean:+.{digits}f}{between}"
+    return f"{found.value:+.{digits}f}{between}"
 
 
 def accuracy(runs: Sequence[Run], spread: bool = False) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def with_rank(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(runs: Sequence[Run], label: str, column: str = "score") -> list[np.ndarray]:
-    """For each task an array (seeds, items) of one column of the items, as `stats.paired_bootstrap` takes it.
+    """For each task an array (seeds, items) of one column of the items, as `stats.crossed_mean` takes their difference.
 
     Raises
         ValueError: no run of this label.
@@ -111,20 +111,35 @@ def scores(runs: Sequence[Run], label: str, column: str = "score") -> list[np.nd
     return [np.stack([items.loc[items.task == task, column].to_numpy(float) for items in found]) for task in tasks]
 
 
+def paired_items(runs: Sequence[Run], label: str, other: str, column: str = "score") -> Estimate:
+    """Mean over the tasks of label - other, item by item and seed by seed, over seeds and items (`stats.crossed_mean`).
+
+    `score` in percentage points, any other column in its own units. A condition of one run (the model before training)
+    is compared with each seed of the other.
+
+    Raises
+        ValueError: no run of a label; the two have several seeds each, and not the same number of them.
+    """
+    scale = 100 if column == "score" else 1
+    pairs = zip(scores(runs, label, column), scores(runs, other, column), strict=True)
+    return stats.crossed_mean([scale * (ours - theirs) for ours, theirs in pairs])
+
+
 def against(runs: Sequence[Run], label: str, others: Sequence[str]) -> pd.DataFrame:
     """`label` minus each of the others, on the average over the tasks of acc, in percentage points.
 
-    Columns: difference; `low`, `high`, the 95 % paired bootstrap over the items; `p` of Student's t-test over seeds as
-    the paper's, `p, Holm` corrected for the number of others; `flips`, the share of items that change between the two.
-    Where only one of the two has several seeds (the model before training), the t-test is that of one sample.
+    Columns: difference; `low`, `high`, its 95 % interval over seeds and items (`paired_items`); `p` of Student's t-test
+    over seeds as the paper's, `p, Holm` corrected for the number of others; `flips`, the share of items that change
+    between the two. Where only one of the two has several seeds (the model before training), the t-test is that of one
+    sample.
     """
     rows = {}
     ours = [run.evaluation.table().loc["average", "acc (%)"] for run in runs if run.label == label]
     for other in others:
-        difference, interval = stats.paired_bootstrap(scores(runs, label), scores(runs, other))
+        found = paired_items(runs, label, other)
         theirs = [run.evaluation.table().loc["average", "acc (%)"] for run in runs if run.label == other]
         flips = np.mean([flip_share(a, b) for a, b in zip(scores(runs, label), scores(runs, other), strict=True)])
-        rows[other] = [100 * difference, 100 * interval.low, 100 * interval.high, _student(ours, theirs), flips]
+        rows[other] = [found.value, *found.interval, _student(ours, theirs), flips]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high", "p", "flips"])
     table.insert(4, "p, Holm", stats.holm(table["p"]) if table["p"].notna().all() else np.nan)
     return table
