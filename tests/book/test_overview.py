@@ -35,7 +35,7 @@ def test_bars_are_the_verdicts_on_the_papers_claims(tmp_path):
     committed["05_fig3_mlp_width"]["claims"].append({"kind": "own question", "repeats": "", "verdict": REPRODUCED})
     _, axis = overview.draw(committed, tmp_path).axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["fig3 mlp width"]
-    assert [bar.get_width() for bar in axis.patches] == [2, 0, 1, 0]
+    assert [bar.get_width() for bar in axis.patches] == [2, 0, 0, 1, 0, 0]
     assert [bar.get_x() for bar in axis.patches] == [0, 2, 2, 3]
     legend = [text.get_text() for text in axis.get_legend().get_texts()]
     assert legend == ["reproduced (2)", "partly (0)", "not reproduced (1)", "not testable here (0)"]

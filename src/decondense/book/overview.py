@@ -32,7 +32,7 @@ OF_THIS_BOOK = "pocket-"  # models trained for seconds: no evidence in a picture
 
 def draw(committed: Mapping[str, dict], results: Path) -> Figure:
     """Left: mean cosine mu over depth, 95 % band over the texts, of the models of Fig. 2's page that others trained,
-    and of architectures with their first weights. Right: the verdicts of the experiments on the paper's claims, by page.
+    and of architectures with their first weights. Right: the verdicts of the experiments, page by page.
 
     `committed` as `scorecard.read_committed` gives it, from the folder `results`.
     """
