@@ -14,7 +14,7 @@ import typer
 from toys import tiny
 
 from decondense import evaluate, models, trainers
-from decondense.book import build, pages, scorecard
+from decondense.book import build, numbers, pages, scorecard
 from decondense.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def test_every_comment_of_the_pages_is_filled(tmp_path):
 def test_no_page_outside_of_made_has_comments_to_fill():
     for path in BOOK.glob("*.md"):
         if path.name not in (*pages.MADE, "performance.md"):
-            assert not pages.COMMENT.search(path.read_text(encoding="utf-8")), path.name
+            assert not numbers.COMMENT.search(path.read_text(encoding="utf-8")), path.name
 
 
 def test_evidence_shows_numbers_verdict_and_page_of_the_claim():
@@ -52,7 +52,7 @@ def test_evidence_shows_numbers_verdict_and_page_of_the_claim():
 def test_evidence_has_the_numbers_of_the_committed_files():
     content = json.loads((BOOK / "results" / "verdicts-fig7.json").read_text(encoding="utf-8"))
     claim = content["claims"][0]
-    assert pages._plain(claim["here"]) in pages.evidence(f"fig7: {claim['claim']}", COMMITTED)
+    assert numbers.plain(claim["here"]) in pages.evidence(f"fig7: {claim['claim']}", COMMITTED)
 
 
 def test_evidence_tells_claims_apart_by_their_source():
@@ -73,12 +73,12 @@ def test_evidence_tells_claims_apart_by_their_source():
 def test_a_comment_that_names_nothing_is_an_error(comment, said):
     kinds = {"evidence": lambda name: pages.evidence(name, {"02_fig2_families": FILE})}
     with pytest.raises(ValueError, match=said):
-        pages.filled(f"before <!-- {comment} --> after", kinds)
+        numbers.filled(f"before <!-- {comment} --> after", kinds)
 
 
 def test_without_a_committed_run_the_pages_say_so(tmp_path):
-    assert set(pages.example(tmp_path, tmp_path).values()) == {pages.NO_RUN}
-    assert pages.NO_RUN in pages.evidence("fig2: rho", {})
+    assert set(pages.example(tmp_path, tmp_path).values()) == {numbers.NO_RUN}
+    assert numbers.NO_RUN in pages.evidence("fig2: rho", {})
 
 
 # --- code of the pages ----------------------------------------------------------------------------------------------

@@ -71,6 +71,12 @@ def test_saved_file_holds_claims_and_sorted_records(monkeypatch, tmp_path):
     }
 
 
+def test_saved_file_holds_the_numbers_of_the_prose(monkeypatch, tmp_path):
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
+    path = claims.save("02_fig2_model_families", "ci", [CLAIM], numbers={"late half": "-0.18"})
+    assert json.loads(path.read_text())["numbers"] == {"late half": "-0.18"}
+
+
 def test_a_claim_of_this_book_needs_no_source():
     own = claims.Claim(claim="c", here="h", rule="r", verdict=Verdict(PARTLY, "w"))
     assert (own.source, own.published) == ("this book", "not stated")

@@ -2,25 +2,21 @@
 
 `<!-- architectures NAME -->` is a part of the table of architectures; `<!-- evidence ID: CLAIM -->` the claim of the
 committed run whose text begins so, of the notebook ID: what the paper has, what was found here, the verdict, the page;
+`<!-- number ID: NAME -->` one number of the committed run (`numbers`);
 `<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run;
 `<!-- faults table -->` the counts of `nox -s faults` in `faults.json`; `<!-- overview picture -->` the
 picture of the committed run.
 """
 
 import json
-import re
-from collections.abc import Callable
 from pathlib import Path
 
-from ..base.errors import unknown
 from ..paper.claims import badge
-from .profiles import notebook_id
+from .numbers import NO_RUN, chosen, claim, filled, number, plain
 from .scorecard import read_committed
 
-COMMENT = re.compile(r"<!-- (\w+) (.+?) -->")
-MADE = ("architectures.md", "faq.md", "findings.md", "how_the_numbers_are_made.md", "quick_start.md")
+MADE = ("architectures.md", "faq.md", "findings.md", "how_the_numbers_are_made.md", "intro.md", "quick_start.md")
 RANKS = {"$\\rho$": "rho", "$\\tau$": "tau"}
-NO_RUN = "*no committed run has this: `decondense keep` makes one*"
 NO_NUMBER = ("not stated", "not in the paper", "stated", "drawn")  # of the column `published`
 EXAMPLE = "condensation-smollm2-135m-instruct-pretrained-wikitext-2-*.json"
 
@@ -35,51 +31,27 @@ def write(book: Path, target: Path) -> None:
 
     parts, committed = architectures.parts(), read_committed(book / "results")
     kinds = {
-        "architectures": lambda name: _chosen("part of architectures", name, parts),
+        "architectures": lambda name: chosen("part of architectures", name, parts),
         "evidence": lambda name: evidence(name, committed),
-        "overview": lambda name: _chosen("part of the overview", name, {"picture": picture(book / "results", target)}),
-        "faults": lambda name: _chosen("part of the faults", name, {"table": faults(book / "faults.json")}),
-        "example": lambda name: _chosen("part of the example", name, example(book / "results", target)),
+        "number": lambda name: number(name, committed),
+        "overview": lambda name: chosen("part of the overview", name, {"picture": picture(book / "results", target)}),
+        "faults": lambda name: chosen("part of the faults", name, {"table": faults(book / "faults.json")}),
+        "example": lambda name: chosen("part of the example", name, example(book / "results", target)),
     }
     for name in MADE:
         (target / name).write_text(filled((book / name).read_text(encoding="utf-8"), kinds), encoding="utf-8")
 
 
-def filled(text: str, kinds: dict[str, Callable[[str], str]]) -> str:
-    """The text with what its kinds give in the place of the comments."""
-    return COMMENT.sub(lambda found: _chosen("kind of comment", found[1], kinds)(found[2]), text)
-
-
-def _chosen(what: str, name: str, among: dict):
-    if name not in among:
-        raise unknown(what, name, among)
-    return among[name]
-
-
 def evidence(name: str, committed: dict[str, dict]) -> str:
-    """An item of a list for one claim of the committed run.
-
-    name
-        `ID: CLAIM`: the short name of a notebook, and how the text of the claim begins, or all of it and `(SOURCE)`.
-
-    Raises
-        ValueError: no such notebook, or not exactly one claim that begins so.
-    """
+    """An item of a list for the claim that `name` finds (`numbers.claim`)."""
     if not committed:
         return f"- {NO_RUN}"
-    short, _, start = name.partition(": ")
-    by_id = {notebook_id(notebook): notebook for notebook in committed}
-    notebook = _chosen("notebook with committed verdicts", short, by_id)
-    claims = committed[notebook]["claims"]
-    found = [claim for claim in claims if f"{claim['claim']} ({claim['source']})".startswith(start)]
-    if len(found) != 1:
-        raise unknown(f"claim of {short} ({len(found)} begin so)", start, [claim["claim"] for claim in claims])
-    claim = found[0]
-    profile = committed[notebook]["profile"]
-    published = "" if claim["published"] in NO_NUMBER else f" Paper: {claim['published']}."
+    found = claim(name, committed)
+    published = "" if found["published"] in NO_NUMBER else f" Paper: {found['published']}."
+    short = name.partition(": ")[0]
     return (
-        f"- *{_plain(claim['claim'])}* ({claim['source']}).{_plain(published)} Here: {_plain(claim['here'])}. "
-        f"{badge(claim['verdict'])} [{short}](../notebooks/{notebook}.ipynb), profile `{profile}`"
+        f"- *{plain(found['claim'])}* ({found['source']}).{plain(published)} Here: {plain(found['here'])}. "
+        f"{badge(found['verdict'])} [{short}](../notebooks/{found['notebook']}.ipynb), profile `{found['profile']}`"
     )
 
 
@@ -127,8 +99,3 @@ def faults(path: Path) -> str:
     head = "| fault | injected | corrupt reads | reruns | ended the same |\n| --- | --: | --: | --: | --: |"
     made = f"Made {counted['utc'][:10]} on {counted['system']}, Python {counted['python']}"
     return "\n".join([head, *rows]) + f"\n\n{made}; {counted['failed_tests']} tests failed."
-
-
-def _plain(text: str) -> str:
-    """Text of a claim, so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_$<>\[\]{}|#~])", r"\\\1", text)

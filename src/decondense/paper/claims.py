@@ -106,14 +106,25 @@ def _with_power(claim: Claim) -> Claim:
     return replace(claim, power="none here" if missing else "exact: nothing is sampled")
 
 
-def save(notebook: str, profile: str, claims: Sequence[Claim], records: Sequence[Record] = ()) -> Path:
-    """Write the verdicts of a notebook (`02_fig2_model_families`) for the scorecard, with the records they rest on."""
+def save(
+    notebook: str,
+    profile: str,
+    claims: Sequence[Claim],
+    records: Sequence[Record] = (),
+    numbers: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the verdicts of a notebook (`02_fig2_model_families`) for the scorecard, with the records they rest on.
+
+    numbers
+        Name -> number as text, with its interval: those that the prose needs (`<!-- number fig2: NAME -->`) and no
+        claim has.
+    """
     content = {
         "notebook": notebook,
         "profile": profile,
         "claims": [claim.as_dict() for claim in claims],
         "records": sorted({record.path.name for record in records}),
-    }
+    } | ({"numbers": dict(numbers)} if numbers else {})
     path = folder() / f"verdicts-{notebook.split('_')[1]}.json"
     return write_atomically(path, json.dumps(content, indent=1) + "\n")
 
