@@ -21,7 +21,7 @@ def measured(mu, model="a"):
 
 CONTROL = {
     "a": {None: measured(LOADED), 5: measured(LOADED), 4: measured(HIGHER)},
-    "b": {None: measured(LOADED), 5: measured(HIGHER), 4: measured(ROUNDED)},
+    "b": {None: measured(LOADED, "b"), 5: measured(HIGHER, "b"), 4: measured(ROUNDED, "b")},
 }
 
 
@@ -55,6 +55,11 @@ def test_largest_shift_reaches_to_the_end_of_the_interval():
 def test_one_text_has_no_interval_and_the_shift_itself_counts():
     control = {"a": {None: measured(LOADED[:1]), 4: measured(HIGHER[:1])}}
     assert quantisation.largest_shift(control)["late half"] == pytest.approx(0.05)
+
+
+def test_sentence_has_the_largest_shifts():
+    said = "The largest shift at 5 or 4 bits that these texts leave possible: late μ 0.050, ρ 0.200, τ 0.333."
+    assert quantisation.sentence(CONTROL, [5, 4]) == said
 
 
 @pytest.mark.parametrize("control", [{}, CONTROL, {"a": {None: measured(LOADED)}}])

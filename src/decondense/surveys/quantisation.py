@@ -39,7 +39,7 @@ def shifts(found: Control) -> Iterator[tuple[str, int, list[Difference]]]:
 
 
 def table(found: Control) -> "pandas.DataFrame":
-    """One row a model and number of bits: each quantity as loaded, its shift, and the interval of that over the texts."""
+    """One row a model and number of bits: each quantity as loaded, its shift, the interval of that over the texts."""
     rows = []
     for name, bits, numbers in shifts(found):
         row = {"model": name, "bits": bits}
@@ -72,7 +72,7 @@ def records_of(found: Control) -> list[Record]:
 
 
 def stored(found: Sequence[Record]) -> "pandas.DataFrame":
-    """One row for each model whose weights came packed: the bits that a weight takes in its file, and in which types."""
+    """One row for each model whose weights came packed: the bits that a weight takes in its file, and its types."""
     packed = [model for record in found if "bits_per_weight" in (model := record.content["results"]["model"])]
     rows = [(model["model"], model["bits_per_weight"], _said(model["weight_types"])) for model in packed]
     return need("pandas", extra="train").DataFrame(rows, columns=["model", "bits a weight", "types"])
@@ -80,6 +80,13 @@ def stored(found: Sequence[Record]) -> "pandas.DataFrame":
 
 def _said(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{share:.0%} {kind}" for kind, share in shares.items() if share >= 0.005)
+
+
+def sentence(found: Control, bits: Sequence[int]) -> str:
+    """`largest_shift` in words; errors as there."""
+    said = ", ".join(f"{SYMBOLS[name]} {value:.3f}" for name, value in largest_shift(found, bits).items())
+    at = " or ".join(map(str, bits))
+    return f"The largest shift at {at} bits that these texts leave possible: {said}."
 
 
 def _reach(shift: Difference) -> float:
