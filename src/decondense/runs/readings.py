@@ -99,7 +99,7 @@ def by_seed(readings: pd.DataFrame, quantity: str) -> pd.DataFrame:
 
 
 def differences(readings: pd.DataFrame, quantity: str) -> tuple[Estimate, list[Estimate]]:
-    """(last label minus first, each label minus the one before it), taken seed by seed: what `falls_with_size` asks.
+    """(last label minus first, each label minus the one before it), taken seed by seed.
 
     Raises
         ValueError: fewer than two labels, or two of them share no seed.
