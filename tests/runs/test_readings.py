@@ -157,6 +157,13 @@ def test_seed_by_seed_shows_each_seed_and_the_interval(runs):
     assert found.loc[("end", "late-half μ"), "mean"] == pytest.approx(-0.325)
 
 
+def test_seed_by_seed_has_the_seeds_first_also_where_a_later_table_has_more(runs):
+    readings = run_paths.at_checkpoint(runs)
+    found = run_paths.seed_by_seed({"one": readings[readings.seed == 0], "all": readings})
+    assert list(found.columns) == ["seed 0", "seed 1", "seed 2", "mean", "low", "high"]
+    assert np.isnan(found.loc[("one", "Spearman ρ"), "seed 2"])
+
+
 def test_chain_has_means_and_spreads_in_order(runs):
     readings = run_paths.at_checkpoint(runs)
     assert run_paths.chain(readings, "rho") == "0.850 ± 0.050 → 0.700 ± 0.050 → 0.200 ± 0.100"

@@ -125,7 +125,8 @@ def seed_by_seed(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             apart = (values.iloc[-1] - values.iloc[0]).rename(lambda seed: f"seed {seed}").to_dict()
             end, _ = differences(readings, quantity)
             rows[name, symbol] = apart | {"mean": end.value, "low": end.interval.low, "high": end.interval.high}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    table, last = pd.DataFrame.from_dict(rows, orient="index"), ["mean", "low", "high"]
+    return table[[*table.columns.drop(last), *last]]  # a table with more seeds may come later
 
 
 def chain(readings: pd.DataFrame, quantity: str) -> str:
