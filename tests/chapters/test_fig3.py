@@ -9,7 +9,8 @@ from made_runs import made
 
 from decondense import paper
 from decondense.chapters import fig3
-from decondense.paper.verdicts import FALLS, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+from decondense.paper.claims import EXPERIMENT, OWN
+from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, REPRODUCED, SMALLER
 from decondense.plots import BLUE, RED
 from decondense.records import beside_record
 from decondense.runs import readings
@@ -78,6 +79,19 @@ def test_at_one_rate_reads_each_rate_at_a_loss_of_its_own(sweep):
     assert tables["0.01, end"].validation_loss.tolist() == [4.0, 4.4, 3.0, 3.2]
 
 
+def test_compared_are_the_ends_of_two_rates_and_the_second_at_equal_loss(sweep):
+    tables = fig3.compared(sweep, [1e-3, 1e-2])
+    assert tuple(tables) == fig3.COMPARED
+    assert tables["paper-like rate"].validation_loss.tolist() == [5.0, 5.2, 4.5, 4.7]
+    assert tables["higher rate"].validation_loss.tolist() == [4.0, 4.4, 3.0, 3.2]
+    assert tables["same loss"].validation_loss.tolist() == pytest.approx([4.4] * 4)
+
+
+def test_rates_are_compared_on_the_seeds_that_all_have(sweep):
+    more = made("8", 2, [8.0, 6.0, 4.2], 1e-2)
+    assert fig3.with_shared_seeds([*sweep, more]) == sweep
+
+
 def test_mean_mu_is_that_after_the_last_step(runs):
     for number, run in enumerate(runs):
         vars(run)["looks"] = [condensed([[0.9, 0.9]]), condensed([[0.1, 0.1 * number]])]
@@ -108,36 +122,56 @@ def ending(ends):
     )
 
 
-FALLING = {"64": [0.9, 0.85, 0.8], "256": [0.75, 0.7, 0.65], "1024": [0.2, 0.3, 0.1]}
+FALLING = {"64": [0.9, 0.85, 0.8], "256": [0.75, 0.7, 0.65], "1024": [0.2, 0.16, 0.09]}
 
 
-def test_claims_judge_by_the_rule_over_seeds():
+def test_the_smallest_effects_are_the_published_ones():
+    there = fig3.published()
+    assert fig3.published_effect("rho") == pytest.approx(-0.54, abs=0.01)
+    assert fig3.published_effect("late_half") == pytest.approx(there.late_half[3] - there.late_half[0])
+    assert fig3.published_effect("late_half") == pytest.approx(-0.137, abs=0.001)
+
+
+def test_claims_are_of_the_widest_minus_the_narrowest_at_two_rates_and_at_equal_loss():
     falling = ending(FALLING)
     found = fig3.claims(dict.fromkeys(fig3.COMPARED, falling), CHECK)
-    rho, tau, late, own = found[:4]
-    assert rho.claim == "paper-like rate: the wider the MLP, the lower Spearman ρ"
-    assert rho.here == "0.850 ± 0.050 → 0.700 ± 0.050 → 0.200 ± 0.100"
-    assert rho.rule == f"{FALLS}; over seeds"
-    assert [claim.source for claim in found] == ["Fig. 3b", "Fig. 3b", "Fig. 3a"] + ["this book"] * 7
+    rho, tau, late, second = found[:4]
+    assert rho.claim == "rate 0.001, like the paper's: the wider the MLP, the lower Spearman ρ (widest - narrowest)"
+    assert rho.here.startswith("0.850 ± 0.050 → 0.700 ± 0.050 → 0.150 ± 0.056; widest - narrowest -0.700 [-0.7")
+    assert rho.rule.startswith("0 of 2 steps rise beyond their interval; smallest effect that counts -0.539: the publ")
+    assert [claim.source for claim in found] == ["Fig. 3b", "Fig. 3b", "Fig. 3a"] * 2 + ["this book"] * 4
+    assert [claim.as_dict()["kind"] for claim in found] == [EXPERIMENT] * 6 + [OWN] * 4
+    assert [bool(claim.repeats) for claim in found] == [False, True, False] * 3 + [False]
     assert "0.97 → 0.91 → 0.69 → 0.43" in rho.published
     assert "0.92 → 0.82 → 0.54 → 0.39" in tau.published
     assert late.published == "0.46 → 0.41 → 0.36 → 0.32 (means of the heat maps)"
-    assert (own.claim.split(":")[0], own.published) == ("tuned rate", "not stated")
+    assert second.claim.startswith("rate 0.001: the wider")
+    assert found[6].claim.startswith("rate 0.001, at the same loss: the wider")
     assert [claim.verdict.word for claim in found] == [REPRODUCED] * 10
 
 
 @pytest.mark.parametrize(
-    ("ends", "verdict"),
+    ("ends", "rises", "word"),
     [
-        ({"64": [0.9, 0.85, 0.8], "128": [0.95, 0.92, 0.9]} | {"1024": FALLING["1024"]}, PARTLY),  # rises in between
-        (dict(reversed(FALLING.items())), NOT_REPRODUCED),
-        ({width: of[:1] for width, of in FALLING.items()}, NOT_TESTABLE),  # one seed
+        ({"64": [0.9, 0.85, 0.8], "128": [1.0, 0.97, 0.9]} | {"1024": FALLING["1024"]}, 1, REPRODUCED),
+        ({"64": [0.9, 0.85, 0.8], "1024": [0.8, 0.76, 0.7]}, 0, SMALLER),
+        ({"64": [0.9, 0.85, 0.8], "1024": [0.9, 0.87, 0.81]}, 0, CONTRADICTED),
+        (dict(reversed(FALLING.items())), 2, CONTRADICTED),
+        ({"64": [0.9, 0.1, 0.5], "1024": [0.1, 0.9, 0.3]}, 0, CANNOT_TELL),
     ],
 )
-def test_each_table_is_judged_by_itself(ends, verdict):
+def test_each_table_is_judged_on_its_own_interval(ends, rises, word):
     tables = {name: ending(FALLING) for name in fig3.COMPARED} | {"same loss": ending(ends)}
     found = fig3.claims(tables, CHECK)
-    assert [claim.verdict.word for claim in found] == [REPRODUCED] * 6 + [verdict] * 3 + [REPRODUCED]
+    assert [claim.verdict.word for claim in found[:6]] == [REPRODUCED] * 6
+    assert found[6].verdict.word == word
+    assert found[6].rule.startswith(f"{rises} of {len(ends) - 1} steps rise")
+
+
+def test_one_seed_gives_no_verdict():
+    one = ending({width: of[:1] for width, of in FALLING.items()})
+    with pytest.raises(ValueError, match="1 seeds give none"):
+        fig3.claims(dict.fromkeys(fig3.COMPARED, one), CHECK)
 
 
 # --- figures --------------------------------------------------------------------------------------------------------

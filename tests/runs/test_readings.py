@@ -130,14 +130,14 @@ def test_by_seed_keeps_the_order_of_the_labels(runs):
 def test_differences_are_taken_seed_by_seed(runs):
     end, steps = run_paths.differences(run_paths.at_checkpoint(runs), "rho")
     expected = mean_and_interval([-0.7, -0.5, -0.75])
-    assert (end.mean, *end.interval, end.p) == pytest.approx((expected.mean, *expected.interval, expected.p))
-    assert [step.mean for step in steps] == pytest.approx([-0.15, -0.5])
+    assert (end.value, *end.interval, end.p) == pytest.approx((expected.value, *expected.interval, expected.p))
+    assert [step.value for step in steps] == pytest.approx([-0.15, -0.5])
     assert steps[1].interval == pytest.approx(mean_and_interval([-0.5, -0.45, -0.55]).interval)
 
 
 def test_seeds_that_only_one_label_has_are_left_out(runs):
     end, _ = run_paths.differences(run_paths.at_checkpoint([*runs, made("8", 9, [8.0, 5.0])]), "rho")
-    assert end.mean == pytest.approx(-0.65)
+    assert end.value == pytest.approx(-0.65)
 
 
 def test_differences_need_two_labels_and_a_shared_seed(runs):
@@ -155,6 +155,13 @@ def test_seed_by_seed_shows_each_seed_and_the_interval(runs):
     assert row[:4].tolist() == pytest.approx([-0.7, -0.5, -0.75, -0.65])
     assert (row.low, row.high) == pytest.approx(mean_and_interval([-0.7, -0.5, -0.75]).interval)
     assert found.loc[("end", "late-half μ"), "mean"] == pytest.approx(-0.325)
+
+
+def test_seed_by_seed_has_the_seeds_first_also_where_a_later_table_has_more(runs):
+    readings = run_paths.at_checkpoint(runs)
+    found = run_paths.seed_by_seed({"one": readings[readings.seed == 0], "all": readings})
+    assert list(found.columns) == ["seed 0", "seed 1", "seed 2", "mean", "low", "high"]
+    assert np.isnan(found.loc[("one", "Spearman ρ"), "seed 2"])
 
 
 def test_chain_has_means_and_spreads_in_order(runs):

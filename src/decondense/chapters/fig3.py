@@ -11,15 +11,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .. import metrics, paper
-from ..paper.claims import OWN, Claim, check_claim
-from ..paper.trends import published_trend
-from ..paper.verdicts import FALLS, falls_with_size
+from ..paper.claims import BOOK, Claim, check_claim, judged
+from ..paper.trends import METRICS, REPEATS, published_fall, published_text
+from ..paper.verdicts import effect
 from ..plots import BLUE, RED, STYLE, closed, colours
+from ..runs import tables as run_tables
 from ..runs.readings import SYMBOLS, at_checkpoint, at_loss, by_seed, chain, common_loss, differences, learning_rate
 from ..runs.run import Run
 
 FAMILY = "GPT2-like (controlled)"  # the paper's name for its four models
-COMPARED = ("paper-like rate", "tuned rate", "same loss")  # tables of readings that carry claims, the paper's first
+COMPARED = ("paper-like rate", "higher rate", "same loss")  # tables of readings that carry claims (`compared`)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -51,6 +52,25 @@ def means(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     columns = ["learning_rate", "step", "validation_loss", *SYMBOLS]
     each = {name: table.groupby("label", sort=False)[columns].mean() for name, table in tables.items()}
     return pd.concat(each, names=["", "width"])
+
+
+def compared(runs: Sequence[Run], learning_rates: Sequence[float]) -> dict[str, pd.DataFrame]:
+    """The tables of `COMPARED`, from runs at the first two rates: after the last step of each, and at equal loss.
+
+    The loss is the lowest that all runs at the second rate reach.
+    """
+    low, high = ([run for run in runs if learning_rate(run) == rate] for rate in learning_rates[:2])
+    tables = (at_checkpoint(low), at_checkpoint(high), at_loss(high, common_loss(high)))
+    return dict(zip(COMPARED, tables, strict=True))
+
+
+def with_shared_seeds(runs: Sequence[Run]) -> list[Run]:
+    """The runs whose seed was trained at every learning rate, so that rates are compared on the same seeds."""
+    by_rate: dict[float, set[int]] = {}
+    for run in runs:
+        by_rate.setdefault(learning_rate(run), set()).add(run.seed)
+    shared = set.intersection(*by_rate.values())
+    return [run for run in runs if run.seed in shared]
 
 
 def at_one_rate(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
@@ -89,29 +109,47 @@ def published() -> pd.DataFrame:
 
 
 def claims(tables: Mapping[str, pd.DataFrame], check: pd.DataFrame) -> list[Claim]:
-    """The wider, the lower each of `SYMBOLS`, in each table of `COMPARED`; and the check run agrees with its record."""
-    there, half = published_trend("Fig3", FAMILY), published().late_half
-    said = {name: ("Fig. 3b", text) for name, text in there.items()}
-    said["late_half"] = ("Fig. 3a", " → ".join(f"{value:.2f}" for value in half) + " (means of the heat maps)")
-    found = [
-        _falls(name, tables[name], quantity, *(said[quantity] if name == COMPARED[0] else (OWN, "not stated")))
-        for name in COMPARED
+    """The wider, the lower each of `SYMBOLS`, in each table of `COMPARED`; and the check run agrees with its record.
+
+    The first two are the paper's claim at two rates. The third is this book's question: is it still so at equal loss?
+    """
+    first, second = (f"rate {tables[name].learning_rate.iloc[0]:g}" for name in COMPARED[:2])
+    titles = dict(zip(COMPARED, (f"{first}, like the paper's", second, f"{second}, at the same loss"), strict=True))
+    asked = [
+        _falls(title, tables[name], quantity, own=name == COMPARED[2])
+        for name, title in titles.items()
         for quantity in SYMBOLS
     ]
-    return [*found, check_claim(check)]
+    return judged([*asked, check_claim(check)])
 
 
-def _falls(where: str, readings: pd.DataFrame, quantity: str, source: str, there: str) -> Claim:
-    """By the rule `FALLS`, with intervals over the seeds in place of those over texts."""
+def _falls(where: str, readings: pd.DataFrame, quantity: str, own: bool) -> Claim:
+    """Of the widest minus the narrowest, seed by seed; tau is shown beside rho and not counted."""
     end, steps = differences(readings, quantity)
+    source, there = _said(quantity)
     return Claim(
-        claim=f"{where}: the wider the MLP, the lower {SYMBOLS[quantity]}",
-        source=source,
-        published=there,
-        here=chain(readings, quantity),
-        rule=f"{FALLS}; over seeds",
-        verdict=falls_with_size(end.interval, [step.interval for step in steps]),
+        claim=f"{where}: the wider the MLP, the lower {SYMBOLS[quantity]} (widest - narrowest)",
+        source=BOOK if own else source,
+        published=f"at the end of training: {there}" if own else there,
+        here=f"{chain(readings, quantity)}; widest - narrowest {run_tables.text(end, 3)}",
+        rule=f"{sum(step.interval.low > 0 for step in steps)} of {len(steps)} steps rise beyond their interval",
+        verdict=[effect(end, published_effect(quantity), f"the published effect, {source}")],
+        repeats=REPEATS.get(quantity, ""),
     )
+
+
+def _said(quantity: str) -> tuple[str, str]:
+    if quantity in METRICS:
+        return "Fig. 3b", published_text("Fig. 3b", quantity, FAMILY)
+    return "Fig. 3a", " → ".join(f"{value:.2f}" for value in published().late_half) + " (means of the heat maps)"
+
+
+def published_effect(quantity: str) -> float:
+    """The paper's widest model minus its narrowest, in one of `SYMBOLS`: the smallest effect that counts here."""
+    if quantity in METRICS:
+        return published_fall("Fig. 3b", quantity, FAMILY)
+    half = published().late_half
+    return float(half.iloc[-1] - half.iloc[0])
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------

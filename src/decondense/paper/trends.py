@@ -14,6 +14,7 @@ METRICS = {  # a number of a Condensation -> its symbol, its name in the paper's
     "rho": ("Spearman ρ", "spearman", metrics.spearman),
     "tau": ("Kendall τ", "kendall", metrics.kendall),
 }
+REPEATS = {"rho": "", "tau": "the claim on ρ: ρ and τ are two rank correlations of the same profile"}  # for `Claim`
 
 
 def size_claims(family: str, results: Sequence[Condensation], source: str, published: str, dataset: str) -> list[Claim]:

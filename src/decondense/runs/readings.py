@@ -99,7 +99,7 @@ def by_seed(readings: pd.DataFrame, quantity: str) -> pd.DataFrame:
 
 
 def differences(readings: pd.DataFrame, quantity: str) -> tuple[Estimate, list[Estimate]]:
-    """(last label minus first, each label minus the one before it), taken seed by seed: what `falls_with_size` asks.
+    """(last label minus first, each label minus the one before it), taken seed by seed.
 
     Raises
         ValueError: fewer than two labels, or two of them share no seed.
@@ -125,7 +125,8 @@ def seed_by_seed(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             apart = (values.iloc[-1] - values.iloc[0]).rename(lambda seed: f"seed {seed}").to_dict()
             end, _ = differences(readings, quantity)
             rows[name, symbol] = apart | {"mean": end.value, "low": end.interval.low, "high": end.interval.high}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    table, last = pd.DataFrame.from_dict(rows, orient="index"), ["mean", "low", "high"]
+    return table[[*table.columns.drop(last), *last]]  # a table with more seeds may come later
 
 
 def chain(readings: pd.DataFrame, quantity: str) -> str:

@@ -9,7 +9,7 @@ from decondense.surveys import Measured
 
 
 def test_claims_are_those_of_the_start_of_the_runs_and_of_the_check_runs():
-    toy = {512: [Measured(made([[0.1, 0.2, 0.3]]), None)]}
+    toy = {512: [Measured(made([[0.1, 0.2, 0.3]]), None)] * 2}
     found = fig4.claims({}, ("toy", toy), [], [], beside_record([("loss", 1.0, 1.0, 0.1)]))
     assert [claim.claim.partition(":")[0] for claim in found] == [
         *["Olmo-3-7B at initialisation"] * 2,

@@ -9,7 +9,8 @@ from made_condensations import made
 
 from decondense import paper
 from decondense.chapters.fig4 import start
-from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+from decondense.paper.claims import judged
+from decondense.paper.verdicts import CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED
 from decondense.records import Record
 from decondense.surveys import Measured
 
@@ -52,40 +53,59 @@ def test_cost_is_that_of_the_records():
 
 
 def words(found):
-    return [claim.verdict.word for claim in start.claims(found)]
+    return [claim.verdict.word for claim in judged(start.claims(found))]
 
 
 def test_claims_where_all_rise():
-    found = {"olmo-3-7b": [result(RISES)] * 3, "gpt2": [result(RISES)], "gpt2-xl": [result(RISES + 0.1)]}
-    claims = start.claims(found)
+    found = {"olmo-3-7b": [result(RISES)] * 3, "gpt2": [result(RISES)] * 2, "gpt2-xl": [result(RISES + 0.1)] * 2}
+    claims = judged(start.claims(found))
     assert [claim.verdict.word for claim in claims] == [REPRODUCED] * 5
     assert claims[0].published == f"{paper.training_run().spearman[0]:.3f} ± 0.004"
-    assert claims[0].here == "1.000 [1.000, 1.000]"
+    assert claims[0].here == "olmo-3-7b 1.000 [1.000, 1.000]"
+    assert claims[2].here == "gpt2 1.000 [1.000, 1.000]; gpt2-xl 1.000 [1.000, 1.000]"
     assert [claim.source for claim in claims] == ["Fig. 4"] * 2 + ["this book"] * 3
+    assert [bool(claim.repeats) for claim in claims] == [False, True, False, True, False]
     assert claims[4].here == "GPT2 +0.10"
 
 
 def test_claims_where_some_do_not():
-    found = {"olmo-3-7b": [result(DIPS)], "gpt2": [result(RISES)], "gpt2-xl": [result(DIPS)]}
-    assert words(found) == [NOT_REPRODUCED, NOT_REPRODUCED, PARTLY, PARTLY, NOT_REPRODUCED]
+    found = {"olmo-3-7b": [result(DIPS)] * 2, "gpt2": [result(RISES)] * 2, "gpt2-xl": [result(DIPS)] * 2}
+    assert words(found) == [CONTRADICTED, CONTRADICTED, PARTLY, PARTLY, CONTRADICTED]
+
+
+def test_of_many_models_the_claim_says_how_many():
+    found = {
+        name: [result(RISES), result(RISES)] for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "qwen3-4b")
+    }
+    assert start.claims(found)[2].here == "5 models: 1.000 [1.000, 1.000]"
+
+
+def test_the_size_claim_counts_families():
+    rising = {"gpt2": [result(RISES)], "gpt2-xl": [result(RISES + 0.1)]}
+    falling = {"bloom-560m": [result(RISES)], "bloom-7b1": [result(RISES - 0.05)]}
+    found = start.size_claim(rising | falling)
+    assert (found.verdict.word, found.verdict.why) == (PARTLY, "1 of 2 families rise")
+    assert found.here == "GPT2 +0.10; Bloom -0.05"
 
 
 def test_claims_of_what_was_not_measured_are_not_testable():
     assert words({}) == [NOT_TESTABLE] * 5
-    assert words({"gpt2": [result(RISES)]}) == [NOT_TESTABLE] * 2 + [REPRODUCED] * 2 + [NOT_TESTABLE]
+    assert words({"gpt2": [result(RISES)] * 2}) == [NOT_TESTABLE] * 2 + [REPRODUCED] * 2 + [NOT_TESTABLE]
 
 
 @pytest.mark.parametrize(
     ("counts", "here", "verdict"),
     [
-        ((2, 512), "2 -0.75; 512 1.00", PARTLY),
-        ((2,), "2 -0.75", NOT_REPRODUCED),
-        ((512,), "512 1.00", REPRODUCED),
+        ((2, 512), "2 -0.500 [-0.500, -0.500]; 512 1.000 [1.000, 1.000]", PARTLY),
+        ((2,), "2 -0.500 [-0.500, -0.500]", CONTRADICTED),
+        ((512,), "512 1.000 [1.000, 1.000]", REPRODUCED),
         ((), "none", NOT_TESTABLE),
     ],
 )
 def test_repetition_claim(counts, here, verdict):
-    claim = start.repetition_claim("toy", {count: REPEATED[count] for count in counts})
+    low, high = [result([0.5, 0.3, 0.4])] * 2, [result([0.1, 0.2, 0.3])] * 2
+    found = {2: low, 512: high}
+    (claim,) = judged([start.repetition_claim("toy", {count: found[count] for count in counts})])
     assert claim.claim.startswith("toy, untrained: ")
     assert (claim.here, claim.verdict.word) == (here, verdict)
 

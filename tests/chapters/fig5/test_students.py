@@ -13,12 +13,23 @@ def test_profile_distance():
     assert students.profile_distance(student, student) == 0
 
 
+def test_kinds_differ_in_what_they_learn_from():
+    found = students.kinds("pocket-medium", share=0.5, temperature=2.0, weight=0.1)
+    assert list(found) == [students.BASELINE, "logits", "logits + dispersion", "hidden states"]
+    assert found["logits"]["distillation"] == {
+        "teacher": "pocket-medium", "kind": "logits", "share": 0.5, "temperature": 2.0
+    }  # fmt: skip
+    assert found[students.BASELINE]["distillation"]["share"] == 0
+    assert found["hidden states"]["distillation"]["temperature"] is None
+    assert (found["logits + dispersion"]["loss"], found["logits + dispersion"]["weight"]) == ("dispersion", 0.1)
+
+
 def test_students_are_compared_with_those_that_saw_the_text_alone(condensation):
     teacher = result(condensation, "teacher", 0.5)
     found = students.compared(taught(condensation, **KINDS), teacher)
     assert list(found) == list(KINDS)
-    assert found["logits"]["ρ"].mean == 0
-    assert found["hidden states"]["to the teacher"].mean == pytest.approx(-0.5 / 4, abs=1e-3)
+    assert found["logits"]["ρ"].value == 0
+    assert found["hidden states"]["to the teacher"].value == pytest.approx(-0.5 / 4, abs=1e-3)
     table = students.in_words(found, teacher)
     assert list(table.index) == [*KINDS, "teacher itself"]
     late = f"{teacher.mu[3:].mean():.3f}"  # of 5 entries

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ...condensation import Condensation
-from ...paper.claims import Claim, check_claim
+from ...paper.claims import Claim, check_claim, judged
 from ...runs.run import Run
 from ...surveys import Measured
 from ...surveys.untrained import Found
@@ -35,4 +35,4 @@ def claims(
     """
     at_start = [*start.claims(found), start.repetition_claim(*repeated)]
     along = [*course.claims(runs), *course.checkpoint_claims(checkpoints)]
-    return [*at_start, *along, check_claim(check)]
+    return judged([*at_start, *along, check_claim(check)])

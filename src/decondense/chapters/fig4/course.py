@@ -3,7 +3,7 @@
 The `path` of a run (`runs.run.Run`) has one row a checkpoint. The first is the model before the first step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,13 +12,15 @@ from matplotlib.figure import Figure
 
 from ... import paper
 from ...condensation import Condensation
-from ...paper import verdicts
-from ...paper.claims import Claim, number, numbers
-from ...paper.trends import METRICS
+from ...pairing import estimated, paired_differences
+from ...paper.claims import Claim, number
+from ...paper.trends import METRICS, REPEATS
+from ...paper.verdicts import Test, Verdict, effect, not_testable
 from ...plots import BLUE, RED, STYLE, closed, colours
 from ...runs import tables
 from ...runs.run import Run
-from ...stats import Interval, mean_and_interval
+from ...stats import Estimate, mean_and_interval
+from .start import BECAUSE, TOLERANCE
 
 # Checkpoint in Fig. 4 -> revision on the hub. The names of stage 1 are those of the hub's branches as far as known;
 # all are to be confirmed when the hub can be reached, those of stages 2 and 3 above all.
@@ -50,27 +52,38 @@ def band(runs: Sequence[Run], label: str, column: str) -> pd.DataFrame:
 
 
 def ends(runs: Sequence[Run]) -> pd.DataFrame:
-    """First and last checkpoint, and the lowest value between: one row a label and quantity, means over the seeds.
+    """First and last checkpoint, the highest after the first and the lowest: a row a label and quantity.
 
-    `start at 1`: how many runs have a start whose interval reaches 1 (`verdicts.starts_highest`); correlations only.
+    Means over the seeds; "highest later" is the mean of each run's own.
     """
-    columns = ["at the start", "lowest", "at the end", "start at 1"]
+    columns = ["at the start", "highest later", "lowest", "at the end"]
     rows = {}
     for label in labels(runs):
-        own = [run for run in runs if run.label == label]
         for column, symbol in (("rho", "ρ"), ("tau", "τ"), ("late_half", "late-half μ"), ("validation_loss", "loss")):
-            mean, full = band(runs, label, column)["mean"], ""
-            if column in METRICS:
-                full = f"{sum(not high < 1 for high in _highest_start(own, column))} of {len(own)}"
-            rows[label, symbol] = dict(zip(columns, (mean.iloc[0], mean.min(), mean.iloc[-1], full), strict=True))
+            mean = band(runs, label, column)["mean"]
+            later = over_seeds(runs, lambda run, column=column: highest_later(run, column))[label].value
+            rows[label, symbol] = dict(zip(columns, (mean.iloc[0], later, mean.min(), mean.iloc[-1]), strict=True))
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def over_seeds(runs: Sequence[Run], value: Callable[[Run], float]) -> dict[str, Estimate]:
+    """The mean over the seeds of a number of a run, with its interval, by label."""
+    return {label: mean_and_interval([value(run) for run in runs if run.label == label]) for label in labels(runs)}
+
+
+def highest_later(run: Run, column: str) -> float:
+    """Highest value after the start. A look at which nothing has changed yet is left out: warm-up begins at rate 0."""
+    path = run.path
+    return float(path[column][path.late_half != path.late_half.iloc[0]].max())
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
 
 
 def claims(runs: Sequence[Run]) -> list[Claim]:
     """Fig. 4's three claims for rho and for tau, on the runs made here; and the first of them for the level of mu.
 
-    Highest at initialisation (every run that does not start at 1), falls, turns negative (every label, by the interval
-    over its seeds). Without runs each is not testable here.
+    Highest at initialisation, falls, turns negative: an item a label, over its seeds. Without runs not testable here.
     """
     return [claim for name in METRICS for claim in _correlation_claims(runs, name)] + [_level_claim(runs)]
 
@@ -78,99 +91,102 @@ def claims(runs: Sequence[Run]) -> list[Claim]:
 def _correlation_claims(runs: Sequence[Run], name: str) -> list[Claim]:
     symbol, metric, _ = METRICS[name]
     points = paper.training_run()[metric]
-    start, end = ([float(run.path[name].iloc[at]) for run in runs] for at in (0, -1))
-    later = [_highest_later(run.path, name) for run in runs]
-    fall = [b - a for a, b in zip(start, end, strict=True)]
-    highest = Claim(
-        claim=f"pocket: {symbol} is highest at initialisation",
-        source="Fig. 4",
-        published=f"{points.iloc[0]:.2f}; later at most {points.iloc[1:].max():.2f}",
-        here=_start_and_later(start, later),
-        rule=verdicts.FIRST,
-        verdict=verdicts.starts_highest(start, later, _highest_start(runs, name)),
+    there = {
+        "is highest at initialisation": f"{points.iloc[0]:.2f}; later at most {points.iloc[1:].max():.2f}",
+        "falls during training": f"{points.iloc[0]:.2f} → {points.iloc[-1]:.2f}",
+        "turns negative during training": f"{points.iloc[-1]:.2f} at the end",
+    }
+    changes = over_seeds(runs, lambda run: run.path[name].iloc[-1] - run.path[name].iloc[0])
+    last = over_seeds(runs, lambda run: run.path[name].iloc[-1])
+    found = (
+        (_start_and_later(runs, name), _highest_at_the_start(runs, name)),
+        (_by_label(changes), [_falls(change, metric) for change in changes.values()]),
+        (_by_label(last), [_is_negative(end, metric) for end in last.values()]),
     )
-    path, last = f"{points.iloc[0]:.2f} → {points.iloc[-1]:.2f}", f"{points.iloc[-1]:.2f} at the end"
-    falls = _below_0(f"pocket: {symbol} falls during training", path, runs, fall)
-    return [highest, falls, _below_0(f"pocket: {symbol} turns negative during training", last, runs, end)]
+    return [
+        Claim(
+            claim=f"pocket: {symbol} {what}",
+            source="Fig. 4",
+            published=published,
+            here=here,
+            verdict=verdict or not_testable("no runs in this profile"),
+            repeats=REPEATS[name],
+        )
+        for (what, published), (here, verdict) in zip(there.items(), found, strict=True)
+    ]
+
+
+def _highest_at_the_start(runs: Sequence[Run], name: str) -> Verdict | list[Test]:
+    """Tests of the labels that do not start at 1: nothing can exceed such a start."""
+    start = over_seeds(runs, lambda run: run.path[name].iloc[0])
+    below = [label for label, one in start.items() if one.value < 1 - TOLERANCE]
+    if start and not below:
+        return not_testable(f"every shape starts within {TOLERANCE:g} of 1, and nothing can exceed that")
+    return [_first_above_later(runs, label, name, BECAUSE) for label in below]
 
 
 def _level_claim(runs: Sequence[Run]) -> Claim:
-    start = [float(run.path.late_half.iloc[0]) for run in runs]
-    later = [_highest_later(run.path, "late_half") for run in runs]
+    because = "late-half μ differs by about as much from one size of GPT2 to the next in Fig. 2a"
+    tests = [_first_above_later(runs, label, "late_half", because) for label in labels(runs)]
     return Claim(
         claim="pocket: late-half μ is highest at initialisation",
-        here=_start_and_later(start, later),
-        rule="no later checkpoint above it",
-        verdict=verdicts.all_below(later, start),
+        here=_start_and_later(runs, "late_half"),
+        verdict=tests or not_testable("no runs in this profile"),
     )
 
 
-def _start_and_later(start: Sequence[float], later: Sequence[float]) -> str:
-    return f"{numbers(start)}; later at most {numbers(later)}" if start else "none"
+def _first_above_later(runs: Sequence[Run], label: str, column: str, because: str) -> Test:
+    falls = [run.path[column].iloc[0] - highest_later(run, column) for run in runs if run.label == label]
+    return effect(mean_and_interval(falls), TOLERANCE, f"start minus the highest later; {because}")
 
 
-def _below_0(claim: str, published: str, runs: Sequence[Run], values: Sequence[float]) -> Claim:
-    """`values`, one a run, are below 0 in every label: means over the seeds, with Student's t."""
-    found = {
-        label: mean_and_interval([value for run, value in zip(runs, values, strict=True) if run.label == label])
-        for label in labels(runs)
-    }
-    return Claim(
-        claim=claim,
-        source="Fig. 4",
-        published=published,
-        here="; ".join(f"{label} {tables.text(mean, 2)}" for label, mean in found.items()) or "none",
-        rule=verdicts.BELOW_0,
-        verdict=verdicts.on_one_side([mean.interval for mean in found.values()], -1),
-    )
+def _falls(change: Estimate, metric: str) -> Test:
+    points = paper.training_run()[metric]
+    return effect(change, points.iloc[-1] - points.iloc[0], "the published change of Olmo-3-7B")
 
 
-def _highest_later(path: pd.DataFrame, column: str) -> float:
-    """Highest value after the start. A look at which nothing has changed yet is left out: warm-up begins at rate 0."""
-    return float(path[column][path.late_half != path.late_half.iloc[0]].max())
+def _is_negative(end: Estimate, metric: str) -> Test:
+    return effect(end, paper.training_run()[metric].iloc[-1], "the published last value of Olmo-3-7B")
 
 
-def _highest_start(runs: Sequence[Run], column: str) -> list[float]:
-    """Upper end of the interval of rho or tau over the texts, before the first step."""
-    return [getattr(run.look(0), f"{column}_interval").high for run in runs]
+def _start_and_later(runs: Sequence[Run], column: str) -> str:
+    start = over_seeds(runs, lambda run: run.path[column].iloc[0])
+    later = over_seeds(runs, lambda run: highest_later(run, column))
+    said = [f"{label} {one.value:.3f}, later up to {later[label].value:.3f}" for label, one in start.items()]
+    return "; ".join(said) or "none"
+
+
+def _by_label(found: Mapping[str, Estimate]) -> str:
+    return "; ".join(f"{label} {tables.text(one, 2)}" for label, one in found.items()) or "none"
 
 
 def checkpoint_claims(results: Sequence[Condensation]) -> list[Claim]:
-    """Fig. 4 itself, checkpoint by checkpoint; `results` in the order of `REVISIONS`, or empty where there is no hub.
+    """Fig. 4 itself, over the texts: rho and tau fall from the first checkpoint to the last, and turn negative.
 
-    Values within 0.1 of the published; and below 0 at the last checkpoint, by the interval over the texts. Part of the
-    checkpoints is not the run.
+    `results` in the order of `REVISIONS`, or empty where there is no hub. Part of the checkpoints is not the run.
     """
-    points, rows = paper.training_run(), []
-    shown = results if len(results) == len(points) else []
-    for name, (symbol, metric, _) in METRICS.items():
-        here, last = [getattr(r, name) for r in shown], points.iloc[-1]
-        end = getattr(shown[-1], f"{name}_interval") if shown else Interval(float("nan"), float("nan"))
-        values = Claim(
-            claim=f"Olmo-3-7B: {symbol} of {len(points)} checkpoints",
-            source="Fig. 4",
-            published=numbers(list(points[metric])),
-            here=numbers(here) or "none",
-            rule="0.1",
-            verdict=_needs_hub(verdicts.within(here, list(points[metric]) if shown else [], 0.1)),
+    shown, rows = (results if len(results) == len(REVISIONS) else []), []
+    missing = not_testable("the checkpoints are on the hub only: `--profile paper` measures them")
+    for name, (symbol, metric, statistic) in METRICS.items():
+        first, last = (paper.training_run().iloc[at] for at in (0, -1))
+        change = paired_differences([shown[0], shown[-1]], statistic)[0] if shown else None
+        end = estimated(shown[-1], statistic) if shown else None
+        claims = (
+            ("falls", f"{first[metric]:.2f} → {last[metric]:.2f}", change, _falls),
+            ("turns negative", number(last[metric], error=last[f"{metric} error"]), end, _is_negative),
         )
-        negative = Claim(
-            claim=f"Olmo-3-7B: {symbol} turns negative during training",
-            source="Fig. 4",
-            published=number(last[metric], error=last[f"{metric} error"]),
-            here=number(here[-1], end) if shown else "none",
-            rule="interval below 0",
-            verdict=_needs_hub(verdicts.is_negative(end)),
-        )
-        rows += [values, negative]
+        rows += [
+            Claim(
+                claim=f"Olmo-3-7B: {symbol} {what} during training",
+                source="Fig. 4",
+                published=published,
+                here=number(one.value, one.interval) if one else "none",
+                verdict=[test(one, metric)] if one else missing,
+                repeats=REPEATS[name],
+            )
+            for what, published, one, test in claims
+        ]
     return rows
-
-
-def _needs_hub(verdict: verdicts.Verdict) -> verdicts.Verdict:
-    if verdict.word != verdicts.NOT_TESTABLE:
-        return verdict
-    why = "the checkpoints are on the hub only: `--profile paper` measures them"
-    return verdicts.Verdict(verdicts.NOT_TESTABLE, why)
 
 
 # --- figure -----------------------------------------------------------------------------------------------------------

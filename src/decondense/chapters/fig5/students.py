@@ -11,10 +11,25 @@ from ...condensation import Condensation
 from ...runs import tables
 from ...runs.run import Run
 from ...runs.tables import Quantity
-from ...stats import Mean
+from ...stats import Estimate
 from ...trainers import distillation
 
 BASELINE = "cross-entropy"  # students that learn from the text alone
+ASKED = (BASELINE, "logits")  # those of the design; the others are looked at in the pilot
+
+
+def kinds(teacher: str, share: float, temperature: float, weight: float) -> dict[str, dict]:
+    """What each kind of student changes in its run, by label; `share` is that of the term with the teacher.
+
+    Those of the text alone log their divergence from the teacher, with a share of 0. `weight` is that of dispersion.
+    """
+    logits = {"teacher": teacher, "kind": "logits", "share": share, "temperature": temperature}
+    return {
+        BASELINE: {"distillation": logits | {"share": 0.0}},
+        "logits": {"distillation": logits},
+        "logits + dispersion": {"distillation": logits, "loss": "dispersion", "weight": weight},
+        "hidden states": {"distillation": logits | {"kind": "hidden", "temperature": None}},
+    }
 
 
 def profile_distance(student: Float[np.ndarray, "entries"], teacher: Float[np.ndarray, "others"]) -> float:
@@ -37,14 +52,14 @@ def quantities(teacher: Condensation) -> dict[str, Quantity]:
     }
 
 
-def compared(runs: Sequence[Run], teacher: Condensation) -> dict[str, dict[str, Mean]]:
+def compared(runs: Sequence[Run], teacher: Condensation) -> dict[str, dict[str, Estimate]]:
     """Each kind of student minus `BASELINE`, seed by seed: {label: {quantity: difference}}."""
     labels = [label for label in tables.first(runs) if label != BASELINE]
     wanted = quantities(teacher).items()
     return {label: {name: tables.paired(runs, label, BASELINE, value) for name, value in wanted} for label in labels}
 
 
-def in_words(found: Mapping[str, Mapping[str, Mean]], teacher: Condensation) -> pd.DataFrame:
+def in_words(found: Mapping[str, Mapping[str, Estimate]], teacher: Condensation) -> pd.DataFrame:
     """`compared` as text, a row a label; in the last row the teacher's own rho, tau and late-half mu."""
     rows = {label: {name: tables.text(d, 3) for name, d in row.items()} for label, row in found.items()}
     table = pd.DataFrame.from_dict(rows, orient="index")
