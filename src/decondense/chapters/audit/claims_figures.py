@@ -97,7 +97,7 @@ def falling() -> Iterator[Claim]:
         yield _falls(*series, rows, found)
     p = max(published_figures.families_together(metric) for metric in ("spearman", "kendall"))
     yield Claim(
-        claim="rho and tau fall in the four families together (Fisher)",
+        claim="the four families together (Fisher): rho and tau fall",
         kind=OWN,
         published="4 families",
         here=f"p {p:.2g}",
