@@ -70,7 +70,7 @@ def best() -> Iterator[Claim]:
         others = values.drop("dispersion", level="condition").groupby(level="model").max()
         margin = values.xs("dispersion", level="condition") - others
         yield Claim(
-            claim=f"dispersion has the best printed {column}",
+            claim=f"dispersion has the best {column}",
             kind=IN_PRINT,
             source="Table 2",
             published="stated",
