@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from decondense.chapters.audit import figures, gains, selection, tables
+from decondense.chapters.audit import figures, gains, runs, selection
 from decondense.paper import accuracies
 
 
@@ -20,7 +20,7 @@ def texts(axis):
 
 
 def test_runs_map_writes_counts_and_chance():
-    found, chance = tables.runs(), tables.runs_by_chance()
+    found, chance = runs.runs(), runs.runs_by_chance()
     figure = figures.runs_map(found, chance)
     axis = figure.axes[0]
     assert len(texts(axis)) == found.size
@@ -31,7 +31,7 @@ def test_runs_map_writes_counts_and_chance():
 
 
 def test_cells_map_is_dark_where_the_rule_forbids():
-    cells = tables.cells()
+    cells = runs.cells()
     figure = figures.cells_map(cells, "mean of 3")
     axis = figure.axes[0]
     shown = np.asarray(axis.images[0].get_array()).ravel()

@@ -75,3 +75,18 @@ def test_settings_are_set_against_default_training_and_other_losses():
     assert (row.to_default, row.to_train, row.to_best_other) == pytest.approx((-0.19, 0.47, 0.0), abs=1e-9)
     assert found.p_same.loc[(0.1, 1.0)] == pytest.approx(1)
     assert row.p_same == pytest.approx(ttest_ind_from_stats(35.61, 0.12, 3, 35.42, 0.12, 3).pvalue)
+
+
+def test_gains_by_task_make_up_that_of_table_5():
+    found = gains.by_task("Table 5", "Qwen3-0.6B", "dispersion", "train")
+    assert found.mean() == pytest.approx(1.17)
+    assert found.truthfulqa == pytest.approx(7.4)
+    assert (found.idxmax(), (found > 0).sum()) == ("truthfulqa", 6)
+
+
+def test_over_training_has_the_largest_fall():
+    found = gains.over_training()
+    assert len(found) == 24
+    assert found.idxmin() == ("Qwen3-1.7B", "l2_repel")
+    assert found.min() == pytest.approx(-8.35)
+    assert found[("GPT2", "dispersion")] == pytest.approx(35.61 - 34.95)

@@ -85,6 +85,25 @@ def test_a_mean_of_two_runs_prints_few_cells():
     assert granularity.chance("mean of 2", 1.0, 200) < 0.15
 
 
+@pytest.mark.parametrize(
+    ("std", "n_items", "chance"),
+    [
+        (0.0, 500, 1.0),  # all runs equal
+        (0.1, 500, 1 / 3),  # 0, 0, 1 steps: never a multiple of three, so the spread says nothing
+        (0.5, 200, 1.0),  # 0, 1, 2 steps in some order, and no other
+    ],
+)
+def test_chance_of_one_by_hand(std, n_items, chance):
+    assert granularity.chance_of_one(std, 3, n_items) == pytest.approx(chance)
+
+
+def test_chance_of_one_is_the_share_of_drawn_runs():
+    counts = np.random.default_rng(0).integers(-12, 13, (200_000, 3))
+    printed = np.round(0.2 * counts.std(axis=1, ddof=1), 1)
+    share = (counts[printed == 0.8].sum(1) % 3 == 0).mean()
+    assert granularity.chance_of_one(0.8, 3, 500) == pytest.approx(share, abs=0.02)
+
+
 def test_fitting_sizes():
     assert granularity.fitting_sizes([34.4, 30.8, 15.6], [100, 200, 250, 500]) == [250, 500]
     assert granularity.fitting_sizes([34.5, 30.0], [100, 200, 500]) == [200]

@@ -34,6 +34,16 @@ def test_heatmaps_shown_twice_agree():
     assert set(found.outcome) == {tables.CONSISTENT}
 
 
+def test_modes_shown_twice_agree_and_one_that_is_moved_does_not(monkeypatch):
+    found = published_figures.shared_modes()
+    assert found.entries.to_dict() == {"GPT2": 13, "GPT2-xl": 49}
+    assert (found.agreeing == found.entries).all()
+    table = paper.table("figure_heatmap_modes")
+    table.loc[0, "cosine_mode"] += 0.2
+    monkeypatch.setattr(paper, "table", lambda name: table)
+    assert published_figures.shared_modes().agreeing["GPT2"] == 12
+
+
 def test_trend_bounds_are_scipys_where_no_values_overlap():
     values = np.random.default_rng(0).normal(size=13)
     rho, tau = published_figures.trend_bounds(values - 1e-9, values + 1e-9)
@@ -78,6 +88,15 @@ def test_falls_have_the_exact_share_of_orderings():
     assert (bloom.low, bloom.high) == (pytest.approx(1 / 120), pytest.approx(5 / 120))  # two values overlap
     assert (found.low <= found.p).all()
     assert (found.p <= found.high).all()
+
+
+def test_holm_is_taken_over_different_series():
+    found = published_figures.falls()
+    again = (found.figure == "FigS2") & (found.text == "wikitext-103")
+    assert found.holm.isna().equals(again)
+    worst = found[~again].groupby(["figure", "family", "text"], sort=False)[["high", "holm"]].max()
+    assert len(worst) == 9
+    assert worst.holm.tolist() == pytest.approx(stats.holm(worst.high).tolist())
 
 
 def test_corners_move_only_what_overlaps():

@@ -87,6 +87,18 @@ def test_averages_that_vary_too_little_do_not_fit_but_a_choice_does():
     assert selection.spread_test(chosen, checkpoints=5).p > 0.05
 
 
+def test_each_spread_is_rounded_by_itself():
+    """All roundings at once in one direction would hide more than half of what is seen here."""
+    table = made(60)
+    found = selection.spread_test(table)
+    tasks, averages = table[list(accuracies.TASKS)].to_numpy(), table["average"].to_numpy()
+    ratio = lambda average, task: float(np.mean(average**2 * 100 / (task**2).sum(1)))
+    one_way = ratio(averages + 0.005, tasks - 0.05) - ratio(averages - 0.005, tasks + 0.05)
+    low, high = found.within_rounding
+    assert 0 < high - low < one_way / 5
+    assert low < ratio(averages, tasks) < high
+
+
 def test_p_is_never_zero():
     assert selection.spread_test(made(60, scale=0.1), simulations=100).p > 0
 

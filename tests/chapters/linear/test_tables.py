@@ -3,8 +3,10 @@
 import pandas as pd
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from decondense.chapters.linear import errors, tables
+from decondense.losses import pairs
 from decondense.stats import mean_and_interval
 
 
@@ -47,6 +49,41 @@ def test_arrangements_are_as_they_are_called():
     assert abs(rows.loc["error, order 2", "two opposite clusters"]) < 1
 
 
+class Products(TorchDispatchMode):
+    """Counts the multiplications of matrix products that torch is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func.overloadpacket.__name__ in ("mm", "bmm", "addmm", "baddbmm_"):
+            self.count += out.numel() * args[-2].shape[-1]
+        return out
+
+
+@pytest.mark.parametrize(("n", "d"), [(1024, 16), (1024, 64), (256, 300)])
+def test_multiplications_of_the_formula_are_those_that_the_code_asks_for(n, d):
+    z, expected = torch.randn(1, n, d, generator=torch.Generator().manual_seed(0)), tables.multiplications(n, d)
+    block = min(n, pairs.usual_block())
+    of_products = {  # the formula less what is done feature by feature
+        "all pairs": expected["all pairs"] + n * d * block / 2,
+        "order 1": expected["order 1"] - 5 * n * d,
+        "order 2": expected["order 2"] - 7 * n * d,
+    }
+    for name, count in of_products.items():
+        with Products() as seen:
+            errors.losses.dispersion(z.clone().requires_grad_(), **errors.VARIANTS[name]).backward()
+        assert seen.count == count
+
+
+def test_work_is_a_quarter_of_the_tokens_at_order_1():
+    found = tables.work([(1024, 768), (4096, 768)])
+    assert found["order 1"].tolist() == [256, 1024]
+    assert found.loc["N = 4096, d = 768", "order 2"] == pytest.approx(1.5 * 4096 / (8 + 2 * 768))
+
+
 def test_speed_takes_the_ratio_round_by_round():
     table = pd.DataFrame({"all pairs": [2.0, 4.0, 9.0], "order 1": [1.0, 1.0, 3.0]})
     found = tables.speed({(1024, 64): table})
@@ -63,8 +100,8 @@ def test_changes_are_taken_seed_by_seed_after_the_last_step():
     found = tables.changes(table)
     assert list(found) == ["no loss", "order 1"]
     assert found["order 1"].mu.interval == pytest.approx(mean_and_interval([0.1, 0.0]).interval)
-    assert found["order 1"].validation_loss.mean == pytest.approx(2.5)
-    assert found["no loss"].mu.mean == 0
+    assert found["order 1"].validation_loss.value == pytest.approx(2.5)
+    assert found["no loss"].mu.value == 0
 
 
 def test_together_leaves_out_where_rows_are_from():

@@ -8,7 +8,7 @@ from decondense import paper, records, surveys
 from decondense.chapters.signal import claims, tables
 from decondense.chapters.signal import recursion as signal
 from decondense.condensation import Condensation
-from decondense.paper.verdicts import NOT_REPRODUCED, REPRODUCED
+from decondense.paper.verdicts import CONTRADICTED, PARTLY, REPRODUCED
 
 CHECK = records.beside_record([("x", 1.0, 1.0, 0.1)])
 
@@ -17,16 +17,26 @@ def words(*arguments):
     return [claim.verdict.word for claim in claims.claims(*arguments, CHECK)]
 
 
-def test_claims_compare_every_entry(condensation):
+def test_a_model_counts_if_every_entry_is_met(condensation):
     mu = condensation.mu
     right, wrong = (signal.Propagation(mu + shift, mu) for shift in (0.01, 0.2))
     here = {"toy": mu}
     assert words({"toy": right}, [condensation], here) == [REPRODUCED] * 4  # mu of the toy rises at every entry
-    assert words({"toy": wrong}, [condensation], here)[2] == NOT_REPRODUCED
-    both = here | {"other": mu + 0.1}
-    assert words({"toy": right, "other": right}, [condensation], both)[2:4] == [REPRODUCED, NOT_REPRODUCED]
+    assert words({"toy": wrong}, [condensation], here)[2] == CONTRADICTED
+    last = mu.copy()
+    last[-1] += 0.07
+    both = here | {"other": last}
+    assert words({"toy": right, "other": right}, [condensation], both)[2] == PARTLY
     found = claims.claims({"toy": right, "other": right}, [condensation], both, CHECK)
-    assert found[3].claim.startswith("other: ")
+    assert found[2].verdict.why == "1 of 2 models"
+    assert f"other 0.060 ({mu[-1] + 0.01:.2f} for {last[-1]:.2f})" in found[2].here
+    assert f"{2 * len(mu)} entries" in found[2].rule
+
+
+def test_what_figure_4_claims_is_not_counted_again(condensation):
+    mu = condensation.mu
+    found = claims.claims({"toy": signal.Propagation(mu, mu)}, [condensation], {"toy": mu}, CHECK)
+    assert all("Figure 4" in claim.repeats for claim in found[:2])
     points = paper.table("figure_points")
     rho = points[(points.figure == "Fig4") & (points.model == "S1-0") & (points.metric == "spearman")].value.item()
     assert f"{rho:.3f}" in found[0].published

@@ -1,10 +1,11 @@
-"""Every closed form that comes to mind for the padding factor, each as a claim to be tested on a grid."""
+"""The printed bounds of the padding factor, and other closed forms, each as a claim to be tested on a grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 
 from .factors import own_share, padding_factor
 
@@ -29,6 +30,8 @@ BOUNDS = {
     "≤ 1/(m+1)": Bound("upper", lambda r, m: 1 / (m + 1) + 0 * r),
     "< 1": Bound("upper", lambda r, m: np.ones_like(r * m, dtype=float)),
 }
+# App. D, Prop. 2 states <x, y> / (r^2 + m) and <x, y> / (r^2 + m - 1) around the mean; with <x, y> = r^2 cos(x, y):
+LOWER, UPPER = "≥ r²/(r²+m)", "≤ r²/(r²+m−1)"
 # Those with a proof (notebook `appendix`). m - 3/2 is exact for r -> 0 to first order in 1/m; no proof is given here.
 TRUE = ("≥ r²/(r²+m)", "≤ p(r, m)", "≤ r²/(r²+m−2)", "< 1")
 ROUNDING = 1e-12  # relative
@@ -58,3 +61,32 @@ def check_all(r, m) -> pd.DataFrame:
         rows[name] = {"pairs": len(table), "holds": table.holds.sum(), "first failure": where, "nearest": nearest}
         rows[name]["proved"] = "yes" if name in TRUE else "no"
     return pd.DataFrame(rows).T
+
+
+def failing_norm(m: int) -> float:
+    """r*(m): the printed upper bound `UPPER` fails for every shorter vector, for m >= 2; about sqrt(m / 2).
+
+    For long vectors, with a = r^2 + m, the factor is r^2 / a (1 + 3 m / (2 a^2) + ...) by Taylor's formula at E X = m
+    and Var X = 2 m, the bound r^2 / a (1 + 1 / a + ...): they meet where a = 3 m / 2.
+
+    Raises
+        ValueError: m below 2, where the bound is 1 and holds for every norm.
+    """
+    if m < 2:
+        raise ValueError(f"With one entry the bound is 1, which holds for every norm; got m = {m}.")
+    excess = lambda r: padding_factor(r, m) / BOUNDS[UPPER].value(r, m) - 1
+    return float(brentq(excess, 0.1, 2 * np.sqrt(m)))
+
+
+def printed(r: float, entries: Sequence[int]) -> pd.DataFrame:
+    """The printed bounds beside the factor by number of entries m: r^2 divided by each, so that digits can be read.
+
+    Columns: lower, factor, upper; holds (the upper one), and `fails below`, `failing_norm`: 0 for m = 1.
+    """
+    rows = {}
+    for m in entries:
+        lower, upper = (r**2 / BOUNDS[name].value(r, m) for name in (LOWER, UPPER))
+        row = {"r² / lower bound": lower, "r² / factor": r**2 / padding_factor(r, m), "r² / upper bound": upper}
+        holds = bool(check(BOUNDS[UPPER], [r], [m]).holds.all())
+        rows[m] = row | {"upper bound holds": holds, "fails below r": failing_norm(m) if m > 1 else 0.0}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("m")

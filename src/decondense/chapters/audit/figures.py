@@ -11,14 +11,14 @@ from matplotlib.image import AxesImage
 from ... import stats
 from ...paper.accuracies import MID_TRAINED, TASKS, equivalent_items
 from ...plots import BLUE, RED, STYLE, closed, colours, grid
-from .tables import GRANULAR
+from .runs import GRANULAR
 
 GREY = "0.75"
 FLIPS = (0.02, 0.05, 0.1, 0.2)
 
 
 def runs_map(found: pd.DataFrame, chance: pd.DataFrame) -> Figure:
-    """How many of a row's eight cells each rule allows, and in brackets how many it would by chance (`tables.runs`)."""
+    """How many of a row's eight cells each rule allows, and in brackets how many it would by chance (`runs.runs`)."""
     text = found.astype(int).astype(str) + "  (" + chance.map("{:.1f}".format) + ")"
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(6.4, 0.235 * len(found) + 0.9), layout="constrained")
@@ -29,7 +29,7 @@ def runs_map(found: pd.DataFrame, chance: pd.DataFrame) -> Figure:
 
 
 def cells_map(cells: pd.DataFrame, rule: str) -> Figure:
-    """Every countable cell as printed; pale where `rule` allows it, dark where it does not (`tables.cells`)."""
+    """Every countable cell as printed; pale where `rule` allows it, dark where it does not (`runs.cells`)."""
     text = (cells["mean"].map("{:.1f}".format) + " ± " + cells["std"].map("{:.1f}".format)).unstack()
     forbidden = (~cells[rule]).unstack().astype(float)
     order = list(GRANULAR)

@@ -80,7 +80,7 @@ def settings() -> pd.DataFrame:
     """Table 4: the average at each weight and temperature, less that of the default, plain training, the best other.
 
     p_same: Student's p against the default if this setting had the default's spread and three runs (Table 4 prints no
-    spread).
+    spread), and `holm` of it over the other settings.
     """
     found = paper.table("table4_hyperparameters")[["lambda_disp", "tau", "average", "is_default"]]
     means = accuracies.mid_trained().loc["GPT2"].average
@@ -91,4 +91,19 @@ def settings() -> pd.DataFrame:
     found["to_train"] = found.average - means.train
     found["to_best_other"] = found.average - others.max()
     found["p_same"] = ttest_ind_from_stats(default, spread, tables.SEEDS, found.average, spread, tables.SEEDS).pvalue
+    others = found.is_default == 0
+    found.loc[others, "holm"] = stats.holm(found.p_same[others])
     return found
+
+
+def by_task(table: str, model: str, condition: str, against: str) -> pd.Series:
+    """What one row of the paper's tables has more than another on each task, in points."""
+    means = accuracies.wide()[list(TASKS)]
+    return (means.loc[(table, model, condition)] - means.loc[(table, model, against)]).astype(float)
+
+
+def over_training() -> pd.Series:
+    """Average of each trained condition of Table 2 minus that of plain training, by (model, condition)."""
+    means = accuracies.mid_trained().average
+    base = means.xs("train", level="condition").reindex(means.index.get_level_values("model")).to_numpy()
+    return (means - base).drop(["none", "train"], level="condition")

@@ -91,6 +91,23 @@ def chance(rule: str, std: float, n_items: int) -> float:
     return float(np.mean([check(float(m), float(s), n_items=n_items) for m in means for s in stds]))
 
 
+@cache
+def chance_of_one(std: float, runs: int, n_items: int, half: float = HALF) -> float:
+    """Chance that the mean of `runs` runs is one that a single run can have, given their printed spread.
+
+    A mean of k runs on n items is a multiple of the step of one run where k divides the sum of the counts. All sets of
+    counts with this spread are taken as equally likely. 1 / k where no set, or none with such a sum, has the spread:
+    then it says nothing.
+    """
+    step = 100 / n_items
+    reach = int((std + half) / step * np.sqrt(2 * (runs - 1))) + 1
+    others = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * (runs - 1)), -1).reshape(-1, runs - 1)
+    counts = np.hstack([np.zeros((len(others), 1)), others])  # a shift of all counts changes nothing
+    fits = np.abs(step * counts.std(axis=1, ddof=1) - std) <= half + _EPS
+    share = float((counts[fits].sum(1) % runs == 0).mean()) if fits.any() else 0.0
+    return share or 1 / runs
+
+
 def fitting_sizes(values: Iterable[float], sizes: Iterable[int], half: float = HALF) -> list[int]:
     """The numbers of items, out of `sizes`, for which every printed value can be the accuracy of a single run."""
     values = list(values)

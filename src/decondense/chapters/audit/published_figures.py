@@ -53,6 +53,16 @@ def shared_heatmaps() -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
+def shared_modes() -> pd.DataFrame:
+    """The modes of the cosine in the heat maps that Fig. 2a and S2a both show: entries, agreeing, largest gap."""
+    modes = paper.table("figure_heatmap_modes")
+    a, b = (modes[modes.figure == figure] for figure in ("Fig2a", "FigS2a"))
+    both = a.merge(b, on=["model", "layer_index"], suffixes=("_a", "_b")).set_index("model")
+    gap, allowed = (both.cosine_mode_a - both.cosine_mode_b).abs(), both.error_a + both.error_b
+    found = pd.DataFrame({"gap": gap, "agree": gap <= allowed + 1e-9}).groupby(level="model", sort=False)
+    return pd.DataFrame({"entries": found.size(), "agreeing": found.agree.sum(), "largest gap": found.gap.max()})
+
+
 def trend_bounds(low: Float[np.ndarray, "entries"], high: Float[np.ndarray, "entries"]) -> Trend:
     """Bounds of Spearman's rho and Kendall's tau with depth over all values in [low, high], entry by entry.
 
@@ -102,13 +112,16 @@ FALLING = (  # figure, family, text
     *(("FigS2", "GPT2", text) for text in ("wikitext-103", "pubmed_qa", "imdb", "squad")),
 )
 
+AGAIN = ("FigS2", "GPT2", "wikitext-103")  # the same four models on the same text as in Fig. 2b
+
 
 def falls() -> pd.DataFrame:
     """Does rho or tau fall along a series of sizes, widths, or checkpoints? The exact permutation test of each.
 
     p: share of all orderings that fall at least as strongly. low, high: its range when values whose reading errors
     overlap with another's lie at either end of them. rises: steps up.
-    least: the smallest p that a series of this length can give.
+    least: the smallest p that a series of this length can give. holm: of the larger of the two `high` of a series,
+    over the series that are different; NaN for one that is shown `again` (GPT2 on wikitext-103 in Fig. S2).
     """
     rows = []
     for figure, family, text in FALLING:
@@ -131,7 +144,12 @@ def falls() -> pd.DataFrame:
                     "falls": bool(values[-1] < values[0]),
                 }
             )
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    series = ["figure", "family", "text"]
+    worst = found.groupby(series, sort=False).high.max().rename("holm")
+    different = worst.drop(AGAIN)
+    worst = pd.Series(stats.holm(different), different.index, name="holm").reindex(worst.index)
+    return found.join(worst, on=series)
 
 
 def _corners(values: np.ndarray, errors: np.ndarray) -> list[np.ndarray]:

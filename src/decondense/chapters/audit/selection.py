@@ -17,7 +17,7 @@ from scipy.stats import ttest_ind_from_stats
 from ...paper import accuracies
 from ...paper.accuracies import MID_TRAINED, TASKS
 from ...stats import Interval
-from . import tables
+from . import granularity, tables
 
 CHECKPOINTS = 5  # in the released scripts
 
@@ -33,11 +33,11 @@ class Choice(NamedTuple):
 class SpreadTest(NamedTuple):
     """Mean over rows of (spread of the average / that of independent tasks)^2: printed, and simulated."""
 
-    observed: float
-    within_rounding: Interval
+    observed: float  # mean over the roundings
+    within_rounding: Interval  # 95 % of the roundings
     expected: float
     interval: Interval  # 95 % of simulated tables
-    p: float  # two-sided, at the end of the rounding that fits best
+    p: float  # two-sided, mean over the roundings
 
 
 def chosen_runs(
@@ -129,20 +129,28 @@ def spread_test(
     rows
         Printed spreads: one column a task, and `average`. Each row is simulated with its own spreads of the tasks and
         three seeds, and the ratio of the two variances is averaged over the rows.
+
+    Each printed spread stands for the values that round to it. They are drawn evenly from there, each by itself, so
+    often as tables are simulated; p is the mean over these draws of the two-sided p-value of each.
     """
-    tasks, averages = rows[list(TASKS)].to_numpy(float), rows["average"].to_numpy(float)
-    ratio = lambda average, task: float(np.mean(average**2 * len(TASKS) ** 2 / (task**2).sum(1)))
-    low = ratio(np.maximum(averages - 0.005, 0), tasks + 0.05)
-    high = ratio(averages + 0.005, np.maximum(tasks - 0.05, 0))
-    rng, simulated = np.random.default_rng(seed), np.zeros(simulations)
+    rng, tasks, averages = (
+        np.random.default_rng(seed),
+        rows[list(TASKS)].to_numpy(float),
+        rows["average"].to_numpy(float),
+    )
+    true = [np.maximum(rng.uniform(x - half, x + half, (simulations, *x.shape)), 0)
+            for x, half in ((averages, 0.005), (tasks, granularity.HALF))]  # fmt: skip
+    observed = np.mean(true[0] ** 2 * len(TASKS) ** 2 / (true[1] ** 2).sum(-1), axis=-1)
+    simulated = np.zeros(simulations)
     for row in tasks:
         runs = chosen_runs(row, checkpoints, shared, (simulations, tables.SEEDS), rng)
         simulated += runs.mean(-1).var(1, ddof=1) * len(row) ** 2 / runs.var(1, ddof=1).sum(-1) / len(tasks)
-    nearest = float(np.clip(simulated.mean(), low, high))
-    tail = min((simulated <= nearest).mean(), (simulated >= nearest).mean())
-    interval = Interval(*(float(q) for q in np.quantile(simulated, [0.025, 0.975])))
-    p = min(1.0, 2 * (tail * simulations + 1) / (simulations + 1))  # a finite simulation never shows 0
-    return SpreadTest(ratio(averages, tasks), Interval(low, high), float(simulated.mean()), interval, float(p))
+    simulated.sort()
+    below, above = np.searchsorted(simulated, observed, "right"), np.searchsorted(simulated, observed, "left")
+    tail = np.minimum(below, simulations - above)
+    p = np.minimum(1.0, 2 * (tail + 1) / (simulations + 1)).mean()  # a finite simulation never shows 0
+    spans = (Interval(*(float(q) for q in np.quantile(x, [0.025, 0.975]))) for x in (observed, simulated))
+    return SpreadTest(float(observed.mean()), next(spans), float(simulated.mean()), next(spans), float(p))
 
 
 def spread_tests(simulations: int, seed: int = 0) -> dict[int, SpreadTest]:

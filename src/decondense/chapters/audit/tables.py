@@ -1,4 +1,4 @@
-"""From the published Tables 2, 3 and 5 to the tables of the audit: averages, ranks, t-tests, runs.
+"""From the published Tables 2, 3 and 5 to the tables of the audit: averages, ranks, bold entries, t-tests.
 
 All values in per cent. A printed value stands for every value that rounds to it: a closed interval of half a unit of
 its last digit. A check holds (`CONSISTENT`) when some values within these intervals satisfy it.
@@ -21,8 +21,6 @@ CONSISTENT = "consistent"
 INCONSISTENT = "not consistent for any value within rounding"
 OPEN = "cannot be told"
 
-# truthfulqa_mc2 is a mean of probabilities, and mmlu's thousands of items allow every printed digit.
-GRANULAR = tuple(task for task in TASKS if task not in ("truthfulqa", "mmlu"))
 SEEDS = 3  # as the paper states for mid-training
 LABELS = {  # a printed label -> the p-values it stands for, in the levels that Table 2 uses
     "n.s.": (0.05, 1.0),
@@ -92,14 +90,18 @@ def bold() -> pd.DataFrame:
 
 
 def p_values(
-    reading: str, reference: tuple[float, float], other: tuple[float, float], seeds: int = SEEDS
+    reading: str,
+    reference: tuple[float, float],
+    other: tuple[float, float],
+    seeds: tuple[int, int] = (SEEDS, SEEDS),
 ) -> tuple[float, Interval]:
     """p of reference against other, each (mean, std) of averages with two decimals, and its range within rounding.
 
     reading
         "student" (equal variances) and "welch" give a row without a spread, which was not trained, the spread 0 and
-        as many runs; "one-sample" takes its value as fixed. `seeds` is the number of runs of the other; the reference
-        has three.
+        as many runs; "one-sample" takes its value as fixed.
+    seeds
+        Number of runs of the reference and of the other.
 
     The range is taken over both ends of the means, and 11 values of each spread from end to end.
     """
@@ -113,10 +115,10 @@ def p_values(
     s_a = np.maximum(std_a + grid[:, None], 0)
     s_b = np.maximum(0.0 if untrained else std_b + grid, 0)
     if reading == "one-sample":
-        fixed = ttest_ind_from_stats(a, s_a, SEEDS, b, 0.0, np.inf, equal_var=False)  # known as if from endless runs
+        fixed = ttest_ind_from_stats(a, s_a, seeds[0], b, 0.0, np.inf, equal_var=False)  # known as if from endless runs
         p = fixed.pvalue if untrained else np.array([np.nan])
     else:
-        p = ttest_ind_from_stats(a, s_a, SEEDS, b, s_b, seeds, equal_var=reading == "student").pvalue
+        p = ttest_ind_from_stats(a, s_a, seeds[0], b, s_b, seeds[1], equal_var=reading == "student").pvalue
     return float(p.flat[0]), Interval(float(p.min()), float(p.max()))
 
 
@@ -131,13 +133,13 @@ def labels(seeds: Mapping[tuple[str, str], int] | None = None) -> pd.DataFrame:
     found = found[(found.benchmark == "average") & found.label.notna()]
     rows = []
     for (table, model), part in found.groupby(["table", "model"], sort=False):
-        reference = part[part.label == "ref."].iloc[0]
+        reference = next(part[part.label == "ref."].itertuples())
         for reading in READINGS:
             others = part[(part.label != "ref.") & (part["std"].isna() | (reading != "one-sample"))]
             tests = []
             for other in others.itertuples():
-                n = (seeds or {}).get((model, other.condition), SEEDS)
-                p, span = p_values(reading, (reference["mean"], reference["std"]), (other.mean, other.std), n)
+                n = tuple((seeds or {}).get((model, which), SEEDS) for which in (reference.condition, other.condition))
+                p, span = p_values(reading, (reference.mean, reference.std), (other.mean, other.std), n)
                 tests.append((table, model, other.condition, reading, other.label, p, *span))
             corrected = [stats.holm([test[column] for test in tests]) for column in (5, 7)]
             rows += [(*test, *holm) for test, *holm in zip(tests, *corrected, strict=True)]
@@ -153,66 +155,3 @@ def carries(label: str, p: Interval) -> str:
     if low <= p[0] and p[1] < high + (high == 1):
         return CONSISTENT
     return OPEN if p[0] < high and p[1] >= low else INCONSISTENT
-
-
-# --- runs and items -------------------------------------------------------------------------------------------------
-
-
-def cells(ddof: int = 1) -> pd.DataFrame:
-    """Which of `granularity.RULES` allow each countable cell of Tables 2 and 3: mean, std, and a bool for each rule.
-
-    Rows with a spread; `GRANULAR` tasks. The spread is taken as divided by (runs - ddof).
-    """
-    found = accuracies.printed().set_index([*ROW, "benchmark"])[["mean", "std"]].dropna()
-    found = found[found.index.get_level_values("benchmark").isin(GRANULAR)]
-    for name, rule in granularity.RULES.items():
-        found[name] = [
-            rule(float(cell.mean), float(cell.std), n_items=accuracies.limit(cell.Index[1]), ddof=ddof)
-            for cell in found[["mean", "std"]].itertuples()
-        ]
-    return found
-
-
-def runs(ddof: int = 1) -> pd.DataFrame:
-    """How many of a row's eight countable cells each rule allows: `cells`, counted by row."""
-    return cells(ddof)[list(granularity.RULES)].groupby(level=ROW).sum()
-
-
-def runs_by_chance() -> pd.DataFrame:
-    """How many of a row's eight countable cells each rule would allow by chance (`granularity.chance`)."""
-    found = cells()
-    for name in granularity.RULES:
-        chances = zip(found["std"], found.index.get_level_values("model"), strict=True)
-        found[name] = [granularity.chance(name, float(std), accuracies.limit(model)) for std, model in chances]
-    return found[list(granularity.RULES)].groupby(level=ROW).sum()
-
-
-def single_runs(sizes: range = range(50, 1000)) -> pd.DataFrame:
-    """Which numbers of items a task the rows without a spread allow, if each value is the accuracy of one run.
-
-    The untrained rows of Table 2, and Table 5. By row: the smallest of `sizes` that allows all eight countable cells,
-    how many sizes do (most near 1,000, where every printed digit can be), and the cells that the size of the released
-    scripts allows.
-    """
-    means, rows = accuracies.wide(), {}
-    for row in means.index[accuracies.wide("std").average.isna()]:
-        cells = [float(value) for value in means.loc[row, list(GRANULAR)]]
-        fits = granularity.fitting_sizes(cells, sizes)
-        allowed = sum(granularity.is_mean_of(cell, 0.0, 1, accuracies.limit(row[1])) for cell in cells)
-        rows[row] = {"smallest": fits[0], "sizes": len(fits), "released": accuracies.limit(row[1]), "cells": allowed}
-    return pd.DataFrame(rows).T.rename_axis(ROW)
-
-
-def likely_runs() -> dict[tuple[str, str], int]:
-    """Rows of Table 2 where no mean of three runs gives all cells, and one of two does: {(model, condition): 2}."""
-    found = runs().loc["Table 2"]
-    two = (found["mean of 3"] < len(GRANULAR)) & (found["mean of 2"] == len(GRANULAR))
-    return dict.fromkeys(found.index[two], 2)
-
-
-def labels_of_two_runs() -> pd.DataFrame:
-    """`labels` of the rows of `likely_runs`, by Student's test, as if they rested on two runs."""
-    two = likely_runs()
-    found = labels(two)
-    found = found[found.reading == "student"]
-    return found[pd.MultiIndex.from_frame(found[["model", "condition"]]).isin(list(two))]

@@ -1,0 +1,166 @@
+"""Claims of the audit on what the printed cells can come from, other items, and the spreads of the averages."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from ...paper import accuracies
+from ...paper.claims import BOOK, IN_PRINT, OWN, Claim, number
+from ...paper.verdicts import effect, exact, rejected
+from ...stats import ALPHA
+from . import flips, runs, selection
+from .claims_tables import WITHIN_ROUNDING
+from .rules import consistent
+
+PRINTED_GAIN = "the printed gain"
+
+
+def claims(simulations: int, seed: int) -> Iterator[Claim]:
+    """In the order of the page."""
+    for part in (three_runs, one_run, two_runs, other_items, seen_flips):
+        yield from part()
+    yield from spreads(simulations, seed)
+
+
+def three_runs() -> Iterator[Claim]:
+    """Three runs per printed cell, by base model; rows and spreads that three runs cannot have."""
+    of = len(runs.GRANULAR)
+    for (table, model), rows in runs.runs().groupby(level=["table", "model"], sort=False):
+        yield Claim(
+            claim=f"{model}: cells are mean and spread of three runs on {accuracies.limit(model)} items",
+            kind=IN_PRINT,
+            source=table,
+            published="3 runs",
+            here="; ".join(f"{name}: {int(rows[name].sum())}" for name in ("mean of 2", "mean of 3")),
+            rule=WITHIN_ROUNDING,
+            verdict=exact(int(rows["mean of 3"].sum()), of * len(rows), "cells"),
+        )
+    without = runs.without_spread()
+    odd = without[~without.possible].itertuples()
+    yield Claim(
+        claim="a spread of 0.0 stands beside a value that one run can have",
+        kind=IN_PRINT,
+        source="Table 2",
+        published=f"{len(without)} cells with a spread of 0.0",
+        here="; ".join(f"{r.Index[1]} {r.Index[2]} {r.Index[3]}: {r.mean:.1f} cannot be" for r in odd) or "all can be",
+        rule="up to 16 runs that print 0.0 are equal, on the items of the released scripts",
+        verdict=exact(without.possible.sum(), len(without), "cells"),
+    )
+
+
+def one_run() -> Iterator[Claim]:
+    """Are values that should be means of three runs those of one? Rows without a spread, which are."""
+    for row in runs.grid_tests().itertuples():
+        yield Claim(
+            claim=f"{row.Index[1]}: values are means of three runs, not of one",
+            kind=IN_PRINT,
+            source=row.Index[0],
+            published="3 runs",
+            here=f"{row._2} of {row.cells} values are on the grid of one run; {row.expected:.0f} expected",
+            rule="rejected where so many come by chance with Holm's p below 0.05, over the base models",
+            verdict=rejected(row.holm, "values are means of three runs"),
+            power=f"{row.cells} cells, each with the chance that its spread leaves",
+        )
+    found = runs.labels_of_one_run()
+    marked = found[found.label != "n.s."]
+    yield Claim(
+        claim="labels below 0.05 of rows wholly on the grid of one run stay so if each value is that of one run",
+        published=f"{len(marked)} labels",
+        here="p {:.2g} to {:.2g} becomes {:.2g} to {:.2g}".format(*_range(marked.three), *_range(marked.one)),
+        rule="Student's p of two single values beside the printed spreads below 0.05",
+        verdict=exact((marked.one < ALPHA).sum(), len(marked), "labels below 0.05"),
+    )
+    single, of = runs.single_runs(), len(runs.GRANULAR)
+    odd = single[single.cells < of]
+    yield Claim(
+        claim="rows without a spread are single runs on as many items as the released scripts take",
+        kind=IN_PRINT,
+        source="Table 2, Table 5",
+        here="; ".join(f"{row[1]} untrained: {int(n)} of {of} cells" for row, n in odd.cells.items()) or "all",
+        rule=WITHIN_ROUNDING,
+        verdict=exact(len(single) - len(odd), len(single), "rows"),
+    )
+
+
+def _range(values: pd.Series) -> tuple[float, float]:
+    return values.min(), values.max()
+
+
+def two_runs() -> Iterator[Claim]:
+    """The labels if the rows rest on two runs."""
+    two = runs.labels_of_two_runs()
+    yield Claim(
+        claim="labels of rows whose cells allow two runs and not three, with two",
+        source=BOOK,
+        published=f"{len(two)} labels",
+        here=f"p {two.p.min():.2g} to {two.p.max():.2g}",
+        rule="label for all p within rounding",
+        verdict=consistent(two.outcome, "labels"),
+    )
+    found = runs.labels_with_two_runs()
+    marked = found[found.label != "n.s."]
+    yield Claim(
+        claim="labels of trained rows below 0.05 stay so if every row rests on two runs",
+        published=f"{len(marked)} labels",
+        here=f"p {marked.p.min():.2g} to {marked.p.max():.2g}",
+        rule="Student's p below 0.05, at its largest within rounding",
+        verdict=exact((marked.high < ALPHA).sum(), len(marked), "labels below 0.05"),
+    )
+
+
+def other_items() -> Iterator[Claim]:
+    """The gains over plain training in Tables 2 and 5, and of the late half in Table 3, on other items."""
+    for row in flips.reported().itertuples():
+        what = "late over early half" if row.table == "Table 3" else "dispersion over plain training"
+        yield Claim(
+            claim=f"{row.model}: {what}, on other items of the ten tasks",
+            kind=IN_PRINT,
+            source=row.table,
+            published=f"{row.gain:+.2f}",
+            here=f"unpaired error {row.error:.2f}; without one task {row.low:+.2f} to {row.high:+.2f}; 1.96 paired "
+            f"errors if at most {row.flips_196:.1%} of the items flip",
+            rule="unpaired error on other items; with pairing it is smaller, by how much is not printed",
+            verdict=[effect(flips.on_other_items(row.model, row.gain, row.error), row.gain, PRINTED_GAIN)],
+        )
+
+
+def seen_flips() -> Iterator[Claim]:
+    """What shares of flips say of the same gains."""
+    found, here = flips.reported(), flips.measured()
+    measured = "; ".join(f"{pair} {share:.1%}" for pair, share in here.items())
+    implied = f"{found.implied.min():.1%} to {found.implied.max():.1%} of the items"
+    for column, claim, share in (
+        ("implied", "the six gains hold on other items, with the flips that the printed spreads imply", implied),
+        ("measured", "the six gains hold on other items, with the flips of this book's own mid-training", measured),
+    ):
+        errors = [f"{row.table} {row.model} {row[f'errors, {column}']:.1f}" for _, row in found.iterrows()]
+        tests = [
+            effect(
+                flips.on_other_items(row.model, row.gain, flips.paired_error(row.model, row[column])),
+                row.gain,
+                PRINTED_GAIN,
+            )
+            for _, row in found.iterrows()
+        ]
+        yield Claim(
+            claim=claim,
+            kind=OWN,
+            published="not stated",
+            here=f"flips: {share}. Paired errors: {'; '.join(errors)}",
+            rule="one run of each condition on the same items",
+            verdict=tests,
+        )
+
+
+def spreads(simulations: int, seed: int) -> Iterator[Claim]:
+    """Do the averages vary as independent tasks would, without a choice of checkpoints and with one?"""
+    for checkpoints, found in selection.spread_tests(simulations, seed).items():
+        how = "without a choice" if checkpoints == 1 else f"of the best of {checkpoints} checkpoints"
+        yield Claim(
+            claim=f"the averages vary as those of independent tasks, {how}",
+            published=f"variance ratio {number(found.observed, found.within_rounding)}",
+            here=f"simulated {number(found.expected, found.interval)}",
+            rule="rejected where p is below 0.05; p is the mean over roundings, each printed spread drawn by itself",
+            verdict=rejected(found.p, "that were so"),
+            power=f"{simulations} simulated tables",
+        )
