@@ -14,13 +14,6 @@ NAN = float("nan")
 COLUMNS = ["label", "seed", "learning_rate", "step", "tokens", "validation_loss", "rho", "tau", "late_half"]
 
 
-def test_relabel_reads_the_configuration_and_keeps_the_run():
-    run = made("8, 0.001", 3, [5.0, 4.0], width=8)
-    (found,) = run_paths.relabel([run], lambda config: config["shape"]["n_inner"])
-    assert (found.label, found.seed, found.record) == ("8", 3, run.record)
-    assert run.label == "8, 0.001"
-
-
 # --- the best learning rate -----------------------------------------------------------------------------------------
 
 

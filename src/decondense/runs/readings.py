@@ -3,8 +3,7 @@
 A table of readings has one row a run: label, seed, learning_rate and the columns of `Run.path`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -14,11 +13,6 @@ from ..stats import Estimate, mean_and_interval
 from .run import Run
 
 SYMBOLS = {"rho": "Spearman ρ", "tau": "Kendall τ", "late_half": "late-half μ"}  # quantities of a reading
-
-
-def relabel(runs: Sequence[Run], label: Callable[[dict], object]) -> list[Run]:
-    """The same runs, each labelled by what `label` takes from its configuration."""
-    return [replace(run, label=str(label(run.record.content["config"]))) for run in runs]
 
 
 def learning_rate(run: Run) -> float:
