@@ -78,30 +78,29 @@ PILOT_CHANGES = {
 PILOT_SEEDS = (0, 1, 2, 3, 4)
 
 
+def pilot(name: str) -> PreTraining:
+    """What the pilot runs of one of `PILOT_SHAPES` share: 0.6 million tokens, and one learning rate for all."""
+    return PreTraining(
+        experiment="table5", shape=PILOT_SHAPES[name], corpus="documentation", steps=600, batch_size=4, length=256,
+        learning_rate=3e-3, schedule="linear", checkpoints=10, texts=8, text_length=256, held_out=32,
+        tasks={"pocket_cloze": 200, "pocket_continuation": 200}, sources=("local", "pypi"),
+    )  # fmt: skip
+
+
 def pilot_runs(names: Sequence[str]) -> dict[str, list[Run]]:
-    """The pilot runs of some of `PILOT_SHAPES`, five seeds each on 0.6 million tokens, all conditions at one rate.
-
-    The repository keeps their records.
-    """
-    asked = {
-        "experiment": "table5", "corpus": "documentation", "steps": 600, "batch_size": 4, "length": 256,
-        "learning_rate": 3e-3, "schedule": "linear", "checkpoints": 10, "texts": 8, "text_length": 256,
-        "held_out": 32, "tasks": {"pocket_cloze": 200, "pocket_continuation": 200}, "sources": ("local", "pypi"),
-    }  # fmt: skip
-    return {
-        name: grid.runs(PreTraining(shape=PILOT_SHAPES[name], **asked), PILOT_CHANGES, PILOT_SEEDS) for name in names
-    }
+    """The pilot runs of some of `PILOT_SHAPES`, by name; the repository keeps their records."""
+    return {name: grid.runs(pilot(name), PILOT_CHANGES, PILOT_SEEDS) for name in names}
 
 
-def power(pilot: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+def power(earlier: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     """What the design can see (`designs.power`), and beside it what it could see of the accuracy, where a pilot says.
 
     The accuracy's spread is that of the seeds of the first model of the pilot.
     """
     table = designs.power(DESIGN)
-    if not pilot:
+    if not earlier:
         return table
-    design, runs = designs.load(DESIGN), next(iter(pilot.values()))
+    design, runs = designs.load(DESIGN), next(iter(earlier.values()))
     differences = tables.by_seed(runs, QUANTITIES[ACCURACY]).loc[list(CONDITIONS)].diff().iloc[-1]
     spread = float(differences.std(ddof=1))
     gain = published_gain()
