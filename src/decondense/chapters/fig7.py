@@ -92,7 +92,7 @@ def claims(runs: Sequence[Run], check: pd.DataFrame) -> list[Claim]:
             verdict=[effect(late[first], SPREAD * size, "half of GPT2-xl minus GPT2, Fig. 2a")],
         ),
         Claim(
-            claim="each weight of dispersion lowers late-half μ",
+            claim="the more dispersion, the lower late-half μ: each weight against none",
             here=doses,
             verdict=[effect(found, -TOLERANCE, "the tolerance of a check run") for found in late.values()],
         ),
