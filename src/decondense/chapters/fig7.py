@@ -10,7 +10,7 @@ import pandas as pd
 from ..paper import size_effect
 from ..paper.claims import Claim, check_claim, judged
 from ..paper.verdicts import effect, no_change
-from ..runs import tables
+from ..runs import grid, tables
 from ..runs.midtraining import CONDITIONS
 from ..runs.run import Run
 from ..runs.tables import Quantity
@@ -20,7 +20,7 @@ NO_DOSE = "0"
 # What counts, of late-half mu. The paper draws Fig. 7 and states no number: dispersion is meant to give a small model
 # the geometry of a large one, so half of that way is asked for, and a tenth of it is no change.
 SPREAD, UNCHANGED = 0.5, 0.1
-TOLERANCE = 0.01  # for this book's own questions: what `grid.check_run` allows from one processor to another
+TOLERANCE = grid.CHECK_MU  # for this book's own questions: what a check run may differ by on another processor
 
 
 def changes(weights: Sequence[float]) -> dict[str, dict]:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from .. import paper
 from ..paper.claims import Claim, judged
 from ..paper.verdicts import effect
-from ..runs import tables
+from ..runs import grid, tables
 from ..runs.midtraining import CONDITIONS
 from ..runs.run import Run
 
 OTHERS = ["early_half", "all layers", "default"]
-TOLERANCE = 0.01  # of late-half mu: what `grid.check_run` allows from one processor to another
+TOLERANCE = grid.CHECK_MU  # of late-half mu: what a check run may differ by on another processor
 
 
 def changes(weight: float) -> dict[str, dict]:
