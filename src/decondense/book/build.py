@@ -17,8 +17,8 @@ from ..base.errors import unknown
 from ..base.files import repository_root
 from ..bench import RECORDS
 from ..bench import page as performance
+from . import numbers, sanitise
 from . import pages as made_pages
-from . import sanitise
 from .execute import read_stamp
 from .profiles import PROFILES, notebook_id
 from .scorecard import Page, committed_run, copy_records, read_committed, read_verdicts, scorecard
@@ -31,15 +31,7 @@ PARTS = {  # first notebook number of a part -> its caption
 }
 GUIDE = ("install", "quick_start", "measure_my_model", "train_with_the_loss", "watch_training")
 GUIDE += ("extend", "architectures", "faq", "api")
-ABOUT = (
-    "scorecard",
-    "committed_run",
-    "findings",
-    "performance",
-    "how_the_numbers_are_made",
-    "changed_rules",
-    "references",
-)
+ABOUT = ("scorecard", "committed_run", "findings", "performance", "how_the_numbers_are_made", "changed_rules", "references")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.
@@ -70,7 +62,7 @@ def build(profile: str) -> Path:
     shutil.rmtree(staging, ignore_errors=True)
     committed = read_committed(root / "book" / "results")
     made = {"scorecard": scorecard(profile, pages, verdicts, committed), "committed_run": committed_run(committed)}
-    _stage(root, staging, profile, pages, made)
+    _stage(root, staging, profile, pages, made, committed)
     site = _run_jupyter_book(staging)
     copy_records(verdicts, here / "records", site / "records")
     copy_records(committed, root / "book" / "results", site / "results")
@@ -218,7 +210,9 @@ def _config(root: Path, profile: str, pages: Iterable[Page]) -> dict:
     return config
 
 
-def _stage(root: Path, staging: Path, profile: str, pages: list[Page], made: dict[str, str]) -> None:
+def _stage(
+    root: Path, staging: Path, profile: str, pages: list[Page], made: dict[str, str], committed: dict[str, dict]
+) -> None:
     for folder in ("_ext", "_static"):
         shutil.copytree(root / "book" / folder, staging / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (staging / "notebooks").mkdir()
@@ -230,7 +224,7 @@ def _stage(root: Path, staging: Path, profile: str, pages: list[Page], made: dic
     performance.write(root / "book", staging / "book")
     made_pages.write(root / "book", staging / "book")
     for page in pages:
-        notebook = sanitise.notebook(finished(page, profile), root)
+        notebook = sanitise.notebook(numbers.filled_notebook(finished(page, profile), committed), root)
         nbformat.write(notebook, staging / "notebooks" / page.source.name)
     (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)), encoding="utf-8")
     (staging / "_toc.yml").write_text(
