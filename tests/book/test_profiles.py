@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from decondense.book import cells, profiles
-from decondense.runs import PreTraining, grid
+from decondense.chapters.table5 import design
+from decondense.runs import PreTraining
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -65,20 +66,32 @@ def values(profile, notebook):
     return own_parameters(path) | profiles.parameters(profile, notebook)
 
 
-@pytest.mark.parametrize("profile", [name for name in profiles.PROFILES if name != "paper"])  # as the page says
-def test_figure_4_finds_the_runs_of_table_5(profile):
-    fig4, table5 = values(profile, "fig4"), values(profile, "table5")
-    own = {"tasks": table5["TASKS"], "sources": table5["SOURCES"]}
-    assert set(fig4["SEEDS"]["trained"]) <= set(table5["SEEDS"])
-    assert list(fig4["SHAPES"]) == list(table5["SHAPES"])
-    for name in fig4["SHAPES"]:
-        how = fig4["TRAINING"] | fig4["GEOMETRY"] | {"sources": fig4["SOURCES"]}
-        here = PreTraining(experiment="table5", shape=fig4["SHAPES"][name], **how)
-        how = table5["TRAINING"] | table5["GEOMETRY"] | own | {"processes": table5["PROCESSES"]}
-        there = PreTraining(experiment="table5", shape=table5["SHAPES"][name], corpus=table5["CORPUS"], **how)
-        jobs = grid.jobs(here, {name: {}}, fig4["SEEDS"]["trained"])
-        runs = grid.jobs(there, {"train": table5["CHANGES"]["train"]}, fig4["SEEDS"]["trained"])
-        assert [config for _, config in jobs] == [config for _, config in runs]
+def trained_for_fig4(profile):
+    fig4 = values(profile, "fig4")
+    how = fig4["TRAINING"] | fig4["GEOMETRY"] | {"sources": fig4["SOURCES"]}
+    shared = {name: PreTraining(experiment="table5", shape=shape, **how) for name, shape in fig4["SHAPES"].items()}
+    return fig4["SEEDS"]["trained"], shared
+
+
+def test_figure_4_finds_the_pilot_runs_of_table_5():
+    seeds, shared = trained_for_fig4("laptop")
+    assert list(shared) == values("laptop", "table5")["PILOT"] == list(design.PILOT_SHAPES)
+    assert set(seeds) <= set(design.PILOT_SEEDS)
+    for name, here in shared.items():
+        assert here.changed(**design.PILOT_CHANGES["train"]) == design.pilot(name)
+
+
+def test_figure_4_finds_the_runs_of_table_5_on_a_gpu():
+    seeds, shared = trained_for_fig4("gpu")
+    table5 = values("gpu", "table5")
+    assert table5["TUNING"] == {}  # so every condition has the rate of all
+    assert set(seeds) <= set(table5["SEEDS"])
+    assert list(shared) == list(table5["SHAPES"])
+    own = {"tasks": table5["TASKS"], "sources": table5["SOURCES"], "processes": table5["PROCESSES"]}
+    how = table5["TRAINING"] | table5["GEOMETRY"] | own
+    for name, shape in table5["SHAPES"].items():
+        there = PreTraining(experiment="table5", shape=shape, corpus=table5["CORPUS"], **how)
+        assert shared[name] == there.changed(**table5["CHANGES"]["train"])
 
 
 def test_own_table_goes_over_that_of_all(monkeypatch):

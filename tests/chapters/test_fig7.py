@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from made_runs import NO_CHECK, by_seed, committed
 
+from decondense import paper, stats
 from decondense.chapters import fig7
-from decondense.paper.verdicts import NOT_REPRODUCED, PARTLY, REPRODUCED
+from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, PARTLY, REPRODUCED, SMALLER
 
 
 def runs(late, loss=None):
@@ -31,20 +32,41 @@ def test_differences_are_paired_by_seed_and_the_loss_in_per_cent_of_no_dose():
 
 
 @pytest.mark.parametrize(
-    ("late", "loss", "failing"),
+    ("late", "loss", "expected"),
     [
-        ({"0": [0.5, 0.501], "0.1": [0.4, 0.401], "1": [0.3, 0.301]}, {}, {}),
-        ({"0": [0.7, 0.71], "0.1": [0.7, 0.71], "1": [0.3, 0.31]}, {"1": 4.1},
-         {0: NOT_REPRODUCED, 1: NOT_REPRODUCED, 2: PARTLY, 3: NOT_REPRODUCED}),
-        ({"0": [0.5, 0.5], "0.1": [0.4, 0.4], "1": [0.6, 0.6]}, {"0.1": 9.0}, {2: NOT_REPRODUCED}),
+        ({"0": [0.5, 0.501], "0.1": [0.4, 0.401], "1": [0.3, 0.301]}, {}, [REPRODUCED] * 4),
+        # beyond 0 and far from half of what size does; the larger weight as asked; at a cost in loss
+        ({"0": [0.7, 0.701], "0.1": [0.695, 0.696], "1": [0.3, 0.301]}, {"1": 4.1},
+         [CONTRADICTED, SMALLER, PARTLY, CONTRADICTED]),
+        # two seeds that disagree say nothing, however large the mean
+        ({"0": [0.5, 0.5001], "0.1": [0.5, 0.3], "1": [0.5, 0.2]}, {},
+         [REPRODUCED, CANNOT_TELL, CANNOT_TELL, REPRODUCED]),
+        ({"0": [0.5, 0.501], "0.1": [0.6, 0.601], "1": [0.6, 0.601]}, {},
+         [REPRODUCED, CONTRADICTED, CONTRADICTED, REPRODUCED]),
     ],
 )  # fmt: skip
-def test_verdicts(late, loss, failing):
+def test_verdicts(late, loss, expected):
     claims = fig7.claims(runs(late, loss), NO_CHECK)
-    assert [claim.verdict.word for claim in claims[:4]] == [failing.get(number, REPRODUCED) for number in range(4)]
+    assert [claim.verdict.word for claim in claims[:4]] == expected
     assert claims[1].claim.startswith("dispersion (weight 0.1)")
     assert claims[3].claim.startswith("validation loss at weight 1 ")
     assert claims[4].claim == "every check run agrees with its record"
+
+
+def test_the_claim_is_against_default_training_and_the_run_itself_is_beside():
+    claim = fig7.claims(runs({"0": [0.7, 0.702], "0.1": [0.6, 0.604]}), NO_CHECK)[1]
+    assert claim.here.startswith("against default training -0.0990 [")
+    assert "from its start to its end: +0.1020 [" in claim.here
+
+
+def test_half_of_what_size_does_is_the_smallest_effect():
+    means = {model: paper.mean_cosines("Fig2a", model).cosine_mean.to_numpy() for model in ("GPT2", "GPT2-xl")}
+    size = means["GPT2-xl"][25:].mean() - means["GPT2"][7:].mean()  # entries L // 2 + 1 .. L
+    assert paper.size_effect() == pytest.approx(size)
+    table = fig7.power(3)
+    assert table["smallest effect"].tolist() == pytest.approx([size / 2, -0.01])
+    for row in table.itertuples(index=False):
+        assert stats.detectable_with(row[1], 3) == pytest.approx(abs(row[0]))
 
 
 def test_committed_runs_give_the_committed_verdicts():

@@ -5,16 +5,10 @@ import pytest
 from made_runs import by_seed, committed, scored
 
 from decondense.chapters import table4
-from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
-from decondense.runs import tables
+from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, PARTLY, REPRODUCED
 
 WEIGHTS, TEMPERATURES = [1.0, 0.01], [0.5, 2.0, 1.0]
 CHANGES = table4.changes(WEIGHTS, TEMPERATURES)
-
-
-def claims(runs):
-    others = [label for label in tables.first(runs) if label != table4.CHOSEN]
-    return table4.claims(runs, tables.against(runs, table4.CHOSEN, others))
 
 
 def test_one_setting_is_changed_at_a_time():
@@ -36,21 +30,37 @@ def test_published_is_the_table():
     assert there[table4.CHOSEN] - table4.published_default() == pytest.approx(0.66)
 
 
+def made(changes=CHANGES, **shares):
+    """Two seeds of each setting, half of the items right where nothing else is said."""
+    return by_seed({label: [shares.get(label, 0.5)] * 2 for label in changes}, scored)
+
+
 @pytest.mark.parametrize(
-    ("default", "chosen", "expected"),
+    ("shares", "expected"),
     [
-        (0.2, 0.9, [REPRODUCED, REPRODUCED]),
-        (0.2, 0.525, [REPRODUCED, PARTLY]),
-        (0.9, 0.2, [NOT_REPRODUCED, NOT_REPRODUCED]),
-        (0.5, 0.5, [NOT_TESTABLE, NOT_TESTABLE]),
+        ({"default": 0.2, table4.CHOSEN: 0.9}, [REPRODUCED, REPRODUCED]),
+        ({"default": 0.2, table4.CHOSEN: 0.9, "λ 1, τ 1": 0.9}, [REPRODUCED, PARTLY]),
+        ({"default": 0.9, table4.CHOSEN: 0.2}, [CONTRADICTED, CONTRADICTED]),
+        ({}, [CANNOT_TELL, CANNOT_TELL]),  # no item differs: these runs cannot show it
     ],
 )
-def test_verdicts(default, chosen, expected):
-    shares = dict.fromkeys(CHANGES, 0.5) | {"default": default, table4.CHOSEN: chosen}
-    runs = by_seed({label: [share, share] for label, share in shares.items()}, scored)
-    assert [claim.verdict.word for claim in claims(runs)] == expected
+def test_verdicts(shares, expected):
+    assert [claim.verdict.word for claim in table4.claims(made(**shares))] == expected
+
+
+def test_each_setting_is_asked_for_its_published_gain():
+    there, claims = table4.published(), table4.claims(made(default=0.2))
+    for label in ("λ 0.1, τ 1", "λ 1, τ 1", "λ 0.01, τ 1", "λ 0.1, τ 0.5", "λ 0.1, τ 2"):
+        assert f"{label} {there[label] - table4.published_default():+.2f}" in claims[0].published
+        assert f"{label} +30.00 [" in claims[0].here
+
+
+def test_a_setting_that_the_paper_does_not_have_takes_no_part():
+    more = table4.changes([1.0, 3.0], [1.0])
+    assert "λ 3" not in table4.claims(made(more))[0].here
+    assert "λ 1, τ 1" in table4.claims(made(more))[0].here
 
 
 def test_committed_runs_give_the_committed_verdicts():
     runs, said, _ = committed("table4", table4.changes([0.01, 0.1, 0.5, 1.0], [0.1, 0.5, 1.0, 2.0]))
-    assert [claim.as_dict() for claim in claims(runs)] == said
+    assert [claim.as_dict() for claim in table4.claims(runs)] == said

@@ -259,6 +259,22 @@ def test_a_check_run_agrees_or_does_not():
     assert verdicts.all_or_none(["mu", "loss"], [True, False]) == (CONTRADICTED, "beyond the tolerance: loss")
 
 
+@pytest.mark.parametrize(
+    ("interval", "word"),
+    [
+        (Interval(0.2, 0.4), REPRODUCED),
+        (Interval(0.2, 0.42), REPRODUCED),  # touches the limit
+        (Interval(0.2, 0.6), CANNOT_TELL),
+        (Interval(0.5, 0.6), CONTRADICTED),
+        (Interval(np.nan, np.nan), NOT_TESTABLE),
+    ],
+)
+def test_a_spread_beside_its_limit(interval, word):
+    found = verdicts.below(interval, 0.42, "GPT-2")
+    assert found.word == word
+    assert found.why.startswith("GPT-2: ")
+
+
 def test_a_test_that_can_only_reject_never_reproduces():
     assert verdicts.rejected(0.049, "tasks are independent") == (CONTRADICTED, "p = 0.049 if tasks are independent")
     assert verdicts.rejected(0.05, "tasks are independent").word == CANNOT_TELL

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from toy_runs import GPT2, scratch, write_runs
 
+from decondense import models, paper
 from decondense.book import cells, profiles
+from decondense.paper import accuracies
 from decondense.runs import MidTraining, PreTraining, grid, midtraining, runfile
 
 ROOT = Path(__file__).parents[2]
@@ -177,15 +179,37 @@ def test_going_on_training_is_for_one_process(file):
 # --- the recipes ----------------------------------------------------------------------------------------------------
 
 
-def test_the_grid_of_table_2_is_the_profile_of_its_notebook():
-    """With the number of examples and the seeds that the notebook says itself."""
+def table_2():
+    """What the notebook trains in the profile `paper`, by base model, and its seeds."""
     asked = profiles.parameters("paper", "table2")
     own = cells.defaults(ROOT / "notebooks" / "10_table2_midtraining_benchmarks.ipynb") | asked
     how = asked["TRAINING"] | asked["GEOMETRY"] | {"tasks": asked["TASKS"], "few_shot": own["FEW_SHOT"]}
-    shared = MidTraining(model=asked["MODEL"], corpus=asked["CORPUS"], **how, sources=asked["SOURCES"])
-    expected = grid.jobs(shared, midtraining.CONDITIONS, own["SEEDS"])
+    how |= {"corpus": asked["CORPUS"], "sources": asked["SOURCES"]}
+    return {name: MidTraining(**how | changes) for name, changes in asked["MODELS"].items()}, own["SEEDS"]
+
+
+def test_the_grid_of_table_2_is_the_profile_of_its_notebook():
+    """With the number of examples and the seeds that the notebook says itself."""
+    shared, seeds = table_2()
+    expected = grid.jobs(shared["GPT2"], midtraining.CONDITIONS, seeds)
     assert runfile.read(RECIPES / "table2.toml") == expected
     assert len(expected) == 7 * 3 + 1
+
+
+def test_the_base_models_of_table_2_are_trained_as_table_s1_says():
+    shared, _ = table_2()
+    printed = paper.table("tableS1_settings").set_index(["experiment", "setting"])["value"]
+    assert list(shared) == list(accuracies.MID_TRAINED)
+    for name, config in shared.items():
+        said = printed[f"{name.lower()}_midtraining"]
+        assert config.learning_rate == float(said["learning_rate"])
+        assert config.batch_size == int(said["batch_size_per_device"])
+        assert config.accumulation == int(said["gradient_accumulation_steps"])
+        assert config.length == int(said["context_length_tokens"])
+        assert config.few_shot == int(said["eval_few_shot_examples"])
+        assert config.tokens == pytest.approx(float(said["training_tokens"]), rel=1e-3)
+        assert set(config.tasks.values()) == {accuracies.limit(name)}
+        assert models.table()[config.model]["hub"].lower().endswith(name.lower().replace("gpt2-m", "gpt2-medium"))
 
 
 def test_the_grid_of_table_5_is_the_profile_of_its_notebook():

@@ -12,7 +12,7 @@ from decondense import stats
 from decondense.records import Record
 from decondense.runs import tables
 from decondense.runs.run import Run
-from decondense.stats import Interval, Mean
+from decondense.stats import Estimate, Interval
 
 TASKS = {"piqa": 40, "arc_easy": 30, "mmlu": 50}  # items
 
@@ -88,23 +88,23 @@ def test_paired_is_scipys_paired_t_test(losses):
     found = tables.paired(losses, "b", "a", loss)
     b, a = ([LOSSES[label, seed] for seed in range(3)] for label in "ba")
     expected = scipy_stats.ttest_rel(b, a)
-    assert found.mean == pytest.approx(np.mean(np.subtract(b, a)))
+    assert found.value == pytest.approx(np.mean(np.subtract(b, a)))
     assert found.p == pytest.approx(expected.pvalue)
     assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
     back = tables.paired(losses, "a", "b", loss)
-    assert (back.mean, back.p) == pytest.approx((-found.mean, found.p))
+    assert (back.value, back.p) == pytest.approx((-found.value, found.p))
 
 
 def test_pairs_are_matched_by_seed_whatever_the_order(losses):
     back, found = (tables.paired(runs, "b", "a", loss) for runs in (losses[::-1], losses))
-    assert (back.mean, back.p, *back.interval) == pytest.approx((found.mean, found.p, *found.interval))
+    assert (back.value, back.p, *back.interval) == pytest.approx((found.value, found.p, *found.interval))
     fewer = [run for run in losses if (run.label, run.seed) != ("a", 1)]
-    assert tables.paired(fewer, "b", "a", loss).mean == pytest.approx(np.mean([2.0 - 3.0, 2.2 - 3.1]))
+    assert tables.paired(fewer, "b", "a", loss).value == pytest.approx(np.mean([2.0 - 3.0, 2.2 - 3.1]))
 
 
 def test_one_shared_seed_has_no_interval(losses):
     found = tables.paired(losses, "a", "none", loss)
-    assert found.mean == -2.0
+    assert found.value == -2.0
     assert np.isnan([*found.interval, found.p]).all()
 
 
@@ -116,9 +116,9 @@ def test_no_shared_seed_is_an_error():
 @pytest.mark.parametrize(
     ("found", "digits", "text"),
     [
-        (Mean(-0.01316, Interval(-0.014, -0.01237), 0.01), 4, "-0.0132 [-0.0140, -0.0124]"),
-        (Mean(0.5, Interval(-0.25, 1.25), 0.3), 2, "+0.50 [-0.25, +1.25]"),
-        (Mean(0.5, Interval(np.nan, np.nan), np.nan), 1, "+0.5"),
+        (Estimate(-0.01316, Interval(-0.014, -0.01237), 0.01, 3), 4, "-0.0132 [-0.0140, -0.0124]"),
+        (Estimate(0.5, Interval(-0.25, 1.25), 0.3, 3), 2, "+0.50 [-0.25, +1.25]"),
+        (Estimate(0.5, Interval(np.nan, np.nan), np.nan, 1), 1, "+0.5"),
     ],
 )
 def test_text_has_signs_and_the_interval_where_there_is_one(found, digits, text):
@@ -174,15 +174,58 @@ def test_scores_of_no_run_are_an_error(runs):
         tables.scores(runs, "dispersal")
 
 
-def test_against_gives_difference_and_its_bootstrap(runs):
-    table = tables.against(runs, "dispersion", ["train", "short", "none"])
-    assert list(table.index) == ["train", "short", "none"]
+def test_paired_items_is_the_crossed_mean_of_the_differences(runs):
+    found = tables.paired_items(runs, "dispersion", "train")
+    pairs = zip(tables.scores(runs, "dispersion"), tables.scores(runs, "train"), strict=True)
+    expected = stats.crossed_mean([100 * (ours - theirs) for ours, theirs in pairs])
+    assert found[:4] == expected[:4]
+    assert found.value == pytest.approx(averages(runs, "dispersion").mean() - averages(runs, "train").mean())
+    nats = tables.paired_items(runs, "dispersion", "train", "logprob")  # the score - 2, and not in per cent
+    assert nats.value == pytest.approx(found.value / 100)
+    back = tables.paired_items(runs, "train", "dispersion")
+    assert (back.value, *back.interval) == pytest.approx((-found.value, -found.interval.high, -found.interval.low))
+
+
+def test_a_model_before_training_is_compared_with_each_seed(runs):
+    found = tables.paired_items(runs, "train", "none")
+    assert found.units == 3
+    assert found.value == pytest.approx(averages(runs, "train").mean() - averages(runs, "none")[0])
+
+
+def test_items_are_paired_by_seed_whatever_the_order(runs):
+    found = tables.paired_items(runs, "dispersion", "short")
+    same = [run for run in runs if run.seed < 2]
+    assert found.units == 2
+    assert found.value == pytest.approx(np.mean(averages(same, "dispersion") - averages(same, "short")))
+    first, last = [run for run in runs if run.label == "short"], [run for run in runs if run.label != "short"]
+    again = tables.paired_items([*last, *first[::-1]], "dispersion", "short")
+    assert (again.value, *again.interval) == pytest.approx((found.value, *found.interval))
+
+
+def test_items_of_no_shared_seed_are_an_error():
+    seeds = {"a": (0, 1), "b": (2, 3)}
+    apart = [made(label, seed, scores={"t": [0.0, 1.0]}) for label, two in seeds.items() for seed in two]
+    with pytest.raises(ValueError, match="'a' and 'b' share no seed"):
+        tables.paired_items(apart, "a", "b")
+
+
+@pytest.mark.parametrize(("counts", "alike"), [((40, 40), 40), ((30, 60), 40)])  # the harmonic mean
+def test_power_is_that_of_tasks_of_equal_size(counts, alike):
+    run = made("a", 0, scores={f"task {i}": np.zeros(n) for i, n in enumerate(counts)})
+    table = tables.power(run)
+    assert list(table.index) == ["1%", "2%", "5%", "10%", "20%"]
+    expected = [100 * stats.detectable_accuracy(alike, 2, share) for share in (0.01, 0.02, 0.05, 0.1, 0.2)]
+    np.testing.assert_allclose(table.iloc[:, 0], expected)
+    assert np.isnan(expected[0])  # one item in a hundred is not enough to find anything
+
+
+def test_against_gives_difference_and_its_interval_over_seeds_and_items(runs):
+    table = tables.against(runs, "dispersion", ["train", "none"])
+    assert list(table.index) == ["train", "none"]
     assert list(table.columns) == ["difference", "low", "high", "p", "p, Holm", "flips"]
     for other, row in table.iterrows():
-        ours, theirs = averages(runs, "dispersion"), averages(runs, other)
-        assert row["difference"] == pytest.approx(np.mean(ours) - np.mean(theirs))
-        _, interval = stats.paired_bootstrap(tables.scores(runs, "dispersion"), tables.scores(runs, other))
-        assert (row["low"], row["high"]) == pytest.approx((100 * interval.low, 100 * interval.high))
+        found = tables.paired_items(runs, "dispersion", other)
+        assert (row["difference"], row["low"], row["high"]) == pytest.approx((found.value, *found.interval))
         assert row["low"] < row["difference"] < row["high"]
 
 
@@ -210,10 +253,10 @@ def test_against_counts_flips(runs):
 
 
 def test_against_itself_is_nothing(runs):
-    """One seed, the same items: no difference, no flip, no test."""
+    """One seed, the same items: no difference, no flip, no interval, no test."""
     table = tables.against(runs, "none", ["none"])
-    assert table.loc["none", ["difference", "low", "high", "flips"]].tolist() == [0, 0, 0, 0]
-    assert table.loc["none", ["p", "p, Holm"]].isna().all()
+    assert table.loc["none", ["difference", "flips"]].tolist() == [0, 0]
+    assert table.loc["none", ["low", "high", "p", "p, Holm"]].isna().all()
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [([50.0], [49.0]), ([50.0, 50.0], [40.0, 40.0]), ([50.0, 50.0], [40.0])])

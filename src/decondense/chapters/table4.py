@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from .. import paper
-from ..paper.claims import Claim, signed
-from ..paper.verdicts import is_best
+from ..paper.claims import Claim, judged, signed
+from ..paper.verdicts import Test, effect
 from ..runs import tables
 from ..runs.midtraining import CONDITIONS
 from ..runs.run import Run
-from ..stats import Interval
 
 WEIGHT, TEMPERATURE = 0.1, 1.0  # the paper's choice
 DEFAULT = "default"  # training without dispersion
@@ -54,34 +53,36 @@ def published_default() -> float:
     return float(rows["GPT2", "train", "average"])
 
 
-def claims(runs: Sequence[Run], against: pd.DataFrame) -> list[Claim]:
-    """Every setting beats default training, and the paper's choice is the best of them.
+def claims(runs: Sequence[Run]) -> list[Claim]:
+    """Every setting beats default training, and the paper's choice is the best of them; an item is a setting.
 
-    against
-        `tables.against` of `CHOSEN` and all other labels.
+    A setting of `runs` that the paper's table does not have takes no part: there is no effect to look for.
     """
-    settings = [label for label in tables.first(runs) if label != DEFAULT]
-    gains = pd.concat([tables.against(runs, label, [DEFAULT]).set_axis([label]) for label in settings])
-    ahead, there = against.drop(DEFAULT), published()
-    return [
+    there, default = published(), published_default()
+    settings = [label for label in tables.first(runs) if label in there.index]
+    gains = {label: there[label] - default for label in settings}
+    ahead = {label: there[CHOSEN] - there[label] for label in settings if label != CHOSEN}
+    return judged([
         Claim(
             claim="robust: every setting beats default training",
             source="Table 4",
-            published=signed(there - published_default()),
-            here=signed(gains.difference),
-            rule="every interval above 0",
-            verdict=is_best(_intervals(gains), gains.difference.tolist()),
+            published=signed(pd.Series(gains)),
+            here=_found(runs, [(label, DEFAULT, label) for label in gains]),
+            verdict=[_above(runs, label, DEFAULT, gain) for label, gain in gains.items()],
         ),
         Claim(
             claim="best at λ = 0.1 and τ = 1",
             source="Table 4",
-            published=signed(there[CHOSEN] - there.drop(CHOSEN)),
-            here=signed(ahead.difference),
-            rule="every interval above 0",
-            verdict=is_best(_intervals(ahead), ahead.difference.tolist()),
+            published=signed(pd.Series(ahead)),
+            here=_found(runs, [(CHOSEN, label, label) for label in ahead]),
+            verdict=[_above(runs, CHOSEN, label, gap) for label, gap in ahead.items()],
         ),
-    ]
+    ])  # fmt: skip
 
 
-def _intervals(table: pd.DataFrame) -> list[Interval]:
-    return [Interval(row.low, row.high) for row in table.itertuples()]
+def _above(runs: Sequence[Run], label: str, other: str, published: float) -> Test:
+    return effect(tables.paired_items(runs, label, other), published, "published")
+
+
+def _found(runs: Sequence[Run], pairs: Sequence[tuple[str, str, str]]) -> str:
+    return "; ".join(f"{name} {tables.text(tables.paired_items(runs, a, b), 2)}" for a, b, name in pairs)

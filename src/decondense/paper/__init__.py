@@ -7,6 +7,7 @@ experiment. Section, figure and table numbers are the paper's.
 from functools import cache
 from pathlib import Path
 
+from .. import metrics
 from ..base.errors import unknown
 from ..base.extras import need
 
@@ -82,3 +83,16 @@ def mean_cosines(figure: str, model: str) -> pd.DataFrame:
     if found.empty:
         raise unknown(f"heat map of {figure}", model, sorted(set(means[means.figure == figure].model)))
     return found[["layer_index", "cosine_mean", "error"]].reset_index(drop=True)
+
+
+def size_effect() -> float:
+    """Published late-half mu of GPT2-xl minus that of GPT2, from the means read off Fig. 2a: what size does to it.
+
+    The smallest effects on mu are named as parts of it, since dispersion is meant to give a small model the geometry of
+    a large one.
+    """
+    small, large = (
+        float(metrics.mean_of_last(mean_cosines("Fig2a", model).cosine_mean.to_numpy(), None))
+        for model in ("GPT2", "GPT2-xl")
+    )
+    return large - small

@@ -227,6 +227,18 @@ def within(here: Sequence[float], published: Sequence[float], tolerance: float) 
     return found._replace(why=f"{found.why}; largest difference {apart.max():.3g}")
 
 
+def below(interval: Interval, limit: float, what: str) -> Verdict:
+    """A quantity whose interval is not that of a mean, such as a spread, claimed to be below a positive limit.
+
+    As `word_of_not_beyond`: reproduced where the interval ends at the limit or before, contradicted beyond it.
+    """
+    if not np.isfinite(interval).all():
+        return not_testable(f"{what}: no interval")
+    return Verdict(
+        word_of_not_beyond(interval, limit), f"{what}: [{interval[0]:.3g}, {interval[1]:.3g}] of {limit:.3g}"
+    )
+
+
 def rejected(p: float, what: str) -> Verdict:
     """A hypothesis that a test can only reject: contradicted at p below 0.05, else cannot tell."""
     return Verdict(CONTRADICTED if p < ALPHA else CANNOT_TELL, f"p = {p:.2g} if {what}")

@@ -15,6 +15,7 @@ from ..stats import Estimate, mean_and_interval
 from .run import Run
 
 Quantity = Callable[[Run], float]
+FLIPS = (0.01, 0.02, 0.05, 0.1, 0.2)  # shares of items that two conditions may answer differently, for `power`
 
 
 def by_seed(runs: Sequence[Run], quantity: Quantity) -> pd.DataFrame:
@@ -115,14 +116,38 @@ def paired_items(runs: Sequence[Run], label: str, other: str, column: str = "sco
     """Mean over the tasks of label - other, item by item and seed by seed, over seeds and items (`stats.crossed_mean`).
 
     `score` in percentage points, any other column in its own units. A condition of one run (the model before training)
-    is compared with each seed of the other.
+    is compared with each seed of the other; a seed that only one of two has takes no part.
 
     Raises
-        ValueError: no run of a label; the two have several seeds each, and not the same number of them.
+        ValueError: no run of a label; two of several runs that share no seed.
     """
     scale = 100 if column == "score" else 1
-    pairs = zip(scores(runs, label, column), scores(runs, other, column), strict=True)
+    kept = _of_shared_seeds(runs, label, other)
+    pairs = zip(scores(kept, label, column), scores(kept, other, column), strict=True)
     return stats.crossed_mean([scale * (ours - theirs) for ours, theirs in pairs])
+
+
+def _of_shared_seeds(runs: Sequence[Run], label: str, other: str) -> list[Run]:
+    seeds = [{run.seed for run in runs if run.label == name} for name in (label, other)]
+    if min(map(len, seeds)) < 2:
+        return sorted(runs, key=lambda run: run.seed)
+    shared = seeds[0] & seeds[1]
+    if not shared:
+        raise ValueError(f"{label!r} and {other!r} share no seed.")
+    return sorted((run for run in runs if run.seed in shared), key=lambda run: run.seed)
+
+
+def power(run: Run) -> pd.DataFrame:
+    """The smallest true difference of two averages that a run's items show with a chance of 80 %, in percentage points.
+
+    A row for each share of items that the two answer differently, which nobody knows before the run. The items alone
+    (McNemar; of unequal tasks the harmonic mean of their numbers counts), by one test at 5 %: other training seeds, and
+    Holm's correction, ask for more. NaN where not even a difference as large as the share is found.
+    """
+    counts = run.evaluation.table().drop(index="average")["items"].astype(int)
+    alike = round(len(counts) / (1 / counts).sum())
+    rows = {f"{share:.0%}": 100 * stats.detectable_accuracy(alike, len(counts), share) for share in FLIPS}
+    return pd.Series(rows, name="detectable (points)").rename_axis("items that change").to_frame()
 
 
 def against(runs: Sequence[Run], label: str, others: Sequence[str]) -> pd.DataFrame:
