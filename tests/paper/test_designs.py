@@ -1,0 +1,149 @@
+"""Each design sees what it asks for, and its numbers are those of the pilot's committed records and of the paper."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from decondense import metrics, paper, records
+from decondense.paper import designs
+from decondense.paper.trends import published_fall
+from decondense.runs.run import Run
+from decondense.stats import detectable_with
+
+NAMES = ["fig3", "family", "fig5", "table5"]
+
+
+# --- what a design can see ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_design_sees_its_smallest_effects(name):
+    design, table = designs.load(name), designs.power(name)
+    assert table.index.tolist() == [design.primary.quantity, design.secondary.quantity]
+    assert (table.detectable <= table["smallest that counts"].abs()).all()
+    assert table.n.tolist() == [design.n] * 2
+    assert table.detectable.iloc[0] == detectable_with(design.primary.spread, design.n)
+
+
+def test_power_has_the_paper_s_effect_where_there_is_one():
+    assert designs.power("fig3").published.tolist() == [-0.137, -0.54]
+    assert designs.power("fig5").published.isna().all()
+
+
+def test_a_design_that_cannot_see_its_effect_is_refused():
+    design = designs.load("fig3")
+    seen = detectable_with(design.secondary.spread, 7)
+    with pytest.raises(
+        ValueError, match=rf"7 training seeds find a change of Spearman ρ of {seen:.2g} .* 0.54 is asked"
+    ):
+        designs.check(design._replace(n=7))
+
+
+def test_an_unknown_design_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"Unknown design 'fig33'\. Did you mean 'fig3'"):
+        designs.load("fig33")
+
+
+# --- the spreads, from the pilot ------------------------------------------------------------------------------------
+
+
+@cache
+def pilot(prefix, **settings):
+    """The committed runs whose configuration has these settings, by seed."""
+    found = {}
+    for path in sorted(records.committed_folder().glob(f"{prefix}-seed*.json")):
+        record = records.read(path)
+        config = record.content["config"]
+        flat = config | config["shape"]
+        if all(flat.get(name) == value for name, value in settings.items()):
+            assert config["seed"] not in found
+            found[config["seed"]] = Run(prefix, config["seed"], record)
+    return found
+
+
+def differences(first, second, seeds, quantity):
+    """Second minus first, seed by seed."""
+    return np.array([quantity(second[seed]) - quantity(first[seed]) for seed in seeds])
+
+
+def rho(run):
+    return run.path.rho.iloc[-1]
+
+
+def logprob(run):
+    return run.evaluation.items.groupby("task").logprob.mean().mean()
+
+
+def validation_loss(run):
+    return run.validation_loss
+
+
+OF = {"primary": 0, "secondary": 1}
+PILOTS = {
+    "fig3": (
+        lambda: [pilot("fig3-gpt2-train", learning_rate=1e-3, n_inner=width) for width in (8, 512)],
+        (Run.late_half, rho),
+    ),
+    "fig5": (
+        lambda: [pilot(f"fig5-gpt2{kind}-train", n_layer=6) for kind in ("", "-logits")],
+        (rho, Run.late_half),
+    ),
+    "table5": (
+        lambda: [
+            pilot("table5-gpt2-train", n_embd=64),
+            pilot("table5-gpt2-dispersion", n_embd=64, weight=0.1),
+        ],
+        (logprob, validation_loss),
+    ),
+}
+
+
+@pytest.mark.parametrize("which", OF)
+@pytest.mark.parametrize("name", PILOTS)
+def test_the_spread_is_that_of_the_pilot(name, which):
+    of, quantities = PILOTS[name]
+    seeds = range(5 if name == "table5" else 3)
+    found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
+    assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
+
+
+@pytest.mark.parametrize(("which", "quantity"), [("primary", Run.late_half), ("secondary", rho)])
+def test_the_spread_of_the_family_is_root_2_times_that_of_one_model(which, quantity):
+    values = [quantity(run) for run in pilot("table5-gpt2-train", n_embd=64).values()]
+    found = 2**0.5 * np.std(values, ddof=1)
+    assert len(values) == 5
+    assert getattr(designs.load("family"), which).spread == pytest.approx(found, abs=6e-4)
+
+
+@pytest.mark.parametrize(("which", "quantity"), [("primary", logprob), ("secondary", validation_loss)])
+def test_the_smallest_effects_of_table_5_are_a_hundredth_of_the_values_without_dispersion(which, quantity):
+    mean = np.mean([quantity(run) for run in pilot("table5-gpt2-train", n_embd=64).values()])
+    assert abs(getattr(designs.load("table5"), which).smallest) == pytest.approx(abs(mean) / 100, abs=1e-3)
+
+
+# --- the effects, from the paper ------------------------------------------------------------------------------------
+
+
+def late_half_fall(figure, smallest, largest):
+    first, last = (
+        metrics.mean_of_last(paper.mean_cosines(figure, model).cosine_mean.to_numpy(), None)
+        for model in (smallest, largest)
+    )
+    return float(last - first)
+
+
+@pytest.mark.parametrize(
+    ("effect", "published"),
+    [
+        (designs.load("fig3").primary, late_half_fall("Fig3a", "MLP64", "MLP4096")),
+        (designs.load("fig3").secondary, published_fall("Fig. 3b", "rho", "GPT2-like (controlled)")),
+        (designs.load("family").primary, late_half_fall("Fig2a", "GPT2", "GPT2-xl")),
+        (designs.load("family").secondary, published_fall("Fig. 2b", "rho", "GPT2")),
+        (designs.load("fig5").primary, published_fall("Fig. 2b", "rho", "Qwen2.5") / 6),
+        (designs.load("fig5").secondary, late_half_fall("Fig2a", "GPT2", "GPT2-xl") / 3),
+    ],
+)
+def test_the_smallest_effects_are_the_published_ones(effect, published):
+    assert effect.smallest == pytest.approx(published, abs=3e-3)
+    assert effect.published in (None, effect.smallest)
