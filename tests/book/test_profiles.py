@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from decondense.book import cells, profiles
+from decondense.paper import designs, family
 from decondense.runs import PreTraining, grid
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -79,6 +80,20 @@ def test_figure_4_finds_the_runs_of_table_5(profile):
         jobs = grid.jobs(here, {name: {}}, fig4["SEEDS"]["trained"])
         runs = grid.jobs(there, {"train": table5["CHANGES"]["train"]}, fig4["SEEDS"]["trained"])
         assert [config for _, config in jobs] == [config for _, config in runs]
+
+
+@PROFILE
+def test_three_pages_ask_for_the_same_sizes_trained_here(profile):
+    asked = [
+        [values(profile, page)[name] for name in ("FAMILY", "FAMILY_TEXTS")] for page in ("fig2", "figS2", "figS3")
+    ]
+    assert asked[0] == asked[1] == asked[2]
+    shared, sizes, seeds = family.asked(*asked[0])
+    design = designs.load("family")
+    if profile != "ci":
+        assert (len(sizes), len(seeds), design.n) == (4, design.n, 5)
+        assert f"{shared.tokens / 1e6:.1f} M tokens" in design.what
+        assert f"{shared.shape['n_layer']} blocks" in design.what
 
 
 def test_own_table_goes_over_that_of_all(monkeypatch):
