@@ -10,7 +10,7 @@ from made_condensations import made
 from scipy import stats
 
 from decondense import metrics, pairing
-from decondense.stats import RESAMPLES
+from decondense.stats import RESAMPLES, mean_and_interval
 
 
 @pytest.fixture
@@ -94,12 +94,23 @@ def test_nan_stays_where_it_is():
 
 def test_paired_differences_use_the_same_texts(condensation):
     shifted = replace(condensation, mu_per_text=condensation.mu_per_text + 0.125)
-    end, (step,) = pairing.paired_differences([condensation, shifted], lambda mu: mu.mean(1))
-    assert end == step == pytest.approx((0.125, 0.125))  # what the texts share cancels
-    end, steps = pairing.paired_differences([condensation, shifted, condensation], lambda mu: mu.mean(1))
-    assert [end, *steps] == [pytest.approx((d, d), abs=1e-12) for d in (0, 0.125, -0.125)]
-    end, (step,) = pairing.paired_differences([condensation, made([[0.1] * 5])], lambda mu: mu.mean(1))
-    assert np.isnan([end, step]).all()  # one text
+    mean = lambda mu: mu.mean(-1)
+    end, (step,) = pairing.paired_differences([condensation, shifted], mean)
+    assert end.value == step.value == pytest.approx(0.125)
+    assert end.interval == pytest.approx((0.125, 0.125))  # what the texts share cancels
+    assert (end.units, end.unit) == (len(condensation.mu_per_text), "texts")
+    end, steps = pairing.paired_differences([condensation, shifted, condensation], mean)
+    assert [found.value for found in (end, *steps)] == pytest.approx([0, 0.125, -0.125])
+    end, (step,) = pairing.paired_differences([condensation, made([[0.1] * 5])], mean)
+    assert np.isnan([*end.interval, *step.interval]).all()  # one text
+
+
+def test_an_estimate_of_one_model_is_over_its_texts():
+    mu = np.random.default_rng(0).random((30, 4))
+    found = pairing.estimated(made(mu), lambda mu: mu[..., -1])
+    assert found.value == pytest.approx(mu[:, -1].mean())
+    by_student = mean_and_interval(mu[:, -1]).interval
+    assert found.interval == pytest.approx(by_student, abs=0.02)
 
 
 @pytest.mark.parametrize(

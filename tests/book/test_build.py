@@ -64,8 +64,8 @@ def toy(heading="Toy"):
 
 def verdicts(name, records=()):
     claims = [
-        {"claim": f"rho < {i} & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5", "tolerance": "0.1"}
-        | {"verdict": verdict, "why": "because"}
+        {"claim": f"rho < {i} & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5", "rule": "0.1"}
+        | {"kind": "experiment", "power": "", "tests": 1, "repeats": "", "verdict": verdict, "why": "because"}
         for i, verdict in enumerate(scorecard.BADGES)
     ]
     return {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)}

@@ -9,13 +9,13 @@ from PIL import Image
 from decondense import records
 from decondense.book import overview, scorecard
 from decondense.cli.app import app
-from decondense.paper.verdicts import NOT_REPRODUCED, REPRODUCED
+from decondense.paper.verdicts import CONTRADICTED, REPRODUCED
 
 COMMITTED = Path(__file__).parents[2] / "book" / "results"
 
 
 def page(name, *verdicts, records=(), **more):
-    claims = [{"claim": "c", "source": "Fig. 2", "verdict": verdict} for verdict in verdicts]
+    claims = [{"claim": "c", "kind": "experiment", "repeats": "", "verdict": verdict} for verdict in verdicts]
     return {name: {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)} | more}
 
 
@@ -31,11 +31,11 @@ def results(tmp_path, monkeypatch, condensation):
 
 
 def test_bars_are_the_verdicts_on_the_papers_claims(tmp_path):
-    committed = page("05_fig3_mlp_width", REPRODUCED, REPRODUCED, NOT_REPRODUCED) | page("06_fig4_none_of_the_paper")
-    committed["05_fig3_mlp_width"]["claims"].append({"source": scorecard.OWN, "verdict": REPRODUCED})
+    committed = page("05_fig3_mlp_width", REPRODUCED, REPRODUCED, CONTRADICTED) | page("06_fig4_none_of_the_paper")
+    committed["05_fig3_mlp_width"]["claims"].append({"kind": "own question", "repeats": "", "verdict": REPRODUCED})
     _, axis = overview.draw(committed, tmp_path).axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["fig3 mlp width"]
-    assert [bar.get_width() for bar in axis.patches] == [2, 0, 1, 0]
+    assert [bar.get_width() for bar in axis.patches] == [2, 0, 0, 1, 0, 0]
     assert [bar.get_x() for bar in axis.patches] == [0, 2, 2, 3]
     legend = [text.get_text() for text in axis.get_legend().get_texts()]
     assert legend == ["reproduced (2)", "partly (0)", "not reproduced (1)", "not testable here (0)"]
@@ -56,7 +56,7 @@ def test_a_picture_tells_which_verdicts_it_shows(tmp_path):
     committed = page("05_fig3_mlp_width", REPRODUCED)
     path = overview.save(committed, tmp_path, tmp_path / "picture.png")
     assert Image.open(path).text["Description"] == overview.shown(committed)
-    assert overview.shown(page("05_fig3_mlp_width", NOT_REPRODUCED)) != overview.shown(committed)
+    assert overview.shown(page("05_fig3_mlp_width", CONTRADICTED)) != overview.shown(committed)
 
 
 def test_the_committed_picture_shows_the_committed_run():

@@ -12,8 +12,8 @@ STAMP = {"seconds": 1.0, "utc": "2026-01-01T00:00:00", "versions": {"python": "3
 
 def verdicts(name, records=(), only=None):
     claims = [
-        {"claim": f"rho < {i} & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5", "tolerance": "0.1"}
-        | {"verdict": only or verdict, "why": "because"}
+        {"claim": f"rho < {i} & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5", "rule": "0.1"}
+        | {"kind": "experiment", "power": "", "tests": 1, "repeats": "", "verdict": only or verdict, "why": "because"}
         for i, verdict in enumerate(scorecard.BADGES)
     ]
     return {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)}
@@ -42,7 +42,7 @@ def test_scorecard_counts_links_and_escapes(run):
     found = scorecard.read_verdicts(pages, records)
     assert list(found) == ["00_start_here"], "verdicts that a failed notebook left behind must not count"
     page = scorecard.scorecard("ci", pages, found, {})
-    assert "of 4 claims of the paper" in page
+    assert summary(page) == [len(scorecard.BADGES), 0, 0]
     assert "Notebooks: 1 done, 1 failed, 0 not executed." in page
     assert "### [](../notebooks/00_start_here.ipynb)" in page
     assert "rho &lt; 0 &amp; | falls" in page
@@ -50,19 +50,36 @@ def test_scorecard_counts_links_and_escapes(run):
     assert "committed run" not in page
 
 
-def test_one_line_for_each_notebook_counts_its_verdicts_and_its_own_checks_apart(run):
+def summary(page):
+    """How many claims each tally has."""
+    rows = page.split('class="summary"')[1].split("</table>")[0].split("<tr>")[2:]
+    return [int(row.rsplit("<td>", 1)[1].split("<")[0]) for row in rows]
+
+
+def test_the_three_tallies_are_counted_apart_and_what_repeats_is_not(run):
     pages, records = run
     found = scorecard.read_verdicts(pages, records)
     claims = found["00_start_here"]["claims"]
-    claims[0]["source"] = scorecard.OWN
+    claims[0]["kind"], claims[1]["kind"], claims[2]["repeats"] = "own question", "in print", "another"
     page = scorecard.scorecard("ci", pages, found, {})
+    assert summary(page) == [len(claims) - 3, 1, 1]
     row = page.split("00_start_here</a>")[1].split("</tr>")[0]
-    first, *others = scorecard.BADGES
-    assert claims[0]["verdict"] == first
-    assert [scorecard.badge(verdict, 1) in row for verdict in (first, *others)] == [False, True, True, True]
-    assert "<td>1</td>" in row  # the checks of this book's own
-    assert "of 3 claims of the paper" in page
-    assert "Not counted: 1 checks" in page
+    cells = row.split("<td>")[1:4]  # experiments, in print, own
+    badges = [scorecard.badge(claim["verdict"], 1) for claim in claims]
+    assert [badge in cells[0] for badge in badges] == [False, False, False, True, True, True]
+    assert [badges[1] in cells[1], badges[0] in cells[2]] == [True, True]
+    assert "Not counted: 1 rows that repeat" in page
+
+
+def test_the_scorecard_says_what_chance_alone_would_give(run):
+    pages, records = run
+    found = scorecard.read_verdicts(pages, records)
+    page = scorecard.scorecard("ci", pages, found, {})
+    assert '"reproduced" on at most 0.05 of the 1 pages with tests' in page
+    assert "here are 1." in page
+    for claim in found["00_start_here"]["claims"]:
+        claim["tests"] = 0
+    assert "at most 0 of the 0 pages" in scorecard.scorecard("ci", pages, found, {})
 
 
 def test_an_unknown_verdict_is_refused(run):
@@ -80,10 +97,10 @@ def test_kept_results_are_shown_beside_the_run(run, tmp_path):
     assert written == {"verdicts-start.json", "start-seed0-abc.json", "start-seed0-abc-1.npz"}
     kept = scorecard.read_committed(committed)
     page = scorecard.scorecard("ci", pages, {}, kept)
-    assert "of 0 claims of the paper" in page
+    assert summary(page) == [0, 0, 0]
     assert "[the committed run](committed_run.md), in the profile `ci`" in page
     page = scorecard.committed_run(kept)
-    assert "of 4 claims of the paper" in page
+    assert summary(page) == [len(scorecard.BADGES), 0, 0]
     assert '<a href="../results/start-seed0-abc.json">' in page
     assert "because" in page
 

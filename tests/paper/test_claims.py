@@ -7,9 +7,18 @@ import pandas as pd
 import pytest
 
 from decondense.paper import claims
-from decondense.paper.verdicts import NOT_REPRODUCED, PARTLY, REPRODUCED, Verdict
+from decondense.paper.verdicts import (
+    CANNOT_TELL,
+    CONTRADICTED,
+    PARTLY,
+    REPRODUCED,
+    Verdict,
+    effect,
+    no_change,
+    not_testable,
+)
 from decondense.records import Record, beside_record
-from decondense.stats import Interval
+from decondense.stats import Interval, mean_and_interval
 
 CSS = (Path(__file__).parents[2] / "book" / "_static" / "book.css").read_text()
 CLAIM = claims.Claim(
@@ -51,11 +60,13 @@ def test_saved_file_holds_claims_and_sorted_records(monkeypatch, tmp_path):
     records = [Record(tmp_path / name, {}, None) for name in ("b.json", "a.json", "b.json")]
     path = claims.save("02_fig2_model_families", "ci", [CLAIM], records)
     assert path == tmp_path / "verdicts-fig2.json"
-    said = {"claim": "rho < 0 & | falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5"}
+    said = {"claim": "rho < 0 & | falls", "kind": "experiment", "source": "Fig. 2b", "published": "0.4", "here": "0.5"}
     assert json.loads(path.read_text()) == {
         "notebook": "02_fig2_model_families",
         "profile": "ci",
-        "claims": [said | {"tolerance": "> 0.1", "verdict": "partly", "why": "because <b>"}],
+        "claims": [
+            said | {"rule": "> 0.1", "power": "", "tests": 0, "repeats": "", "verdict": "partly", "why": "because <b>"}
+        ],
         "records": ["a.json", "b.json"],
     }
 
@@ -63,6 +74,49 @@ def test_saved_file_holds_claims_and_sorted_records(monkeypatch, tmp_path):
 def test_a_claim_of_this_book_needs_no_source():
     own = claims.Claim(claim="c", here="h", rule="r", verdict=Verdict(PARTLY, "w"))
     assert (own.source, own.published) == ("this book", "not stated")
+    assert own.as_dict()["kind"] == claims.OWN
+
+
+# --- judged -----------------------------------------------------------------------------------------------------------
+
+
+def asked(values, smallest=1.0, **more):
+    return claims.Claim(claim="c", here="h", verdict=[effect(mean_and_interval(values), smallest, "published")], **more)
+
+
+def test_the_claims_of_a_page_are_judged_together_and_keep_their_order():
+    firm, doubtful = asked([5.0, 5.1, 4.9, 5.0]), asked([0.3, 1.2, 1.6, 0.7])
+    alone, _ = claims.judged([doubtful, CLAIM])
+    assert alone.verdict.word == REPRODUCED
+    page = [doubtful, CLAIM, firm, asked([-2.0, 2.0, 0.5, 0.1])]
+    found = claims.judged(page)
+    assert [claim.verdict.word for claim in found] == [CANNOT_TELL, PARTLY, REPRODUCED, CANNOT_TELL]
+    assert found[1].rule == CLAIM.rule
+
+
+def test_a_row_says_what_was_asked_and_what_such_a_sample_would_find():
+    (found,) = claims.judged([asked([0.5, 1.5, 1.0], rule="over all tasks")])
+    assert found.rule == "over all tasks; smallest effect that counts +1: published"
+    assert found.power == "3 seeds find 1.6 with a chance of 80%"
+    assert found.tests == 1
+    tests = [
+        no_change(mean_and_interval([0.1, 0.2]), 0.5, "a tenth"),
+        no_change(mean_and_interval([0.0, 0.0]), 0.5, "a tenth"),
+    ]
+    (pair,) = claims.judged([claims.Claim(claim="c", here="h", verdict=tests)])
+    assert pair.rule == "within ±0.5: a tenth"
+    assert pair.power.endswith("; 2 seeds: no spread, so no power is known")
+
+
+def test_what_needs_no_sample_says_so():
+    missing = claims.Claim(claim="c", here="h", verdict=not_testable("no hub"))
+    exact, none = claims.judged([CLAIM, missing])
+    assert (exact.power, none.power) == ("exact: nothing is sampled", "none here")
+
+
+def test_a_claim_that_was_not_judged_is_not_saved():
+    with pytest.raises(ValueError, match="'c' was not judged"):
+        asked([0.5, 1.5]).as_dict()
 
 
 def test_a_row_has_a_cell_for_each_column_and_is_escaped():
@@ -72,12 +126,17 @@ def test_a_row_has_a_cell_for_each_column_and_is_escaped():
         "rho &lt; 0 &amp; | falls<br><small>Fig. 2b</small>",
         "0.4",
         "0.5<br><small>because &lt;b&gt;</small>",
-        "&gt; 0.1",
+        "&gt; 0.1<br><small></small>",
     )
     assert len(row) == len(claims.COLUMNS)
     table = claims.show([CLAIM, CLAIM]).to_html()
     assert [table.count(cell) for cell in row] == [2] * 5
     assert 'class="claims"' in table
+
+
+def test_a_claim_that_repeats_another_says_which():
+    row = claims.cells(CLAIM.as_dict() | {"repeats": "rho & co"})
+    assert row[1].endswith("<small>Fig. 2b</small><br><small>not counted: it repeats <i>rho &amp; co</i></small>")
 
 
 def test_every_verdict_has_a_badge_that_the_style_sheet_knows():
@@ -98,6 +157,6 @@ def test_on_a_narrow_screen_the_style_sheet_says_what_each_cell_is():
 def test_a_check_run_agrees_where_every_quantity_does():
     table = beside_record([("mu", 0.5, 0.51, 0.02), ("loss", 3.0, 3.1, 0.02), ("rho", 1.0, float("nan"), 0.1)])
     claim = claims.check_claim(table)
-    assert (claim.verdict.word, claim.here) == (NOT_REPRODUCED, "1 of 3")
+    assert (claim.verdict.word, claim.here) == (CONTRADICTED, "1 of 3")
     assert claim.verdict.why.endswith("loss, rho")
     assert claims.check_claim(table[:1]).verdict.word == REPRODUCED

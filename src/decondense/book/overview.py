@@ -11,20 +11,28 @@ from matplotlib.figure import Figure
 from .. import records
 from ..base.files import sha256
 from ..condensation import Condensation
-from ..paper.claims import OWN
-from ..paper.verdicts import BADGES, NOT_REPRODUCED, NOT_TESTABLE, PARTLY, REPRODUCED
+from ..paper.claims import EXPERIMENT
+from ..paper.verdicts import BADGES, CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED, SMALLER
 from ..plots import STYLE, closed, colours
 from .profiles import notebook_id
+from .scorecard import counted
 
 PICTURE = "overview.png"
-COLOURS = {REPRODUCED: "#2e7d4f", PARTLY: "#e0a526", NOT_REPRODUCED: "#b23b3b", NOT_TESTABLE: "#b5b5b5"}
+COLOURS = {
+    REPRODUCED: "#2e7d4f",
+    PARTLY: "#e0a526",
+    SMALLER: "#3f8fae",
+    CONTRADICTED: "#b23b3b",
+    CANNOT_TELL: "#8a76b8",
+    NOT_TESTABLE: "#c9c9c9",
+}
 FAMILIES = "fig2"  # the page whose measurements are drawn
 OF_THIS_BOOK = "pocket-"  # models trained for seconds: no evidence in a picture without words
 
 
 def draw(committed: Mapping[str, dict], results: Path) -> Figure:
     """Left: mean cosine mu over depth, 95 % band over the texts, of the models of Fig. 2's page that others trained,
-    and of architectures with their first weights. Right: the verdicts on the claims of the paper, page by page.
+    and of architectures with their first weights. Right: the verdicts of the experiments, page by page.
 
     `committed` as `scorecard.read_committed` gives it, from the folder `results`.
     """
@@ -72,7 +80,7 @@ def _depth(axis, measured: Sequence[tuple[str, bool, Condensation]]) -> None:
 
 
 def _counted(file: dict) -> Counter:
-    return Counter(claim["verdict"] for claim in file["claims"] if claim["source"] != OWN)
+    return Counter(claim["verdict"] for claim in counted([file], EXPERIMENT))
 
 
 def _verdicts(axis, pages: Mapping[str, Counter]) -> None:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from ..base.errors import unknown
 from ..bench import RECORDS as BENCHMARKS
-from ..paper.claims import COLUMNS, OWN, badge, cells
-from ..paper.verdicts import BADGES
+from ..paper.claims import COLUMNS, EXPERIMENT, OWN, TALLIES, badge, cells
+from ..paper.verdicts import BADGES, REPRODUCED
+from ..stats import ALPHA
 from .profiles import about, notebook_id
 
 
@@ -104,12 +105,31 @@ def committed_run(committed: dict[str, dict]) -> str:
 
 
 def _summary(verdicts: dict[str, dict]) -> str:
-    every = [claim for file in verdicts.values() for claim in file["claims"]]
-    claims = [claim for claim in every if claim["source"] != OWN]
-    counts = Counter(claim["verdict"] for claim in claims)
-    badges = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES)
-    own = f"Not counted: {len(every) - len(claims)} checks of this book's own."
-    return f'<p class="summary">{badges} of {len(claims)} claims of the paper</p>\n\n{own}'
+    """The three tallies, each with its verdicts; never one number over all of them."""
+    rows = []
+    for kind, what in TALLIES.items():
+        counts = Counter(claim["verdict"] for claim in counted(verdicts.values(), kind))
+        badges = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES if counts[verdict])
+        rows.append((escape(what), badges or "none", counts.total()))
+    return "\n\n".join([_table("summary", ("", "verdicts", "claims"), rows), _chance(verdicts)])
+
+
+def counted(files: Iterable[dict], kind: str) -> list[dict]:
+    """The claims of a tally: of those that repeat another none."""
+    return [claim for file in files for claim in file["claims"] if claim["kind"] == kind and not claim["repeats"]]
+
+
+def _chance(verdicts: dict[str, dict]) -> str:
+    """What chance alone would give: each page with tests is one family, at `ALPHA`."""
+    pages = sum(any(claim["tests"] for claim in counted([file], EXPERIMENT)) for file in verdicts.values())
+    found = Counter(claim["verdict"] for claim in counted(verdicts.values(), EXPERIMENT))
+    again = sum(bool(claim["repeats"]) for file in verdicts.values() for claim in file["claims"])
+    return (
+        f"If none of the paper's effects existed, chance alone would give "
+        f'"{REPRODUCED}" on at most {pages * ALPHA:.2g} of the {pages} pages with tests of experiments '
+        f"(Holm's correction, {ALPHA:.0%} a page); here are {found[REPRODUCED]}. "
+        f"Not counted: {again} rows that repeat another claim or follow from it."
+    )
 
 
 def _sections(verdicts: dict[str, dict], folder: str) -> list[str]:
@@ -125,14 +145,15 @@ def _sections(verdicts: dict[str, dict], folder: str) -> list[str]:
 def _overview(verdicts: dict[str, dict], folder: str) -> str:
     rows = []
     for name, file in verdicts.items():
-        own = sum(claim["source"] == OWN for claim in file["claims"])
-        claims = [claim for claim in file["claims"] if claim["source"] != OWN]
-        sources = ", ".join(dict.fromkeys(escape(claim["source"]) for claim in claims))
+        sources = ", ".join(dict.fromkeys(escape(c["source"]) for c in file["claims"] if c["kind"] != OWN))
         link = f'<a href="../notebooks/{name}.html">{name}</a><br><small>{sources}</small>'
-        counts = Counter(claim["verdict"] for claim in claims)
-        badges = " ".join(badge(verdict, counts[verdict]) for verdict in BADGES if counts[verdict])
-        rows.append((link, badges, own or "", _records_list(file, folder)))
-    return _table("overview", ("notebook", "claims of the paper", "own checks", "records"), rows)
+        rows.append((link, *(_badges(counted([file], kind)) for kind in TALLIES), _records_list(file, folder)))
+    return _table("overview", ("notebook", *TALLIES, "records"), rows)
+
+
+def _badges(claims: list[dict]) -> str:
+    counts = Counter(claim["verdict"] for claim in claims)
+    return " ".join(badge(verdict, counts[verdict]) for verdict in BADGES if counts[verdict])
 
 
 def _records_list(file: dict, folder: str) -> str:

@@ -41,6 +41,8 @@ class Claim:
         A `Verdict`, or the `Test` of each item: `judged` makes a verdict of them.
     repeats
         The claim that this one says again, or follows from by definition: it is shown and not counted.
+    power, tests
+        Written by `judged`: what such a sample would find, and how many tests decided.
     """
 
     claim: str
@@ -52,8 +54,9 @@ class Claim:
     verdict: Verdict | Sequence[Test]
     power: str = ""
     repeats: str = ""
+    tests: int = 0
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, str | int]:
         """The claim as verdict files hold it, and as `cells` takes it.
 
         Raises
@@ -63,8 +66,8 @@ class Claim:
             raise ValueError(f"{self.claim!r} was not judged: the tests of a page are judged together (`judged`).")
         kind = self.kind or (OWN if self.source == BOOK else EXPERIMENT)
         said = {"claim": self.claim, "kind": kind, "source": self.source, "published": self.published}
-        said |= {"here": self.here, "rule": self.rule, "power": self.power, "repeats": self.repeats}
-        return said | {"verdict": self.verdict.word, "why": self.verdict.why}
+        said |= {"here": self.here, "rule": self.rule, "power": self.power, "tests": self.tests}
+        return said | {"repeats": self.repeats, "verdict": self.verdict.word, "why": self.verdict.why}
 
 
 def judged(claims: Sequence[Claim]) -> list[Claim]:
@@ -78,7 +81,8 @@ def _told(claim: Claim, verdict: Verdict) -> Claim:
     tests = claim.verdict
     asked = dict.fromkeys(f"{_asked(test)}: {test.reason}" for test in tests)
     rule = "; ".join([*([claim.rule] if claim.rule else []), *asked])
-    return replace(claim, verdict=verdict, rule=rule, power=claim.power or "; ".join(map(_power, tests)))
+    power = claim.power or "; ".join(dict.fromkeys(map(_power, tests)))
+    return replace(claim, verdict=verdict, rule=rule, power=power, tests=len(tests))
 
 
 def _asked(test: Test) -> str:
@@ -130,7 +134,7 @@ def badge(verdict: str, count: int | None = None) -> str:
     return f'<span class="verdict {BADGES[verdict]}" title="{verdict}" aria-label="{count} {verdict}">{count}</span>'
 
 
-def cells(claim: Mapping[str, str]) -> tuple[str, ...]:
+def cells(claim: Mapping[str, str | int]) -> tuple[str, ...]:
     """The cells of a claim under `COLUMNS`: the verdict first, so that a narrow screen shows it."""
     said = {name: escape(str(value)) for name, value in claim.items()}
     again = f"<br><small>not counted: it repeats <i>{said['repeats']}</i></small>" if said["repeats"] else ""
