@@ -106,10 +106,30 @@ def test_wrong_file_leaves_nothing_behind(toy):
 
 def test_terms_have_to_be_accepted(toy):
     toy.entry["terms"] = "Toy Terms"
-    with pytest.raises(PermissionError, match=r"toy is under the Toy Terms\. Read them, then pass accept_terms=True"):
+    said = r"^toy is under the Toy Terms\. Read them, then accept them once: decondense reproduce --accept-terms toy \("
+    with pytest.raises(PermissionError, match=said):
         assets.fetch("toy")
     assert toy.asked == []
+    assert assets.accepted() == {"toy": None}
     assert assets.fetch("toy", accept_terms=True).read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize("give", [assets.accept, lambda name: assets.fetch(name, accept_terms=True)])
+def test_terms_are_accepted_once_and_others_anew(toy, give):
+    toy.entry["terms"] = "Toy Terms"
+    give("toy")
+    assert assets.accepted()["toy"].startswith("20")
+    assert assets.fetch("toy").read_bytes() == WHOLE
+    toy.entry["terms"] = "Toy Terms, second edition"
+    assert assets.accepted() == {"toy": None}
+    with pytest.raises(PermissionError, match="second edition"):
+        assets.fetch("toy")
+
+
+@pytest.mark.parametrize("name", ["toy", "toys"])
+def test_only_terms_that_exist_are_accepted(toy, name):
+    with pytest.raises(ValueError, match=rf"Unknown asset with terms '{name}'"):
+        assets.accept(name)
 
 
 @pytest.mark.parametrize(

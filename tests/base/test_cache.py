@@ -18,7 +18,7 @@ NEEDLESS = {
 }
 NEEDED = (
     "assets/toy", "mirrors/toy-0123456789ab", "pocket/pocket-small-new", "records/old.json",
-    "pretraining/old", "elsewhere",
+    "pretraining/old", "consents/old.json", "elsewhere",
 )  # fmt: skip
 
 

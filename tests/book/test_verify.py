@@ -172,6 +172,46 @@ def test_no_committed_record_was_ever_changed():
     assert found == []
 
 
+MEASURED = {"results": {"mu": 1.0, "model": {"bits": "4", "revision": None}}, "sha256": "ab"}
+CORRECTED = {
+    "results": {"mu": 1.0, "model": {"bits": "6.2", "types": 2, "revision": None}},
+    "corrected": {"was": {"results.model.bits": "4", "results.model.types": None}, "why": "typed by hand"},
+    "sha256": "cd",
+}
+
+
+def test_a_correction_can_be_undone():
+    assert verify.undone(CORRECTED) == verify.undone(MEASURED) == {"results": MEASURED["results"]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"results": CORRECTED["results"] | {"mu": 0.5}},
+        {"results": {"mu": 0.5, "model": MEASURED["results"]["model"]}, "corrected": {"was": {"results.mu": 1.0}}},
+        {"results": {"mu": 0.5, "model": MEASURED["results"]["model"]}, "corrected": {}},
+        {"config": {"seed": 1}},
+        {"corrected": {"was": {"results.model.bits": "4"}}},
+    ],
+)
+def test_nothing_else_passes_for_a_correction(clone, change):
+    path = clone / "book" / "results" / "a-seed0-0123.json"
+    for content in (MEASURED, CORRECTED | change):
+        path.write_text(json.dumps(content))
+        git(clone, "commit", "-qam", "changed")
+    assert verify.undone(CORRECTED | change) != verify.undone(MEASURED)
+    assert verify.rewritten(clone) == ["book/results/a-seed0-0123.json"]
+
+
+def test_a_corrected_record_counts_as_unchanged(clone):
+    path = clone / "book" / "results" / "d-seed0-0123.json"
+    for content in (MEASURED, CORRECTED):
+        path.write_text(json.dumps(content))
+        git(clone, "add", ".")
+        git(clone, "commit", "-qm", "corrected")
+    assert verify.rewritten(clone) == []
+
+
 @pytest.fixture
 def clone(tmp_path):
     """A repository with three records."""

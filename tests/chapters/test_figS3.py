@@ -1,5 +1,7 @@
 """Fig. S3: means over the last entries, on models made up here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_condensations import made
@@ -7,6 +9,7 @@ from made_runs import of_family
 
 from decondense.chapters import figS3
 from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, REPRODUCED
+from decondense.surveys import Measured
 
 MU = np.array([[0.1, 0.2, 0.3, 0.4, 0.6, 0.8], [0.2, 0.3, 0.4, 0.5, 0.7, 0.9]])
 RISING, FALLING = made(MU, "rising"), made(MU[:, ::-1], "falling")
@@ -51,6 +54,14 @@ def test_changes_in_standard_errors_over_the_seeds():
     row = table.loc["last 1"]  # the seeds give 0.1 - 0.8 and 0.12 - 0.81
     assert row.tolist() == pytest.approx([-0.695, 0.005, -139])
     assert np.isnan(table.loc["Spearman ρ", "ratio"])  # -2 for both
+
+
+def test_precision_moves_a_mean_by_the_largest_change_of_the_control():
+    lower, least = (replace(RISING, mu_per_text=MU - shift) for shift in (0.05, 0.2))
+    of = {bits: Measured(one, None) for bits, one in ((None, RISING), (5, lower), (3, least))}
+    found = figS3.moved_by_precision({"toy": of}, [5, 4])
+    assert found == pytest.approx(dict.fromkeys(figS3.SPANS, 0.05))
+    assert figS3.moved_by_precision({"toy": of}, [5, 3])["last 1"] == pytest.approx(0.2)
 
 
 def test_claims_are_on_the_trained_sizes_and_on_families_of_two_sizes():

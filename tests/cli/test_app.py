@@ -38,6 +38,17 @@ def test_reproduce_passes_its_options_on(run, monkeypatch):
     ]
 
 
+def test_reproduce_accepts_terms_once_and_for_all(run, monkeypatch):
+    monkeypatch.setattr(app.runner, "reproduce", lambda *_: 0)
+    assert app.assets.accepted() == {"gemma-3-270m": None}
+    found = run("reproduce", "--accept-terms", "gemma-3-270m")
+    assert found.exit_code == 0
+    assert found.stdout.startswith("gemma-3-270m: the Gemma Terms of Use (ai.google.dev/gemma/terms) are accepted")
+    assert app.assets.accepted()["gemma-3-270m"]
+    wrong = run("reproduce", "--accept-terms", "gemma3-270m")
+    assert (wrong.exit_code, "Did you mean 'gemma-3-270m'?" in wrong.stderr) == (2, True)
+
+
 def test_an_error_is_one_line(run):
     result = run("reproduce", "--profile", "lap")
     assert result.exit_code == 2

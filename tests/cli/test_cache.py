@@ -63,7 +63,7 @@ def test_every_download_has_a_purpose(run):
     kept = json.loads(run("--json").stdout)["kept"]
     purposes = {item["name"].removeprefix("assets/"): item["what_for"].partition(",")[0] for item in kept}
     assert purposes == {
-        name: "packed weights" if "quantisation" in asset else "data" for name, asset in assets.table().items()
+        name: "packed weights" if asset["file"].endswith(".gguf") else "data" for name, asset in assets.table().items()
     }
 
 

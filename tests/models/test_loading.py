@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from toys import WIDTH, tiny, unchecked
 
 from decondense import models
-from decondense.models import loading, memory, pocket
+from decondense.models import loading, memory, pocket, quantise
 
 # --- what is refused ------------------------------------------------------------------------------------------------
 
@@ -260,3 +260,20 @@ def test_a_folder_at_initialisation(tmp_path, tiny_tokenizer, kind):
 def test_a_folder_at_initialisation_needs_no_tokenizer(tmp_path):
     tiny("gpt2").config.save_pretrained(tmp_path)
     assert models.load(str(tmp_path), "random", device="cpu").tokenizer is None
+
+
+# --- rounded --------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_rounded_and_says_so():
+    plain, rounded = (models.load("pocket-small", train_tokens=0, device="cpu", bits=bits) for bits in (None, 3))
+    weights = [loaded.model.transformer.wte.weight for loaded in (plain, rounded)]
+    assert torch.equal(weights[1], quantise.rounded(weights[0], 3))
+    assert "rounded_to_bits" not in plain.provenance
+    assert rounded.provenance["rounded_to_bits"] == 3
+
+
+def test_bits_are_refused_before_anything_is_loaded(monkeypatch):
+    monkeypatch.setattr(loading.pocket, "load", lambda *_: pytest.fail("loaded"))
+    with pytest.raises(ValueError, match=r"^Weights are rounded to 2 to 8 bits, got 16\.$"):
+        models.load("pocket-small", device="cpu", bits=16)

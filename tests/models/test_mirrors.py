@@ -130,6 +130,32 @@ def test_folder_is_made_once_and_has_no_weights(toy, monkeypatch):
     assert in_cache() == ["toy-0123456789ab"]
 
 
+def test_precision_is_counted_on_the_file(toy):
+    """Per block 12,288 weights in Q8_0 (34 bytes for 32), 10,240 in Q5_0 (22), 12,288 in Q4_1 (20) are what its seven
+    matrices have by turns; beside them the vocabulary in Q8_0, the head in F16, and the norms in F32.
+    """
+    toy("llama")
+    found = mirrors.precision(mirrors.folder("toy"))
+    counts = {"Q8_0": 0, "Q5_0": 0, "Q4_1": 0, "F16": TOKENS * WIDTH, "F32": (2 * LAYERS + 1) * WIDTH}
+    counts["Q8_0"] = TOKENS * WIDTH + LAYERS * (WIDTH * WIDTH + WIDTH * WIDTH + WIDTH * INNER)
+    counts["Q5_0"] = LAYERS * (GROUPS * HEAD * WIDTH + INNER * WIDTH)
+    counts["Q4_1"] = LAYERS * (GROUPS * HEAD * WIDTH + INNER * WIDTH)
+    of = {"Q8_0": 34 / 4, "Q5_0": 22 / 4, "Q4_1": 20 / 4, "F16": 16, "F32": 32}
+    total = sum(counts.values())
+    assert found["bits_per_weight"] == round(sum(counts[kind] * of[kind] for kind in counts) / total, 2)
+    assert found["weight_types"] == pytest.approx({kind: counts[kind] / total for kind in counts}, abs=1e-4)
+    assert list(found["weight_types"].values()) == sorted(found["weight_types"].values(), reverse=True)
+    assert found["quantisation"].startswith(f"{found['bits_per_weight']:.1f} bits a weight (GGUF: ")
+
+
+def test_the_bytes_of_a_file_are_its_bits_a_weight(toy):
+    path = toy("qwen2")
+    found = mirrors.precision(mirrors.folder("toy"))
+    tensors = gguf.GGUFReader(path).tensors
+    bits = 8 * sum(int(tensor.n_bytes) for tensor in tensors) / sum(int(tensor.n_elements) for tensor in tensors)
+    assert found["bits_per_weight"] == round(bits, 2)
+
+
 def test_missing_weights_are_named(toy):
     toy("llama", leave_out="blk.1.ffn_up.weight")
     with pytest.raises(ValueError, match=r"^toy\.gguf has no weights for model\.layers\.1\.mlp\.up_proj\.weight\.$"):

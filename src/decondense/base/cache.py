@@ -20,6 +20,7 @@ KINDS = {
     "pretraining": "runs that wait to go on",
     "midtraining": "runs that wait to go on",
     "locks": "locks",
+    "consents": "licence terms that were accepted",
 }
 MADE_HERE = ("pocket", "corpora", "streams", "benchmarks")  # made again in minutes, without the network
 UNUSED = 30 * 24 * 3600  # seconds without a reader

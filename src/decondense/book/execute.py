@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from ..base import machine
+from ..base import assets, machine
 from ..base.files import sha256, write_atomically
 from ..base.settings import variable
 from . import cells, profiles
@@ -83,9 +83,10 @@ class Task:
 
 
 def fingerprint(root: Path, notebook: Path, parameters: dict) -> str:
-    """SHA-256 of what decides a notebook's output: cells, parameters, our source, the pins, the data folder."""
+    """SHA-256 of what decides a notebook's output: cells, parameters, our source, the pins, data, accepted terms."""
     parts = [[cell["cell_type"], cell["source"], cell["metadata"]] for cell in cells.read(notebook)]
     parts += [parameters, os.environ.get("DECONDENSE_DATA", "")]
+    parts += [[name for name, when in assets.accepted().items() if when]]
     package = root / "src" / "decondense"
     files = [path for path in package.rglob("*") if path.suffix in _SOURCES] + [root / "constraints.txt"]
     parts += [[path.relative_to(root).as_posix(), sha256(path)] for path in sorted(files) if path.is_file()]

@@ -3,8 +3,10 @@
 No key signs them, and none is needed against most changes. Cosines have one mean, whether they are averaged or counted
 in a histogram, whose density sums to 1; a summary follows from its arrays, a learning rate from its schedule; an answer
 is right or wrong. And a record is never changed: its name holds the hash of what made it, git has one content of it.
+What a record says of a model, and not of a measurement, may be corrected, if it keeps what it said before (`undone`).
 """
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from ..runs.run import Run
 
 EXACT = 1e-6  # what float32 keeps of a number
 RECORDS = ("--", "book/results/*-seed*")  # for git
+CORRECTABLE = "results.model."  # the description of the model
 
 
 def contradictions(record: Record) -> list[str]:
@@ -72,6 +75,8 @@ def _of_cosines(mu: Float[np.ndarray, " entries"], density: Float[np.ndarray, "e
 def rewritten(root: Path) -> list[str]:
     """Records under book/results of the clone `root` that git knows with two contents, or that differ from the last.
 
+    Two contents that are one once their corrections are `undone` count as one.
+
     Raises
         subprocess.CalledProcessError: no clone.
         ValueError: a clone without its whole history.
@@ -82,8 +87,38 @@ def rewritten(root: Path) -> list[str]:
     for line in _git(root, "log", "--format=", "--raw", "--no-abbrev", "--no-renames", "-m", *RECORDS).splitlines():
         *_, content, _change, path = line.split()
         contents.setdefault(path, set()).add(content)
-    twice = {path for path, found in contents.items() if len(found - {"0" * 40}) > 1}
+    several = {path: found - {"0" * 40} for path, found in contents.items()}
+    twice = {path for path, found in several.items() if len(found) > 1 and not _corrected(root, path, found)}
     return sorted(twice | set(uncommitted(root)))
+
+
+def undone(content: dict) -> dict:
+    """A record as it was before its corrections, without its own hash.
+
+    `corrected` of a record has what each value was (`was`: dotted path -> value, `None` where there was none) and why.
+    Only the description of the model (`CORRECTABLE`) can be undone; what is said of anything else stays as it is.
+    """
+    content = {name: part for name, part in json.loads(json.dumps(content)).items() if name != "sha256"}
+    was = content.get("corrected", {}).get("was", {})
+    if not was or not all(path.startswith(CORRECTABLE) for path in was):
+        return content
+    model = content["results"]["model"]
+    for path, value in was.items():
+        model[path.removeprefix(CORRECTABLE)] = value
+    content["results"]["model"] = {name: value for name, value in model.items() if _there(name, value, was)}
+    return {name: part for name, part in content.items() if name != "corrected"}
+
+
+def _there(name: str, value, was: dict) -> bool:
+    return value is not None or f"{CORRECTABLE}{name}" not in was
+
+
+def _corrected(root: Path, path: str, blobs: set[str]) -> bool:
+    """Whether these contents of a record are one and the same, but for corrections."""
+    if not path.endswith(".json"):
+        return False
+    read = (undone(json.loads(_git(root, "cat-file", "blob", blob))) for blob in blobs)
+    return len({json.dumps(content, sort_keys=True) for content in read}) == 1
 
 
 def uncommitted(root: Path) -> list[str]:

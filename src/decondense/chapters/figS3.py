@@ -15,6 +15,7 @@ from ..paper.trends import METRICS, READ_OFF, Statistic, published_means
 from ..paper.verdicts import effect, not_testable
 from ..runs.run import Run
 from ..stats import mean_and_interval
+from ..surveys.quantisation import Control
 
 SPANS = {"last 1": 1, "last 2": 2, "last 3": 3, "last 4": 4, "last 5": 5, "last half": None}  # `metrics.mean_of_last`
 COUNTED = "last half"  # the other spans read the same trend again
@@ -65,6 +66,20 @@ def in_standard_errors(runs: Sequence[Run]) -> pd.DataFrame:
         error = stats.standard_error(found)
         rows[name] = [found.value, error, found.value / error if error else np.nan]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["largest - smallest", "standard error", "ratio"])
+
+
+def moved_by_precision(control: Control, bits: Sequence[int]) -> dict[str, float]:
+    """For each of `SPANS` the largest |change| that rounding the weights to one of `bits` may make, over its interval.
+
+    Over all models of the control; each is compared with itself as loaded, on the same texts.
+    """
+    pairs = [
+        (of[None].condensation, of[width].condensation) for of in control.values() for width in bits if width in of
+    ]
+    changes = {
+        label: [paired_differences(pair, statistic)[0] for pair in pairs] for label, statistic in STATISTICS.items()
+    }
+    return {label: float(max(np.abs(one.interval).max() for one in found)) for label, found in changes.items()}
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from .. import __version__
+from ..base import assets
 from ..base.errors import unknown
 from ..base.files import repository_root, sweep_cache
 from ..book import reproduce as runner
@@ -75,6 +76,12 @@ def reproduce(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a parameter. Repeatable.")
     ] = None,
     no_book: Annotated[bool, typer.Option("--no-book", help="Do not build the book afterwards.")] = False,
+    accept_terms: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Accept a model's licence terms, once and for all: gemma-3-270m. Repeatable."
+        ),
+    ] = None,
 ) -> None:
     """Execute the notebooks and build the book. What is done already is skipped: the same command resumes.
 
@@ -84,7 +91,12 @@ def reproduce(
       decondense reproduce --profile ci --no-book
       decondense reproduce --only fig2,figS3 --set N_TEXTS=20
       decondense reproduce --fresh --jobs 2
+      decondense reproduce --accept-terms gemma-3-270m
     """
+    for name in accept_terms or []:
+        Console().print(
+            f"{name}: the {assets.accept(name)} are accepted; `decondense doctor` shows it.", soft_wrap=True
+        )
     ids = [name.strip() for name in only.split(",") if name.strip()]
     raise typer.Exit(runner.reproduce(profile, ids, fresh, jobs, set_ or [], not no_book))
 

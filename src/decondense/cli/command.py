@@ -65,7 +65,7 @@ Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report,
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...: chosen when not given.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
 Sources = Annotated[str, typer.Option(help="Where models and texts may come from.")]
-Terms = Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's licence terms.")]
+Terms = Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's licence terms, once and for all.")]
 
 ANYWHERE = ",".join(SOURCES)
 

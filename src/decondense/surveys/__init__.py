@@ -32,12 +32,13 @@ def by_name(
     train_tokens: int = pocket.TRAIN_TOKENS,
     accept_terms: bool = False,
     revision: str | None = None,
+    bits: int | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Condensation:
     """Measure a model on texts. The last model is held, for the next measurement of it.
 
-    weights, dtype, device, sources, train_tokens, accept_terms, revision
+    weights, dtype, device, sources, train_tokens, accept_terms, revision, bits
         As in `models.load`.
     tokenizer
         The model whose tokenizer cuts the texts; without one, that of the model itself, also for random weights.
@@ -55,11 +56,11 @@ def by_name(
     """
     loaded, cutter = _loaded(
         model, weights, tokenizer, dtype=dtype, device=device, sources=tuple(sources), seed=seed,
-        train_tokens=train_tokens, accept_terms=accept_terms, revision=revision,
+        train_tokens=train_tokens, accept_terms=accept_terms, revision=revision, bits=bits,
     )  # fmt: skip
     result = measurement.measure(
         loaded.model, cutter, texts.texts, max_length=max_length, histogram=histogram, seed=seed, progress=progress,
-        name=label(model) + (f"@{revision}" if revision else ""),
+        name=label(model) + (f"@{revision}" if revision else "") + (f" at {bits} bits" if bits is not None else ""),
     )  # fmt: skip
     cut_by = {"tokenizer": label(tokenizer)} if tokenizer else {}
     result.settings.update(
@@ -175,6 +176,7 @@ def measured(
     train_tokens: int = pocket.TRAIN_TOKENS,
     accept_terms: bool = False,
     revision: str | None = None,
+    bits: int | None = None,
     seed: int = 0,
 ) -> Measured:
     """`by_name` on `n_texts` texts of a corpus, the first drawn with `first_seed`; or the record of that measurement.
@@ -189,6 +191,7 @@ def measured(
     }  # fmt: skip
     how |= {"train_tokens": train_tokens} if model in pocket.SIZES else {}
     how |= {"revision": revision} if revision else {}
+    how |= {"bits": bits} if bits is not None else {}
     config = {"model": model, "corpus": corpus, "n_texts": n_texts, "first_seed": first_seed, **how}
     config |= surroundings(corpus, sources)
 
