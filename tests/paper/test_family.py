@@ -24,7 +24,7 @@ def runs():
 
 
 def test_asked_are_sizes_of_one_depth_on_the_first_text():
-    how = {"blocks": 6, "widths": [48, 24], "seeds": [0, 1], "steps": 4000, "checkpoints": 10}
+    how = {"blocks": 6, "widths": [48, 24], "seeds": [0, 1], "steps": 4000, "texts": 20}
     shared, sizes, seeds = family.asked(how, ["wikitext-2", "bible"])
     assert (shared.corpus, shared.elsewhere, shared.tokens) == ("wikitext-2", ("bible",), 4_096_000)
     jobs = grid.jobs(shared, sizes, seeds)

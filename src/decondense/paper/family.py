@@ -31,19 +31,19 @@ STATISTICS: dict[str, Statistic] = {symbol: statistic for symbol, _, statistic i
 STATISTICS["late-half μ"] = LATE_HALF
 FEATURES = 8  # of a head
 # The same sources in every profile, so that each finds the committed records: all texts are in wheels.
-ALWAYS = {"batch_size": 4, "length": 256, "learning_rate": 2e-3, "text_length": 256, "held_out": 64, "texts": 20}
-ALWAYS |= {"sources": ("local", "pypi")}
+ALWAYS = {"batch_size": 4, "length": 256, "learning_rate": 2e-3, "text_length": 256, "held_out": 64}
+ALWAYS |= {"checkpoints": 10, "sources": ("local", "pypi")}
 
 
 def asked(family: Mapping, texts: Sequence[str]) -> tuple[PreTraining, dict[str, dict], list[int]]:
     """What the runs share, what each size changes, and the seeds: the arguments of `grid.runs`.
 
     family
-        `blocks`, `widths`, `seeds`; and `steps` and `checkpoints` as in `PreTraining`.
+        `blocks`, `widths`, `seeds`; and `steps` and `texts` as in `PreTraining`.
     texts
         The corpus that they are trained on, and the others that they are measured on after the last step.
     """
-    how = ALWAYS | {name: family[name] for name in ("steps", "checkpoints")}
+    how = ALWAYS | {name: family[name] for name in ("steps", "texts")}
     shape = {"architecture": "GPT2Config", "n_layer": family["blocks"]}
     shared = PreTraining(experiment="family", shape=shape, corpus=texts[0], elsewhere=tuple(texts[1:]), **how)
     sizes = {f"{n} wide": {"shape": {"n_embd": n, "n_head": n // FEATURES}} for n in sorted(family["widths"])}
