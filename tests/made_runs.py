@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from made_condensations import made as condensed
 
 from decondense import records
 from decondense.evaluate import Evaluation
@@ -64,3 +65,16 @@ def made(label, seed, losses, rate=1e-3, rho=None, width=None):
         }
     )  # fmt: skip
     return run
+
+
+def of_family(mu, **known):
+    """Runs of `paper.family` with this mu: by label, seed and text (the first is their own) one profile."""
+    return [_of_family(label, seed, texts, known) for label, seeds in mu.items() for seed, texts in enumerate(seeds)]
+
+
+def _of_family(label, seed, texts, known):
+    looks = {name: condensed([profile], name) for name, profile in texts.items()}
+    own, *others = looks
+    record = Record(Path("none"), {"config": {"corpus": own, "elsewhere": others}}, None)
+    elsewhere = {name: looks[name] for name in others}
+    return Known(label, seed, record=record, look=lambda: looks[own], elsewhere=elsewhere, **known)

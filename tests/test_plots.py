@@ -74,8 +74,9 @@ def test_heatmap_without_histogram_is_an_error(result):
         plots.heatmaps([result, replace(result, histogram=None)])
 
 
-def test_no_result_is_said():
-    (axis,) = drawn(plots.heatmaps([])).axes
+@pytest.mark.parametrize("figure", [lambda: plots.heatmaps([]), lambda: plots.trends({})])
+def test_no_result_is_said(figure):
+    (axis,) = drawn(figure()).axes
     assert axis.texts[0].get_text() == "no such model in this profile"
 
 

@@ -252,3 +252,15 @@ def test_permutation_p_of_closed_cases():
     assert stats.monotone_permutation_p([1.0]) == stats.monotone_permutation_p([]) == 1
     with pytest.raises(ValueError, match="finite values"):
         stats.monotone_permutation_p([1.0, float("nan")])
+
+
+def test_two_samples_are_apart_with_the_error_of_both():
+    values = np.random.default_rng(0).normal(size=40)
+    first, second = (stats.bootstrap_mean(v) for v in (values + 1, values))  # drawn alike, and not paired
+    found = stats.apart(first, second)
+    assert found.value == pytest.approx(1)
+    assert (found.units, found.unit) == (40, "texts")
+    one = stats.standard_error(first)
+    assert stats.standard_error(found) == pytest.approx(2**0.5 * one, rel=0.03)
+    with pytest.raises(ValueError, match="needs the resamples of both"):
+        stats.apart(first, stats.mean_and_interval(values))

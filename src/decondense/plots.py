@@ -97,7 +97,12 @@ def _limits(result) -> tuple[float, float]:
 
 
 def trends(families: dict[str, Sequence], columns: int = 4) -> Figure:
-    """rho and tau over the models of each family in the order of size, with 95 % intervals over the texts (Fig. 2b)."""
+    """rho and tau over the models of each family in the order of size, with 95 % intervals over the texts (Fig. 2b).
+
+    Without any family the figure says so.
+    """
+    if not families:
+        return _nothing()
     rows, columns = -(-len(families) // columns), min(columns, len(families))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(

@@ -133,6 +133,20 @@ def bootstrap_mean(values: ArrayLike, seed: int = 0, unit: str = "texts") -> Est
     return bootstrapped(float(values.mean()), draws, len(values), unit)
 
 
+def apart(first: Estimate, second: Estimate) -> Estimate:
+    """first - second, two bootstraps over units of their own: as if no unit of one were one of the other.
+
+    The resamples of `second` are taken in another order, so that draws of the same numbers are not paired.
+
+    Raises
+        ValueError: one of them has no resamples.
+    """
+    if first.draws is None or second.draws is None:
+        raise ValueError("The difference of two samples needs the resamples of both: use `bootstrapped`.")
+    draws = first.draws - np.random.default_rng(0).permuted(second.draws, axis=1)
+    return bootstrapped(first.value - second.value, draws, min(first.units, second.units), first.unit)
+
+
 def at(estimate: Estimate, level: float) -> Interval:
     """The interval at another level: Student's t, or the expanded percentile interval of a bootstrap.
 

@@ -7,6 +7,7 @@ import pytest
 
 from decondense.book import cells, profiles
 from decondense.chapters.table5 import design
+from decondense.paper import designs, family
 from decondense.runs import PreTraining
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -92,6 +93,20 @@ def test_figure_4_finds_the_runs_of_table_5_on_a_gpu():
     for name, shape in table5["SHAPES"].items():
         there = PreTraining(experiment="table5", shape=shape, corpus=table5["CORPUS"], **how)
         assert shared[name] == there.changed(**table5["CHANGES"]["train"])
+
+
+@PROFILE
+def test_three_pages_ask_for_the_same_sizes_trained_here(profile):
+    asked = [
+        [values(profile, page)[name] for name in ("FAMILY", "FAMILY_TEXTS")] for page in ("fig2", "figS2", "figS3")
+    ]
+    assert asked[0] == asked[1] == asked[2]
+    shared, sizes, seeds = family.asked(*asked[0])
+    planned = designs.load("family")
+    if profile != "ci":
+        assert (len(sizes), len(seeds), planned.n) == (4, planned.n, 5)
+        assert f"{shared.tokens / 1e6:.1f} M tokens" in planned.what
+        assert f"{shared.shape['n_layer']} blocks" in planned.what
 
 
 def test_own_table_goes_over_that_of_all(monkeypatch):

@@ -3,16 +3,20 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_condensations import made
+from made_runs import NO_CHECK, of_family
 
 from decondense.chapters import fig2
-from decondense.paper.verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
+from decondense.paper.claims import judged
+from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED
 from decondense.records import Record
 from decondense.surveys import Measured, Survey
 
 RISING = [[0.1, 0.2, 0.3, 0.4], [0.1, 0.3, 0.4, 0.5]]
 FALLING = [row[::-1] for row in RISING]
+RUNS = of_family({f"{n} wide": [{"here": mu[0]}] * 2 for n, mu in enumerate([RISING, FALLING])}, validation_loss=5.0)
 
 
 def member(name, mu, source="here"):
@@ -24,10 +28,16 @@ def survey(**families):
     return Survey(families, {})
 
 
+def found_of(pretrained, again=None, dataset="wikitext-2", **how):
+    """The claims of the page by the beginning of their text."""
+    claims = fig2.claims(RUNS, NO_CHECK, pretrained, again or pretrained, dataset, **how)
+    return {claim.claim: claim for claim in claims}
+
+
 def test_untrained_families_come_last_under_a_name_of_their_own():
     gpt2 = [member("gpt2", RISING)]
-    found = fig2.families(survey(GPT2=gpt2), survey(pocket=[]), survey(GPT2=[]))
-    assert list(found) == ["GPT2", "pocket", "GPT2, untrained"]
+    found = fig2.families(survey(GPT2=gpt2), survey(GPT2=[]))
+    assert list(found) == ["GPT2", "GPT2, untrained"]
     assert found["GPT2"] == gpt2
 
 
@@ -38,67 +48,95 @@ def test_table_has_a_row_a_model_with_its_weights():
     assert table["ρ"][1] == "-1.00 [-1.00, -1.00]"
 
 
+def test_trained_table_has_a_row_a_size_with_mean_and_spread():
+    table = fig2.trained_table(RUNS)
+    assert table.loc["0 wide"].tolist() == [f"{x} ± 0.0000" for x in ("5.0000", "1.0000", "1.0000", "0.3500")]
+    assert table.columns.tolist() == ["validation loss", "Spearman ρ", "Kendall τ", "late-half μ"]
+
+
 def test_apart_is_the_distance_of_two_sets_of_texts():
     table = fig2.apart([made(RISING, "a")], [made(FALLING, "a")])
     assert table.loc["a", "ρ"].tolist() == pytest.approx([1, -1, 2])
     assert table.loc["a", "τ"].tolist() == pytest.approx([1, -1, 2])
 
 
-def test_claims_are_on_families_of_two_sizes_or_more_and_go_beside_the_published_ones():
+def test_sizes_trained_here_come_first_and_figure_s3_counts_the_level():
+    first = fig2.claims(RUNS, NO_CHECK, survey(), survey(), "wikitext-2")[:3]
+    assert [claim.claim.split("lower ")[1] for claim in first] == ["Spearman ρ", "Kendall τ", "late-half μ"]
+    assert [claim.source for claim in first] == ["Fig. 2b, S1", "Fig. 2b, S1", "Fig. 2a"]
+    assert [claim.verdict.word for claim in first] == [REPRODUCED] * 3
+    assert [bool(claim.repeats) for claim in first] == [False, True, True]
+
+
+def test_pretrained_families_of_two_sizes_go_beside_the_published_ones():
     pretrained = survey(
         Bloom=[member("bloom-560m", RISING), member("bloom-1b1", FALLING)],
         Other=[member("a", FALLING), member("b", RISING)],
         Qwen3=[member("qwen3-0.6b", RISING)],
     )
-    trained = survey(pocket=[member("pocket-small", RISING), member("pocket-xl", RISING)])
-    found = fig2.claims(pretrained, trained, pretrained, "wikitext-2")
-    names = [claim.claim.split(":")[0] for claim in found[:6]]
-    assert names == ["Bloom", "Bloom", "Other", "Other", "pocket", "pocket"]
-    verdicts = [claim.verdict.word for claim in found[:6]]
-    assert verdicts == [REPRODUCED] * 2 + [NOT_REPRODUCED] * 4
-    published = [claim.published.split(":")[0] for claim in found[:6:2]]
-    assert published == ["Bloom on wikitext-103", "not in the paper", "GPT2 on wikitext-103"]
-    assert {claim.source for claim in found[:6]} == {"Fig. 2b, S1"}
-    depth = found[8]
-    assert depth.here.split("; ")[1] == "a -1.00 [-1.00, -1.00]"  # of each family its smallest
-    assert [claim.claim for claim in found[9:]] == [
-        "Spearman ρ is the same on other texts of the corpus",
-        "Kendall τ is the same on other texts of the corpus",
-    ]
+    claims = [claim for text, claim in found_of(pretrained).items() if "(largest - smallest)" in text]
+    assert [claim.claim.split(":")[0] for claim in claims] == ["Bloom", "Bloom", "Other", "Other"]
+    assert [claim.verdict.word for claim in claims] == [REPRODUCED] * 2 + [CONTRADICTED] * 2
+    assert claims[0].rule.startswith("smallest effect that counts -0.0054: published, Bloom-0.56B to Bloom-1.1B")
+    assert claims[2].published.startswith("GPT2 on wikitext-103")
+
+
+def test_two_sizes_of_the_coder_go_beside_those_of_its_family_and_their_precision_counts():
+    sizes = [member(f"qwen2.5-coder-{size}-instruct", mu) for size, mu in (("0.5b", RISING), ("1.5b", FALLING))]
+    pretrained = Survey({"Qwen2.5-Coder": sizes}, {})
+    name = "Qwen2.5-Coder: the larger the model, the lower Spearman ρ (largest - smallest)"
+    claim = found_of(pretrained)[name]
+    assert claim.verdict.word == REPRODUCED
+    assert "the published values of Qwen2.5-0.5B and Qwen2.5-1.5B rise by 0.04" in claim.rule
+    assert found_of(pretrained, systematic={"rho": 2.1, "tau": 0.0})[name].verdict.word == CANNOT_TELL
+
+
+def test_the_papers_families_that_are_not_measured_have_a_row_each():
+    rows = fig2.missing_claims(["Bloom"])
+    assert [row.claim.split(":")[0] for row in rows] == ["GPT2", "Qwen2.5", "Qwen3", "Qwen1"]
+    assert {row.verdict.word for row in rows} == {NOT_TESTABLE}
+    assert rows[-1].source == "Fig. S1"
+    assert "code of its own" in rows[-1].verdict.why
 
 
 def test_without_pretrained_models_their_claims_are_not_testable():
-    trained = survey(pocket=[member("pocket-small", RISING), member("pocket-xl", FALLING)])
-    found = fig2.claims(survey(), trained, survey(), "documentation")
-    assert [claim.verdict.word for claim in found] == [REPRODUCED] * 2 + [NOT_TESTABLE] * 5
-    assert [claim.here for claim in found[2:]] == ["none of them"] * 2 + ["none"] * 3
+    found = found_of(survey(), dataset="documentation")
+    words = [claim.verdict.word for claim in found.values()]
+    assert words == [REPRODUCED] * 3 + [NOT_TESTABLE] * 10 + [REPRODUCED]
+    assert found["values of Spearman ρ on wikitext-103"].here == "none of them"
 
 
 def test_value_claims_compare_only_what_the_paper_shows(condensation):
-    measured = [replace(condensation, name="gpt2"), replace(condensation, name="smollm2-135m-instruct")]
-    rho, tau = fig2.value_claims(measured, "wikitext-103", tolerance=0.7)
-    assert (rho.published, rho.here) == ("GPT2 0.385 ± 0.002", "gpt2 1.00 [1.00, 1.00]")
-    assert rho.verdict.word == REPRODUCED  # 1 - 0.385 is within 0.7
-    assert tau.verdict.word == NOT_REPRODUCED  # 1 - 0.257 is not
-    none = fig2.value_claims(measured[1:], "wikitext-103")
-    assert [(c.here, c.verdict.word) for c in none] == [("none of them", NOT_TESTABLE)] * 2
+    measured = [replace(condensation, name="bloom-560m"), replace(condensation, name="smollm2-135m-instruct")]
+    rho, tau = fig2.value_claims(measured, "wikitext-103")
+    assert (rho.published, rho.here) == ("Bloom-0.56B 1.000 ± 0.004", "bloom-560m 1.00 [1.00, 1.00]")
+    assert (rho.verdict.word, tau.verdict.word) == (REPRODUCED, REPRODUCED)
+    lower = fig2.value_claims([replace(condensation, name="gpt2")], "wikitext-103")  # 1 - 0.385 is not within 0.1
+    assert [claim.verdict.word for claim in lower] == [CONTRADICTED] * 2
+    for results, dataset in ((measured[1:], "wikitext-103"), (measured, "bible")):
+        none = fig2.value_claims(results, dataset)
+        assert [(c.here, c.verdict.word) for c in none] == [("none of them", NOT_TESTABLE)] * 2
 
 
-def test_values_on_a_text_that_the_paper_does_not_show_are_not_testable(condensation):
-    found = fig2.value_claims([replace(condensation, name="gpt2")], "bible")
-    assert {c.verdict for c in found} == {(NOT_TESTABLE, "the paper gives no values for this text")}
-
-
-def test_depth_claim_stands_beside_the_smallest_published_models():
-    claim = fig2.depth_claim([made(RISING, "small")])
+def test_depth_claim_has_an_item_a_family_and_says_what_is_missing():
+    pretrained = Survey({"A": [member("a", RISING), member("a2", FALLING)], "B": [member("b", RISING)]}, {})
+    (claim,) = judged([fig2.depth_claim(pretrained)])
     assert claim.published.startswith("GPT2 0.385 ± 0.002; Qwen2.5-0.5B ")
-    assert (claim.here, claim.verdict.word) == ("small 1.00 [1.00, 1.00]", REPRODUCED)
-    assert fig2.depth_claim([made(FALLING)]).verdict.word == NOT_REPRODUCED
-    assert fig2.depth_claim([]).verdict.word == NOT_TESTABLE
+    assert (claim.here, claim.verdict.word) == ("a 1.00 [1.00, 1.00]; b 1.00 [1.00, 1.00]", REPRODUCED)
+    assert claim.rule == "smallest effect that counts +0.385: the lowest published of the smallest models, GPT2"
+    mixed = Survey({"A": [member("a", FALLING)], "B": [member("b", RISING)]}, {"gemma-3-270m": "no consent"})
+    (claim,) = judged([fig2.depth_claim(mixed)])
+    assert claim.verdict.word == PARTLY
+    assert claim.here.endswith("gemma-3-270m: not measured (no consent)")
 
 
 def test_repeat_claims_judge_the_difference_of_two_sets_of_texts():
-    rising, falling = [made(RISING)], [made(FALLING)]
-    assert [c.verdict.word for c in fig2.repeat_claims(rising, rising)] == [REPRODUCED] * 2
-    assert [c.verdict.word for c in fig2.repeat_claims(rising, falling)] == [NOT_REPRODUCED] * 2
-    assert fig2.repeat_claims(rising, falling)[0].here == "1.000 and -1.000"
+    rng = np.random.default_rng(0)
+    sets = [made(np.arange(6) / 10 + rng.uniform(0, 0.01, (8, 6)), "a") for _ in range(2)]
+    falling = [made(sets[0].mu_per_text[:, ::-1], "a")]
+    same, _ = judged(fig2.repeat_claims(sets[:1], sets[1:]))
+    assert (same.here, same.verdict.word) == ("a 0.00 [0.00, 0.00]", REPRODUCED)
+    assert same.rule == "within ±0.1: about a tenth of the smallest published fall with size, -0.97"
+    other = judged(fig2.repeat_claims(sets[:1], falling))
+    assert [claim.verdict.word for claim in other] == [CONTRADICTED] * 2
+    assert other[0].here == "a -2.00 [-2.00, -2.00]"

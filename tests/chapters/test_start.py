@@ -8,6 +8,7 @@ import pytest
 
 from decondense import metrics, paper
 from decondense.chapters import start
+from decondense.paper.claims import IN_PRINT
 from decondense.paper.verdicts import REPRODUCED
 
 
@@ -28,13 +29,17 @@ def test_only_all_entries_give_the_published_correlations():
     assert (apart[["without the first", "without the last"]] > start.TOLERANCE).all().all()
 
 
-def test_claims_show_both_models_for_each_metric():
+def test_claims_show_both_models_for_each_metric_and_count_once():
     spearman, kendall = start.claims()
     assert spearman.claim == "spearman follows from μ at all L + 1 entries (GPT2, GPT2-xl)"
     assert spearman.published == "0.385, -0.590"
     assert spearman.here.startswith("all entries 0.385, -0.595; without the first 0.217, ")
     assert kendall.published == "0.257, -0.560"
     assert [spearman.verdict.word, kendall.verdict.word] == [REPRODUCED, REPRODUCED]
+    assert [(claim.kind, claim.repeats) for claim in (spearman, kendall)] == [
+        (IN_PRINT, ""),
+        (IN_PRINT, spearman.claim),
+    ]
 
 
 def test_histograms_are_titled_by_their_width(condensation):

@@ -31,7 +31,15 @@ PARTS = {  # first notebook number of a part -> its caption
 }
 GUIDE = ("install", "quick_start", "measure_my_model", "train_with_the_loss", "watch_training")
 GUIDE += ("extend", "architectures", "faq", "api")
-ABOUT = ("scorecard", "committed_run", "findings", "performance", "how_the_numbers_are_made", "changed_rules", "references")
+ABOUT = (
+    "scorecard",
+    "committed_run",
+    "findings",
+    "performance",
+    "how_the_numbers_are_made",
+    "changed_rules",
+    "references",
+)
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.

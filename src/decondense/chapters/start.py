@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from .. import metrics, paper, plots
 from ..condensation import Condensation
-from ..paper.claims import Claim, numbers
+from ..paper.claims import IN_PRINT, Claim, judged, numbers
 from ..paper.verdicts import within
 
 SHOWN = ("GPT2", "GPT2-xl")  # the models of Fig. 2a
@@ -30,21 +30,23 @@ def correlations() -> pd.DataFrame:
 
 
 def claims() -> list[Claim]:
-    """Two claims, Spearman and Kendall: the published correlations are those over all L + 1 entries."""
-    found = []
+    """Spearman and Kendall: the published correlations are those over all L + 1 entries. It counts once."""
+    found: list[Claim] = []
     for metric, table in correlations().groupby(level=0, sort=False):
         here = "; ".join(f"{label} {numbers(table[label].tolist())}" for label in ENTRIES)
         found.append(
             Claim(
                 claim=f"{metric} follows from μ at all L + 1 entries ({', '.join(SHOWN)})",
+                kind=IN_PRINT,
                 source="Fig. 2a, 2b",
                 published=numbers(table.published.tolist()),
                 here=here,
-                rule=f"{TOLERANCE:g}",
+                rule=f"within {TOLERANCE:g}",
                 verdict=within(table["all entries"].tolist(), table.published.tolist(), TOLERANCE),
+                repeats=found[0].claim if found else "",
             )
         )
-    return found
+    return judged(found)
 
 
 def histograms(pooled: Condensation, averaged: Condensation) -> Figure:
