@@ -19,11 +19,16 @@ from .spread import by_chance
 SPREAD = 0.5  # of what size does to late-half mu: half the way from GPT2 to GPT2-xl counts, as for Fig. 7b
 
 
-def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame) -> list[Claim]:
+PILOT = "the runs of the design are not made here; those of the pilot, from which it was made, decide no claim"
+
+
+def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame, judged_by_them: bool = True) -> list[Claim]:
     """Four claims on what dispersion does, one on the spread from run to run, and the check run.
 
     check
         The table of `grid.check_run`.
+    judged_by_them
+        Whether the runs are those of the design. The pilot's decide none of the four.
     """
     design, gain = designs.load(DESIGN), published_gain()
     half = SPREAD * paper.size_effect()
@@ -43,7 +48,7 @@ def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame) -> list[Claim
             source=source,
             published=there,
             here=in_words(runs, quantity),
-            verdict=_asked(runs, quantity, smallest, reason),
+            verdict=_asked(runs, quantity, smallest, reason) if judged_by_them else not_testable(PILOT),
             power=_of_the_items(runs) if quantity == ACCURACY else "",
         )
         for claim, source, there, quantity, smallest, reason in rows
