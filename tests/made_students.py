@@ -19,7 +19,7 @@ def taught(condensation, **kinds):
     for label, (shift, divergence) in {"cross-entropy": (0.0, 2.0), **kinds}.items():
         for seed in (0, 1):
             look = result(condensation, label, shift + 0.001 * seed)
-            curve = pd.DataFrame({"loss_distillation": [9.0, divergence + 0.01 * seed]})
+            curve = pd.DataFrame({"loss_distillation": [9.0, divergence * (1 + 0.01 * seed)]})
             known = {"mu": look.mu[None], "curve": curve, "validation_loss": 3.0, "look": lambda look=look: look}
             runs.append(Known(label, seed, **known))
     return runs

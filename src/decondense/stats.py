@@ -164,15 +164,22 @@ def at(estimate: Estimate, level: float) -> Interval:
 
 
 def p_against(estimate: Estimate, null: float) -> float:
-    """Two-sided p-value of the estimate against another value than 0; of a bootstrap from its expanded resamples."""
-    apart, bias = estimate.value - null, estimate.systematic
-    apart = float(np.sign(apart) * max(0.0, abs(apart) - bias))
+    """Two-sided p-value of the estimate against another value than 0.
+
+    1 less the level at which the interval (`at`) comes to hold that value, so the two never disagree. Of a bootstrap
+    it is no smaller than one in the number of its resamples.
+    """
     if estimate.draws is None:
-        error = standard_error(estimate)
-        return float(2 * student.sf(abs(apart) / error, _freedom(estimate))) if error else np.nan
-    draws = apart + _expansion(LEVEL, estimate.units) * (estimate.draws.ravel() - estimate.value)
-    tail = min((draws <= 0).sum(), (draws >= 0).sum())
-    return float(min(1.0, 2 * (tail + 1) / (len(draws) + 1)))
+        error, apart = standard_error(estimate), abs(estimate.value - null) - estimate.systematic
+        return float(2 * student.sf(max(0.0, apart) / error, _freedom(estimate))) if error else np.nan
+    holds = lambda alpha: (found := at(estimate, 1 - alpha)).low <= null <= found.high
+    least, most = 1 / estimate.draws.size, 1.0
+    if not holds(least):
+        return least
+    for _ in range(24):
+        middle = (least * most) ** 0.5
+        least, most = (middle, most) if holds(middle) else (least, middle)
+    return float(most)
 
 
 def standard_error(estimate: Estimate) -> float:
@@ -195,13 +202,13 @@ def _expansion(level: float, units: int) -> float:
 # --- power ----------------------------------------------------------------------------------------------------------
 
 
-def detectable(estimate: Estimate) -> float:
+def detectable(estimate: Estimate, alpha: float = ALPHA) -> float:
     """The smallest true effect that such a sample finds with the chance `POWER`, its spread taken as the true one.
 
-    By a two-sided test at `ALPHA`. NaN with fewer than two units, or where they are all the same.
+    By a two-sided test at `alpha`. NaN with fewer than two units, or where they are all the same.
     """
     error = standard_error(estimate) if estimate.units > 1 else 0.0
-    return _shift(_freedom(estimate)) * error if error > 0 else float("nan")
+    return _shift(_freedom(estimate), alpha) * error if error > 0 else float("nan")
 
 
 def detectable_mean(differences: ArrayLike) -> float:
@@ -211,14 +218,14 @@ def detectable_mean(differences: ArrayLike) -> float:
 
 def detectable_with(spread: float, units: int) -> float:
     """`detectable` before the run: `units` of them, and their standard deviation as another sample has it."""
-    return _shift(units - 1.0) * spread / units**0.5
+    return _shift(units - 1.0, ALPHA) * spread / units**0.5
 
 
 @cache
-def _shift(freedom: float) -> float:
+def _shift(freedom: float, alpha: float) -> float:
     # Given the estimated variance, a chi-square, the numerator is normal. scipy's noncentral t is NaN at some shifts,
     # which led statsmodels' TTestPower to wrong answers for two values (8.25 for 8.60 at a power of 0.5).
-    threshold = student.isf(ALPHA / 2, freedom) * np.sqrt(chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
+    threshold = student.isf(alpha / 2, freedom) * np.sqrt(chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
     excess = lambda shift: (norm.sf(threshold - shift) + norm.cdf(-threshold - shift)).mean() - POWER
     return float(brentq(excess, 0, 10 * threshold.max()))
 

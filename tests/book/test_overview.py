@@ -36,9 +36,10 @@ def test_bars_are_the_verdicts_on_the_papers_claims(tmp_path):
     _, axis = overview.draw(committed, tmp_path).axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["fig3 mlp width"]
     assert [bar.get_width() for bar in axis.patches] == [2, 0, 0, 1, 0, 0]
-    assert [bar.get_x() for bar in axis.patches] == [0, 2, 2, 3]
+    assert [bar.get_x() for bar in axis.patches] == [0, 2, 2, 2, 3, 3]
     legend = [text.get_text() for text in axis.get_legend().get_texts()]
-    assert legend == ["reproduced (2)", "partly (0)", "not reproduced (1)", "not testable here (0)"]
+    names = ["reproduced (2)", "partly (0)", "smaller than published (0)", "contradicted (1)", "cannot tell (0)"]
+    assert legend == [*names, "not testable here (0)"]
 
 
 def test_lines_are_the_models_of_others_and_first_weights(results, condensation):

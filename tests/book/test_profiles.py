@@ -104,7 +104,8 @@ def test_three_pages_ask_for_the_same_sizes_trained_here(profile):
     shared, sizes, seeds = family.asked(*asked[0])
     planned = designs.load("family")
     if profile != "ci":
-        assert (len(sizes), len(seeds), planned.n) == (4, planned.n, 5)
+        assert len(sizes) == 4
+        assert 3 <= len(seeds) <= planned.n == 5
         assert f"{shared.tokens / 1e6:.1f} M tokens" in planned.what
         assert f"{shared.shape['n_layer']} blocks" in planned.what
 

@@ -13,7 +13,7 @@ from .. import stats
 from ..base.files import write_atomically
 from ..records import Record, folder
 from ..stats import POWER, Interval
-from .verdicts import BADGES, NOT_TESTABLE, Test, Verdict, all_or_none, judge
+from .verdicts import BADGES, NOT_TESTABLE, Test, Verdict, all_or_none, judge, page_levels
 
 EXPERIMENT, IN_PRINT, OWN = "experiment", "in print", "own question"  # the tallies of the scorecard
 TALLIES = {
@@ -72,16 +72,17 @@ class Claim:
 
 def judged(claims: Sequence[Claim]) -> list[Claim]:
     """The claims of a page with their verdicts: those with tests are judged together (`verdicts.judge`)."""
-    asked = [claim for claim in claims if not isinstance(claim.verdict, Verdict)]
-    found = iter(judge([claim.verdict for claim in asked]))
-    return [_with_power(claim) if isinstance(claim.verdict, Verdict) else _told(claim, next(found)) for claim in claims]
+    page = [claim.verdict for claim in claims if not isinstance(claim.verdict, Verdict)]
+    found = zip(judge(page), page_levels(page), strict=True)
+    told = lambda claim: _with_power(claim) if isinstance(claim.verdict, Verdict) else _told(claim, *next(found))
+    return [told(claim) for claim in claims]
 
 
-def _told(claim: Claim, verdict: Verdict) -> Claim:
+def _told(claim: Claim, verdict: Verdict, levels: Sequence[float]) -> Claim:
     tests = claim.verdict
     asked = dict.fromkeys(f"{_asked(test)}: {test.reason}" for test in tests)
     rule = "; ".join([*([claim.rule] if claim.rule else []), *asked])
-    power = claim.power or "; ".join(dict.fromkeys(map(_power, tests)))
+    power = claim.power or "; ".join(dict.fromkeys(map(_power, tests, levels)))
     return replace(claim, verdict=verdict, rule=rule, power=power, tests=len(tests))
 
 
@@ -91,9 +92,9 @@ def _asked(test: Test) -> str:
     return f"within ±{test.number:.3g}" if len(test.nulls) == 2 else f"not beyond {test.number:+.3g}"
 
 
-def _power(test: Test) -> str:
-    """What such a sample would find; of a margin, the change that it would find beyond it."""
-    found, units = stats.detectable(test.estimate), f"{test.estimate.units} {test.estimate.unit}"
+def _power(test: Test, level: float) -> str:
+    """What such a sample would find at the level of its verdict; of a margin, a change beyond it."""
+    found, units = stats.detectable(test.estimate, 1 - level), f"{test.estimate.units} {test.estimate.unit}"
     if not np.isfinite(found):
         return f"{units}: no spread, so no power is known"
     return f"{units} find {found:.2g} with a chance of {POWER:.0%}"

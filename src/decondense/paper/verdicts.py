@@ -127,28 +127,31 @@ def judge(page: Sequence[Sequence[Test]]) -> list[Verdict]:
     """A verdict for each claim of a page, from its tests: one for each item that it speaks of.
 
     The tests of a page are one family (Holm): each is judged on its interval at the level at which Holm's procedure
-    tests it, so that under true nulls "reproduced" comes on 5 % of the pages at most.
+    tests it (`page_levels`), so that under true nulls "reproduced" comes on 5 % of the pages at most.
     """
-    tests = [test for claim in page for test in claim]
-    judged = [_judged(test, level) for test, level in zip(tests, levels([t.p for t in tests]), strict=True)]
-    found, first = [], 0
-    for claim in page:
-        found.append(each(judged[first : first + len(claim)]))
-        first += len(claim)
-    return found
+    return [
+        each([_judged(test, level) for test, level in zip(claim, at, strict=True)])
+        for claim, at in zip(page, page_levels(page), strict=True)
+    ]
+
+
+def page_levels(page: Sequence[Sequence[Test]]) -> list[list[float]]:
+    """The level of each test of each claim of a page: all together are one family."""
+    found = iter(levels([test.p for claim in page for test in claim]))
+    return [[next(found) for _ in claim] for claim in page]
 
 
 def levels(p_values: Sequence[float]) -> list[float]:
     """The level at which Holm's procedure tests each of m p-values: 1 - ALPHA / (m - k) for the k-th, from 0.
 
-    In the order of p, until one is not rejected; the rest are tested at its level. One that is NaN is not counted.
+    In the order of p, until one is not rejected; the rest are tested at its level. One that is NaN, where nothing
+    varies, counts as one that is not rejected.
     """
-    found, m, stopped = [LEVEL] * len(p_values), int(np.isfinite(p_values).sum()), False
-    alpha = ALPHA
-    for k, which in enumerate(np.argsort(p_values)[:m]):
+    found, m, stopped, alpha = [LEVEL] * len(p_values), len(p_values), False, ALPHA
+    for k, which in enumerate(np.argsort(p_values)):  # NaN last
         if not stopped:
             alpha = ALPHA / (m - k)
-            stopped = bool(p_values[which] > alpha)
+            stopped = not p_values[which] <= alpha
         found[which] = 1 - alpha
     return found
 

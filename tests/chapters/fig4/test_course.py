@@ -85,7 +85,8 @@ def words(runs):
 
 def spread(values, reach=0.01):
     """Three runs of each label with these values, a little apart."""
-    return [run(label, s, np.array(values) + reach * (s - 1)) for label in ("small", "large") for s in (0, 1, 2)]
+    apart = np.linspace(1, 1.1, len(values))
+    return [run(label, s, values + reach * (s - 1) * apart) for label in ("small", "large") for s in (0, 1, 2)]
 
 
 def test_claims_on_runs_as_the_paper_has_them():

@@ -8,7 +8,7 @@ import pytest
 from decondense import records
 from decondense.chapters.table1 import claims, measurements
 from decondense.losses import forces
-from decondense.paper.claims import EXPERIMENT, IN_PRINT, OWN
+from decondense.paper.claims import IN_PRINT, OWN
 from decondense.paper.verdicts import CONTRADICTED, PARTLY, REPRODUCED
 
 NAMES = ["dispersion", "decorrelation", "l2_repel", "orthogonalization"]
@@ -57,7 +57,7 @@ def test_a_real_layer_counts_entry_by_entry():
     found = judged(["change of norm in %", "change of mu"], entries=(8, 15))
     assert [claim.verdict.word for claim in found[5:]] == [PARTLY, PARTLY]
     assert found[6].here == "entry 8: -0.100 against -0.400; entry 15: -0.900 against -0.400"
-    assert [claim.as_dict()["kind"] for claim in found] == [IN_PRINT] * 5 + [EXPERIMENT, OWN]
+    assert [claim.as_dict()["kind"] for claim in found] == [IN_PRINT] * 5 + [OWN, OWN]
 
 
 def test_committed_verdicts_are_those_of_the_losses():

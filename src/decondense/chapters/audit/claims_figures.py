@@ -4,13 +4,16 @@ from collections.abc import Iterator
 
 from ... import paper
 from ...paper.claims import IN_PRINT, OWN, Claim
-from ...paper.verdicts import exact
+from ...paper.verdicts import exact, not_testable
 from . import arithmetic, published_figures, tables
 from .claims_tables import WITHIN_ROUNDING
 from .rules import beyond_chance, consistent
 
 READING = "errors of reading"
 PERMUTATION = "exact permutation test of each; the larger p of rho and tau, Holm over the series of the figures"
+
+
+ONE_RUN = "checkpoints of one run follow on each other, so their order is no permutation: one run is one unit"
 
 
 def claims() -> Iterator[Claim]:
@@ -121,7 +124,7 @@ def _falls(figure: str, family: str, text: str, rows, found) -> Claim:
         published=f"rho {values.iloc[0]:.2f} to {values.iloc[-1]:.2f}",
         here=f"{rises} of {n - 1} steps rise; p {rows.high.max():.2g}, Holm's {first.holm.iloc[0]:.2g}",
         rule=PERMUTATION,
-        verdict=beyond_chance(float(first.holm.iloc[0])),
+        verdict=not_testable(ONE_RUN) if figure == "Fig4" else beyond_chance(float(first.holm.iloc[0])),
         power=f"{n} values give p of {least:.2g} at best, before Holm's correction",
         repeats=f"{family} on {text}: rho and tau fall along the series (Fig. 2b)" if again else "",
     )

@@ -34,6 +34,7 @@ def three_runs() -> Iterator[Claim]:
             here="; ".join(f"{name}: {int(rows[name].sum())}" for name in ("mean of 2", "mean of 3")),
             rule=WITHIN_ROUNDING,
             verdict=exact(int(rows["mean of 3"].sum()), of * len(rows), "cells"),
+            repeats=f"{model}: values are means of three runs, not of one",
         )
     without = runs.without_spread()
     odd = without[~without.possible].itertuples()
@@ -119,7 +120,8 @@ def other_items() -> Iterator[Claim]:
             published=f"{row.gain:+.2f}",
             here=f"unpaired error {row.error:.2f}; without one task {row.low:+.2f} to {row.high:+.2f}; 1.96 paired "
             f"errors if at most {row.flips_196:.1%} of the items flip",
-            rule="unpaired error on other items; with pairing it is smaller, by how much is not printed",
+            rule="beyond chance or not: only the printed gain is known, and it is what counts. Unpaired error on other "
+            "items; with pairing it is smaller, by how much is not printed",
             verdict=[effect(flips.on_other_items(row.model, row.gain, row.error), row.gain, PRINTED_GAIN)],
         )
 
@@ -147,8 +149,9 @@ def seen_flips() -> Iterator[Claim]:
             kind=OWN,
             published="not stated",
             here=f"flips: {share}. Paired errors: {'; '.join(errors)}",
-            rule="one run of each condition on the same items",
+            rule="beyond chance or not, for one run a condition on the same items; three runs have smaller errors",
             verdict=tests,
+            repeats="the gain on other items, a claim a model, with another error",
         )
 
 

@@ -7,6 +7,8 @@ from ...paper.trends import READ_OFF
 from ...paper.verdicts import effect
 from ...stats import Estimate, bootstrap_mean
 
+STEPS = 3  # of size between the models of `READ_OFF`; the two models here are one apart
+
 
 def claims(small: Condensation, large: Condensation, seed: int = 0, systematic: float = 0.0) -> list[Claim]:
     """Two readings of the drawing, as differences of mu text by text; `seed` is that of the bootstrap.
@@ -20,6 +22,7 @@ def claims(small: Condensation, large: Condensation, seed: int = 0, systematic: 
     deeper = bootstrap_mean(small.mu_per_text[:, -1] - small.mu_per_text[:, 1], seed=seed)
     wider = bootstrap_mean(small.mu_per_text[:, -1] - large.mu_per_text[:, -1], seed=seed)
     there, wide = (paper.mean_cosines("Fig2a", model).cosine_mean.to_numpy() for model in READ_OFF)
+    step = (there[-1] - wide[-1]) / STEPS
     return judged([
         _claim(
             "small model: the last entry is a narrower cone than the early one", "μ last - early", deeper,
@@ -27,8 +30,8 @@ def claims(small: Condensation, large: Condensation, seed: int = 0, systematic: 
         ),
         _claim(
             "the large model ends in a wider cone than the small one", "μ small - large",
-            wider._replace(systematic=systematic), there[-1] - wide[-1],
-            f"that of {READ_OFF[0]} and {READ_OFF[1]}, read off Fig. 2a",
+            wider._replace(systematic=systematic), step,
+            f"that of one step of size, a third of {READ_OFF[0]} minus {READ_OFF[1]}, read off Fig. 2a",
         ),
     ])  # fmt: skip
 

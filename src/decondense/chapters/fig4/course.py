@@ -15,7 +15,7 @@ from ...condensation import Condensation
 from ...pairing import estimated, paired_differences
 from ...paper.claims import Claim, number
 from ...paper.trends import METRICS, REPEATS
-from ...paper.verdicts import Test, Verdict, effect, not_testable
+from ...paper.verdicts import Test, Verdict, effect, not_beyond, not_testable
 from ...plots import BLUE, RED, STYLE, closed, colours
 from ...runs import tables
 from ...runs.run import Run
@@ -122,12 +122,12 @@ def _highest_at_the_start(runs: Sequence[Run], name: str) -> Verdict | list[Test
     below = [label for label, one in start.items() if one.value < 1 - TOLERANCE]
     if start and not below:
         return not_testable(f"every shape starts within {TOLERANCE:g} of 1, and nothing can exceed that")
-    return [_first_above_later(runs, label, name, BECAUSE) for label in below]
+    return [_not_above_start(runs, label, name, BECAUSE) for label in below]
 
 
 def _level_claim(runs: Sequence[Run]) -> Claim:
     because = "late-half μ differs by about as much from one size of GPT2 to the next in Fig. 2a"
-    tests = [_first_above_later(runs, label, "late_half", because) for label in labels(runs)]
+    tests = [_not_above_start(runs, label, "late_half", because) for label in labels(runs)]
     return Claim(
         claim="pocket: late-half μ is highest at initialisation",
         here=_start_and_later(runs, "late_half"),
@@ -135,9 +135,9 @@ def _level_claim(runs: Sequence[Run]) -> Claim:
     )
 
 
-def _first_above_later(runs: Sequence[Run], label: str, column: str, because: str) -> Test:
-    falls = [run.path[column].iloc[0] - highest_later(run, column) for run in runs if run.label == label]
-    return effect(mean_and_interval(falls), TOLERANCE, f"start minus the highest later; {because}")
+def _not_above_start(runs: Sequence[Run], label: str, column: str, because: str) -> Test:
+    rises = [highest_later(run, column) - run.path[column].iloc[0] for run in runs if run.label == label]
+    return not_beyond(mean_and_interval(rises), TOLERANCE, f"highest later minus start; {because}")
 
 
 def _falls(change: Estimate, metric: str) -> Test:

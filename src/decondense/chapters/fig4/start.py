@@ -137,6 +137,7 @@ def size_claim(found: Found) -> Claim:
         here=signed(rises) or "none",
         rule="largest minus smallest above 0, of means over the draws",
         verdict=exact((rises > 0).sum(), len(rises), "families rise") if len(rises) else missing,
+        power="means over the draws: no interval" if len(rises) else "",
     )
 
 

@@ -14,6 +14,7 @@ from .recursion import Propagation
 from .tables import Mu
 
 TOLERANCE = 0.05  # asked of the prediction at every entry, and of rho and tau
+ONE_DRAW = "one draw of the weights a model: no interval"
 
 
 def claims(
@@ -40,6 +41,7 @@ def _correlation_is_1(name: str, measured: Sequence[Condensation]) -> Claim:
         here="; ".join(f"{r.name} {value:.3f}" for r, value in zip(measured, here, strict=True)),
         rule=f"each model within {TOLERANCE:g}; one draw of the weights",
         verdict=verdicts.within(here, [1.0] * len(here), TOLERANCE),
+        power=ONE_DRAW,
         repeats="the same claim on the page of Figure 4, of several draws",
     )
 
@@ -53,4 +55,5 @@ def _recursion_meets(predicted: Mu, here: Mu) -> Claim:
         here=f"largest difference, and last entry: {'; '.join(last)}",
         rule=f"a model counts if all its entries lie within {TOLERANCE:g}; {entries} entries",
         verdict=verdicts.exact(sum(gap <= TOLERANCE for gap in apart.values()), len(apart), "models"),
+        power=ONE_DRAW,
     )

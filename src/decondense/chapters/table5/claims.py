@@ -19,7 +19,7 @@ from .spread import by_chance
 SPREAD = 0.5  # of what size does to late-half mu: half the way from GPT2 to GPT2-xl counts, as for Fig. 7b
 
 
-PILOT = "the runs of the design are not made here; those of the pilot, from which it was made, decide no claim"
+PILOT = "the runs of the design are not made here; those of the pilot, from which it was made, decide none"
 
 
 def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame, judged_by_them: bool = True) -> list[Claim]:
