@@ -111,7 +111,7 @@ def trained(
             config = shared | {"variant": variant, "seed": seed}
             compute = lambda config=config: ({"rows": _train(config)}, None)
             name = f"expansion-training-{variant.replace(' ', '-')}"
-            record = records.run(name, config, compute, __name__, surroundings=surroundings)
+            record = records.run(name, config, compute, __name__, surroundings=surroundings, committed=True)
             made.append(record)
             tables[variant, seed] = pd.DataFrame(record.content["results"]["rows"]).set_index(["step", "entry"])
     return Measured(pd.concat(tables, names=["variant", "seed"]), made)
