@@ -40,7 +40,7 @@ ALLOWED = {
     "ends of a scale, right angles": rf"{A}[-+−]?(?:1/2|[01]|90°|180°){Z}(?! %)",
     "statuses": r"(?i)exit status .*",
 }
-TO_MEND = ("00", "02")  # notebooks: take a number out when its page is mended
+TO_MEND = ()  # notebooks: take a number out when its page is mended
 
 
 def bare(text):

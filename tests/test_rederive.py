@@ -50,7 +50,7 @@ def test_the_texts_of_most_claims_are_recognised():
 @pytest.fixture
 def copied(tmp_path):
     """The records of one page, and its verdicts, as copies."""
-    verdicts = rederive.RESULTS / "verdicts-figS2.json"
+    verdicts = rederive.RESULTS / "verdicts-fig2.json"
     names = json.loads(verdicts.read_text(encoding="utf-8"))["records"]
     beside = [json.loads((rederive.RESULTS / name).read_text(encoding="utf-8"))["arrays"]["file"] for name in names]
     for name in [verdicts.name, *names, *beside]:
@@ -70,7 +70,7 @@ def rewrite(path, change):
 
 def test_a_record_that_was_changed_is_found(copied, capsys):
     assert differing(copied) == set()
-    path = min(copied.glob("condensation-pocket-xl-*.json"))
+    path = min(copied.glob("condensation-qwen2.5-coder-1.5b*.json"))
     rewrite(path, lambda content: content["results"].update(rho=content["results"]["rho"] + 1e-4))
     assert differing(copied) == {f"{path.stem} rho"}
     assert rederive.main(["--results", str(copied)]) == 1
@@ -78,7 +78,7 @@ def test_a_record_that_was_changed_is_found(copied, capsys):
 
 
 def test_arrays_that_were_changed_are_found(copied):
-    path = min(copied.glob("condensation-pocket-xl-*.npz"))
+    path = min(copied.glob("condensation-qwen2.5-coder-1.5b*.npz"))
     with np.load(path) as file:
         arrays = dict(file)
     arrays["mu_per_text"][:, 0] += 0.001
@@ -88,10 +88,10 @@ def test_arrays_that_were_changed_are_found(copied):
 
 def test_a_claim_that_was_changed_is_found(copied):
     def raise_first_number(content):
-        chained = next(claim for claim in content["claims"] if " → " in claim["here"])
+        chained = next(claim for claim in content["claims"] if claim["claim"].startswith("Qwen2.5-Coder"))
         chained["here"] = chained["here"].replace("0", "9", 1)
 
-    rewrite(copied / "verdicts-figS2.json", raise_first_number)
+    rewrite(copied / "verdicts-fig2.json", raise_first_number)
     assert len(differing(copied)) == 1
 
 

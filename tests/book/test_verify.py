@@ -132,7 +132,7 @@ def test_committed_claims_follow_from_the_committed_records(claims, notebook):
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("notebook", ["fig7", "table5"])
+@pytest.mark.parametrize("notebook", ["fig7", "fig3"])
 def test_one_halved_record_changes_the_claims(claims, notebook, tmp_path, monkeypatch):
     results = records.committed_folder()
     names = json.loads((results / f"verdicts-{notebook}.json").read_text())["records"]

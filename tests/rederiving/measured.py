@@ -46,7 +46,14 @@ def family(used, claim, corpus=None):
 
 
 def pretrained(used):
-    return [record for record in used if record.config.get("weights") == "pretrained"]
+    """With the weights as they come: not those rounded for a control, nor the float32 beside them."""
+    found = [record for record in used if record.config.get("weights") == "pretrained"]
+    controls = {r.config["model"] for r in found if r.config.get("bits")}
+    return [r for r in found if not r.config.get("bits") and not (r.config["model"] in controls and _float32(r))]
+
+
+def _float32(record):
+    return record.config.get("dtype") == "float32"
 
 
 def sizes(claim, used, statistic, corpus=None):
@@ -66,10 +73,6 @@ def fig2(claim, used):
         yield from named(claim["here"], {
             name: [spearman(r.mu()), *bootstrap(r.mu_per_text, spearman, r.seed)] for name, r in models.items()
         })  # fmt: skip
-    elif "other texts of the corpus" in claim["claim"]:
-        outer = [r for r in pretrained(used) if not r.config["model"].startswith("pocket")]
-        order = lambda record: (record.config["first_seed"], record.results["model"]["parameters"])
-        yield "", claim["here"], [rank_of(claim["claim"])(r.mu()) for r in sorted(outer, key=order)]
 
 
 def figS2(claim, used):

