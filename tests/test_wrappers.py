@@ -67,6 +67,8 @@ def lightning_module(net):
 
 def prepared(net):
     accelerate = pytest.importorskip("accelerate")
+    # One state for the whole process: a trainer of another test may have left its mixed precision there.
+    accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
     return accelerate.Accelerator(cpu=True).prepare(net)
 
 
