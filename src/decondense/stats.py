@@ -1,4 +1,4 @@
-"""Estimates with intervals, Holm's correction, power, errors of accuracies, a trend test.
+"""Estimates with intervals, Holm's correction, power, errors of accuracies.
 
 What scipy has is taken from it. Accuracies, differences and flip shares are shares in [0, 1], not per cent.
 """
@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from numpy.polynomial import polynomial
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.stats import chi2, norm, ttest_1samp
@@ -211,11 +210,6 @@ def detectable(estimate: Estimate, alpha: float = ALPHA) -> float:
     return _shift(_freedom(estimate), alpha) * error if error > 0 else float("nan")
 
 
-def detectable_mean(differences: ArrayLike) -> float:
-    """`detectable` of the mean of one number a unit."""
-    return detectable(mean_and_interval(differences))
-
-
 def detectable_with(spread: float, units: int) -> float:
     """`detectable` before the run: `units` of them, and their standard deviation as another sample has it."""
     return _shift(units - 1.0, ALPHA) * spread / units**0.5
@@ -297,34 +291,3 @@ def detectable_accuracy(n_items: int, n_tasks: int, flip_share: float) -> float:
     """
     excess = lambda difference: mcnemar_power(difference, n_items, n_tasks, flip_share) - POWER
     return float(brentq(excess, 0, flip_share)) if excess(flip_share) >= 0 else float("nan")
-
-
-# --- trend ----------------------------------------------------------------------------------------------------------
-
-
-def monotone_permutation_p(values: ArrayLike) -> float:
-    """Share of all orderings of `values` with at least as strong a downward Kendall trend: exact, one-sided.
-
-    With the values fixed, Kendall's tau-b falls as the number of pairs grows whose earlier value is the larger one.
-    The orderings with k such pairs are counted by the coefficients of [n]_q! / prod [m]_q!, over the groups of m equal
-    values, [n]_q! = prod_{i<=n} (1 + q + ... + q^(i-1)): scipy's exact test knows no equal values. 1 for fewer than
-    two values.
-
-    Raises
-        ValueError: a value that is not finite has no place in an order.
-    """
-    values = np.asarray(values, dtype=float)
-    if not np.isfinite(values).all():
-        raise ValueError("A trend needs finite values; leave the others out.")
-    earlier_larger = int(np.triu(values[:, None] > values[None, :], 1).sum())
-    counts = _q_factorial(len(values))
-    for size in np.unique(values, return_counts=True)[1].tolist():
-        counts = polynomial.polydiv(counts, _q_factorial(size))[0]
-    return float(counts[earlier_larger:].sum() / counts.sum())
-
-
-def _q_factorial(n: int) -> np.ndarray:
-    product = np.ones(1)
-    for i in range(2, n + 1):
-        product = np.convolve(product, np.ones(i))
-    return product

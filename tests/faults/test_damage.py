@@ -54,7 +54,7 @@ def test_records(tmp_path, tally, damage, which):
 
 @pytest.mark.parametrize("file", ["model.safetensors", "training.json", "config.json"])
 def test_models_in_the_cache(tmp_path, tally, file):
-    """The weights, and what stands beside them: made again, to the same bits."""
+    """The weights, and the files with them: made again, to the same bits."""
     children.finish(children.load_pocket, tmp_path)
     (first,) = (path.read_text() for path in tmp_path.glob("weights-*"))
     (path,) = tmp_path.glob(f"cache/pocket/pocket-*/{file}")

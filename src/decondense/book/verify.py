@@ -96,7 +96,7 @@ def undone(content: dict) -> dict:
     """A record as it was before its corrections, without its own hash.
 
     `corrected` of a record has what each value was (`was`: dotted path -> value, `None` where there was none) and why.
-    Only the description of the model (`CORRECTABLE`) can be undone; what is said of anything else stays as it is.
+    Only the description of the model (`CORRECTABLE`) can be undone. The rest is left as it is.
     """
     content = {name: part for name, part in json.loads(json.dumps(content)).items() if name != "sha256"}
     was = content.get("corrected", {}).get("was", {})

@@ -56,7 +56,7 @@ def test_every_published_file_is_checked(monkeypatch):
         ("Table 2", "three runs on 200 items", [PARTLY, PARTLY]),
         ("Table 2", "not of one", [CONTRADICTED, CONTRADICTED, CONTRADICTED, CANNOT_TELL]),
         ("Table 3", "not of one", [CANNOT_TELL]),
-        ("Table 2", "0.0 stands beside", [PARTLY]),
+        ("Table 2", "0.0 is printed with", [PARTLY]),
         ("Table 2", "on other items", [CANNOT_TELL] * 4),
         (BOOK, "printed spreads imply", [CANNOT_TELL]),
         (BOOK, "without a choice", [CONTRADICTED]),

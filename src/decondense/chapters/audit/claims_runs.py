@@ -39,7 +39,7 @@ def three_runs() -> Iterator[Claim]:
     without = runs.without_spread()
     odd = without[~without.possible].itertuples()
     yield Claim(
-        claim="a spread of 0.0 stands beside a value that one run can have",
+        claim="a spread of 0.0 is printed with a value that one run can have",
         kind=IN_PRINT,
         source="Table 2",
         published=f"{len(without)} cells with a spread of 0.0",

@@ -15,6 +15,7 @@ from ... import paper, stats
 from ...paper.trends import PAPER_FAMILIES
 from ...stats import Interval
 from . import tables
+from .permutation import monotone_permutation_p
 
 APART = "not consistent within the errors of reading"
 
@@ -128,7 +129,7 @@ def falls() -> pd.DataFrame:
         for metric in ("spearman", "kendall"):
             points = paper.trend(figure, metric, family, text)
             values, errors = points.value.to_numpy(), points.error.to_numpy()
-            ends = [stats.monotone_permutation_p(corner) for corner in _corners(values, errors)]
+            ends = [monotone_permutation_p(corner) for corner in _corners(values, errors)]
             rows.append(
                 {
                     "figure": figure,
@@ -137,10 +138,10 @@ def falls() -> pd.DataFrame:
                     "metric": metric,
                     "n": len(values),
                     "rises": int((np.diff(values) > 0).sum()),
-                    "p": stats.monotone_permutation_p(values),
+                    "p": monotone_permutation_p(values),
                     "low": min(ends),
                     "high": max(ends),
-                    "least": stats.monotone_permutation_p(-np.arange(len(values))),
+                    "least": monotone_permutation_p(-np.arange(len(values))),
                     "falls": bool(values[-1] < values[0]),
                 }
             )
