@@ -11,7 +11,7 @@ from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
 from decondense.stats import detectable_with
 
-NAMES = ["fig3", "family", "fig5", "table5"]
+NAMES = ["fig3", "family", "fig5", "table5", "midtraining"]
 
 
 # --- what a design can see ------------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ def pilot(prefix, **settings):
     for path in sorted(records.committed_folder().glob(f"{prefix}-seed*.json")):
         record = records.read(path)
         config = record.content["config"]
-        flat = config | config["shape"]
+        flat = config | config.get("shape", {})
         if all(flat.get(name) == value for name, value in settings.items()):
             assert config["seed"] not in found
             found[config["seed"]] = Run(prefix, config["seed"], record)
@@ -96,6 +96,13 @@ PILOTS = {
         ],
         (logprob, validation_loss),
     ),
+    "midtraining": (
+        lambda: [
+            pilot("midtraining-smollm2-135m-instruct-train", steps=24),
+            pilot("midtraining-smollm2-135m-instruct-dispersion", steps=24, weight=0.1, layers="all"),
+        ],
+        (logprob, Run.late_half),
+    ),
 }
 
 
@@ -122,6 +129,11 @@ def test_the_smallest_effects_of_table_5_are_a_hundredth_of_the_values_without_d
     assert abs(getattr(designs.load("table5"), which).smallest) == pytest.approx(abs(mean) / 100, abs=1e-3)
 
 
+def test_the_smallest_effect_of_mid_training_is_a_hundredth_of_what_is_there_before():
+    (before,) = pilot("midtraining-smollm2-135m-instruct-none").values()
+    assert designs.load("midtraining").primary.smallest == pytest.approx(abs(logprob(before)) / 100, abs=1e-3)
+
+
 # --- the effects, from the paper ------------------------------------------------------------------------------------
 
 
@@ -142,6 +154,7 @@ def late_half_fall(figure, smallest, largest):
         (designs.load("family").secondary, published_fall("Fig. 2b", "rho", "GPT2")),
         (designs.load("fig5").primary, published_fall("Fig. 2b", "rho", "Qwen2.5") / 6),
         (designs.load("fig5").secondary, late_half_fall("Fig2a", "GPT2", "GPT2-xl") / 3),
+        (designs.load("midtraining").secondary, late_half_fall("Fig2a", "GPT2", "GPT2-xl") / 2),
     ],
 )
 def test_the_smallest_effects_are_the_published_ones(effect, published):
