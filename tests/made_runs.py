@@ -52,6 +52,13 @@ def committed(room, changes):
     return runs, said["claims"], others
 
 
+def by_length(runs):
+    """Runs of the fewest steps, and the longer ones, if any; the model before training belongs to both."""
+    lengths = sorted({run.config["steps"] for run in runs} - {0})
+    short, *longer = ([run for run in runs if run.config["steps"] in (0, length)] for length in lengths)
+    return short, longer[0] if longer else []
+
+
 def made(label, seed, losses, rate=1e-3, rho=None, width=None):
     """A run with a checkpoint for each loss; where nothing is said, rho falls by 0.1 a checkpoint from 1."""
     count = len(losses)

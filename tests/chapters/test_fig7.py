@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from made_runs import NO_CHECK, by_seed, committed
+from made_runs import NO_CHECK, by_length, by_seed, committed
 
 from decondense import paper, stats
 from decondense.chapters import fig7
 from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, PARTLY, REPRODUCED, SMALLER
+from decondense.runs import MidTraining
 
 
 def runs(late, loss=None):
@@ -63,12 +64,28 @@ def test_half_of_what_size_does_is_the_smallest_effect():
     means = {model: paper.mean_cosines("Fig2a", model).cosine_mean.to_numpy() for model in ("GPT2", "GPT2-xl")}
     size = means["GPT2-xl"][25:].mean() - means["GPT2"][7:].mean()  # entries L // 2 + 1 .. L
     assert paper.size_effect() == pytest.approx(size)
-    table = fig7.power(3)
+    table = fig7.power(5, 3)
     assert table["smallest effect"].tolist() == pytest.approx([size / 2, -0.01])
-    for row in table.itertuples(index=False):
-        assert stats.detectable_with(row[1], 3) == pytest.approx(abs(row[0]))
+    assert table.seeds.tolist() == [5, 3]
+    for seeds, smallest, spread in table.itertuples(index=False):
+        assert stats.detectable_with(spread, seeds) == pytest.approx(abs(smallest))
+
+
+def test_longer_runs_decide_on_the_figure_and_not_on_the_doses():
+    short = runs({"0": [0.5, 0.501], "0.1": [0.5, 0.5011], "1": [0.4, 0.401]})
+    longer = runs({"0": [0.7, 0.701], "0.1": [0.4, 0.4011]})
+    claims = fig7.claims(short, NO_CHECK, longer)
+    assert [claim.verdict.word for claim in claims[:2]] == [CONTRADICTED, REPRODUCED]
+    assert claims[1].here.startswith("against default training -0.2999")
+    assert claims[2].here.startswith("against none: weight 0.1: +0.0000")
+    assert claims[3].verdict.word == REPRODUCED
+
+
+def test_no_longer_runs_without_steps():
+    assert fig7.longer(MidTraining(model="pocket-small", corpus="documentation", steps=5), 0.1) == []
 
 
 def test_committed_runs_give_the_committed_verdicts():
-    made, said, _ = committed("fig7", fig7.changes([0.1, 1.0, 10.0]))
-    assert [claim.as_dict() for claim in fig7.claims(made, NO_CHECK)][:4] == said[:4]
+    every, said, _ = committed("fig7", fig7.changes([0.1, 1.0, 10.0]))
+    made, longer = by_length(every)
+    assert [claim.as_dict() for claim in fig7.claims(made, NO_CHECK, longer)][:4] == said[:4]

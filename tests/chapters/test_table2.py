@@ -4,16 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import by_seed, committed, scored
+from made_runs import by_length, by_seed, committed, scored
 
 from decondense import records
 from decondense.chapters import table2
 from decondense.paper import accuracies
 from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED
 from decondense.records import Record
+from decondense.runs import MidTraining
 from decondense.runs.midtraining import CONDITIONS
 
-MADE = {"record": Record(Path("none"), {"config": {"model": "made-up"}}, None)}
+MADE = {"record": Record(Path("none"), {"config": {"model": "made-up", "steps": 7}}, None)}
 
 
 def runs(flips=0, **shares):
@@ -55,7 +56,7 @@ def test_the_smallest_effects_are_the_published_gaps():
     first, second = table2.on_accuracy("Qwen3-0.6B", runs(dispersion=0.75))
     assert [test.number for test in first.verdict] == [pytest.approx(gaps["train"])]
     assert [test.number for test in second.verdict] == pytest.approx(gaps.drop("train").tolist())
-    assert first.here.startswith("made-up: train +25.00 [")
+    assert first.here.startswith("made-up, 7 steps: train +25.00 [")
     assert (first.verdict[0].estimate.unit, first.verdict[0].estimate.units) == ("seeds and items", 2)
 
 
@@ -68,11 +69,20 @@ def test_a_base_model_that_was_not_run_has_its_rows():
     assert claims[2].verdict.why.endswith("the paper's 56 A100-hours for it")
 
 
+def test_longer_runs_decide_on_default_training_and_on_nothing_else():
+    shorter, longer = runs(dispersion=0.9), runs(dispersion=0.1)
+    claims = table2.claims({"GPT2": shorter}, {"GPT2": longer, "GPT2-m": []})
+    assert words(claims)[:3] == [CONTRADICTED, REPRODUCED, NOT_TESTABLE]
+    likelier = claims[2 * len(accuracies.MID_TRAINED)]
+    assert likelier.here.startswith("7 steps: -0.4000")
+    assert table2.longer(MidTraining(model="pocket-small", corpus="documentation", steps=5)) == []
+
+
 def test_log_probability_is_this_books_question_in_nats():
     claim = table2.on_log_probability(runs(dispersion=0.75, none=0.5))
     (test,) = claim.verdict
     assert claim.claim.startswith("made-up: dispersion")
-    assert claim.here.startswith("+0.2500 [")
+    assert claim.here.startswith("7 steps: +0.2500 [")
     assert test.number == pytest.approx(0.01 * 1.5)  # the log-probability of `scored` is its score - 2
 
 
@@ -115,5 +125,7 @@ def test_time_on_another_machine_is_not_testable():
 
 
 def test_committed_runs_give_the_committed_verdicts():
-    made, said, _ = committed("table2", CONDITIONS)
-    assert [claim.as_dict() for claim in table2.claims({"GPT2": made})] == said
+    every, said, _ = committed("table2", CONDITIONS)
+    made, longer = by_length(every)
+    longer = [run for run in longer if run.label in table2.ARMS]
+    assert [claim.as_dict() for claim in table2.claims({"GPT2": made}, {"GPT2": longer})] == said

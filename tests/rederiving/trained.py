@@ -62,8 +62,15 @@ def dosed(runs):
     return grouped(kept, lambda r: f"{r.config['weight']:g}" if r.config["loss"] else "0")
 
 
+def of_length(runs, which):
+    """The trained runs of the fewest (min) or of the most (max) steps."""
+    steps = which(run.config["steps"] for run in runs if run.config["steps"])
+    return [run for run in runs if run.config["steps"] == steps]
+
+
 def fig7(claim, runs):
-    doses, here = dosed(runs), claim["here"]
+    of_the_figure = claim["source"].startswith("Fig. 7")
+    doses, here = dosed(of_length(runs, max if of_the_figure else min)), claim["here"]
     plain, of_claim = doses.pop("0"), re.search(r"\(weight ([\d.]+)\)", claim["claim"])
     if claim["claim"].startswith("default loss"):
         first = re.search(BETWEEN, here)
@@ -72,8 +79,8 @@ def fig7(claim, runs):
         weight = re.search(r"weight ([\d.]+)", claim["claim"])[1]
         mean, first = np.mean([loss(r) for r in plain]), re.search(BETWEEN, here)
         yield "", first[0], paired(doses[weight], plain, lambda r: 100 * loss(r) / mean)
-    elif of_claim and re.match(BETWEEN, here):
-        yield "", re.match(BETWEEN, here)[0], paired(doses[of_claim[1]], plain, end)
+    elif of_claim:
+        yield "", re.search(BETWEEN, here)[0], paired(doses[of_claim[1]], plain, end)
     for weight, group in doses.items():
         found = re.search(rf"weight {re.escape(weight)}: ({BETWEEN})", here)
         if found and "late-half" in claim["claim"]:
@@ -89,16 +96,16 @@ def average(runs):
 
 
 def table2(claim, runs):
-    means = {name: average(group) for name, group in grouped(runs, condition).items()}
-    printed = {row["condition"]: float(row["mean"]) for row in averages("table2_midtraining", "GPT2")}
+    model, _, asked = claim["claim"].partition(": ")
+    if not asked.startswith("dispersion is better"):
+        return
+    kept = of_length(runs, max if asked.endswith("default training") else min)
+    before = [run for run in runs if not run.config["steps"]]
+    means = {name: average(group) for name, group in grouped([*kept, *before], condition).items()}
+    printed = {row["condition"]: float(row["mean"]) for row in averages("table2_midtraining", model)}
     for column, found in (("here", means), ("published", printed)):
-        text, ours = claim[column], found.get("dispersion")
-        if "best average" in claim["claim"]:
-            yield from named(text, {name: [ours - value] for name, value in found.items()})
-        elif "default training on average" in claim["claim"]:
-            yield from named(text, {name: [value - found["train"]] for name, value in found.items()})
-        elif "better than default" in claim["claim"] and re.match(VALUE, text):
-            yield f", {column}", re.match(VALUE, text)[0], [ours - found["train"]]
+        text = claim[column].rpartition(" steps: ")[2]
+        yield from named(text, {name: [found["dispersion"] - value] for name, value in found.items()})
 
 
 def table3(claim, runs):
@@ -129,7 +136,7 @@ def table5(claim, runs):
     value = next((f for name, f in quantities.items() if name in claim["claim"]), None)
     if weight and value:
         found = {}
-        for shape, group in grouped(runs, shape_of).items():
+        for shape, group in grouped(of_length(runs, max), shape_of).items():
             doses = dosed(group)
             found[shape] = paired(doses[weight[1] or "0.1"], doses["0"], value)
         yield from named(claim["here"], found)

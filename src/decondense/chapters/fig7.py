@@ -11,7 +11,7 @@ import pandas as pd
 from ..paper import size_effect
 from ..paper.claims import Claim, check_claim, judged
 from ..paper.verdicts import effect, no_change
-from ..runs import grid, tables
+from ..runs import MidTraining, grid, tables
 from ..runs.midtraining import CONDITIONS
 from ..runs.run import Run
 from ..runs.tables import Quantity
@@ -27,6 +27,11 @@ TOLERANCE = grid.CHECK_MU  # for this book's own questions: what a check run may
 def changes(weights: Sequence[float]) -> dict[str, dict]:
     """What each run changes, by its label: default training, and dispersion at each weight."""
     return {NO_DOSE: CONDITIONS["train"]} | {f"{w:g}": CONDITIONS["dispersion"] | {"weight": w} for w in weights}
+
+
+def longer(shared: MidTraining, weight: float, steps: int = 0, seeds: Sequence[int] = ()) -> list[Run]:
+    """Default training and one weight over more steps and seeds: the design "midtraining". None without steps."""
+    return grid.runs(shared.changed(steps=steps), changes([weight]), seeds) if steps else []
 
 
 def by_dose(runs: Sequence[Run], quantity: Quantity) -> dict[str, Estimate]:
@@ -48,14 +53,19 @@ def differences(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["late-half μ", "low", "high", "validation loss, %"])
 
 
-def power(units: int) -> pd.DataFrame:
+def power(figure: int, doses: int) -> pd.DataFrame:
     """The largest spread from seed to seed at which so many of them find the smallest effect, a row a question.
 
     By one test at 5 %, with a chance of 80 %.
+
+    figure, doses
+        Seeds of the runs that decide on the figure, and of the dose series.
     """
-    questions = {"Fig. 7b: half of GPT2-xl minus GPT2": SPREAD * size_effect(), "a dose": -TOLERANCE}
-    rows = {name: [smallest, abs(smallest) / detectable_with(1.0, units)] for name, smallest in questions.items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["smallest effect", "spread allowed"])
+    half = SPREAD * size_effect()
+    questions = {"Fig. 7b: half of GPT2-xl minus GPT2": (figure, half), "a dose": (doses, -TOLERANCE)}
+    rows = {name: [n, smallest, abs(smallest) / detectable_with(1.0, n)] for name, (n, smallest) in questions.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["seeds", "smallest effect", "spread allowed"])
+    return table.astype({"seeds": int})
 
 
 def start_to_end(runs: Sequence[Run], label: str) -> Estimate:
@@ -68,18 +78,21 @@ def rising(runs: Sequence[Run]) -> list[Estimate]:
     return [tables.paired(runs, more, less, Run.late_half) for less, more in pairwise(tables.first(runs))]
 
 
-def claims(runs: Sequence[Run], check: pd.DataFrame) -> list[Claim]:
+def claims(runs: Sequence[Run], check: pd.DataFrame, longest: Sequence[Run] = ()) -> list[Claim]:
     """Default training leaves the last layers, dispersion spreads them, more does more, at which cost; the check run.
 
     What dispersion does is taken against default training, seed by seed: what both do to the model cancels.
 
     check
         The table of `grid.check_run`.
+    longest
+        `longer` runs: where there are some, the figure's two claims are decided by them.
     """
-    unchanged, size = start_to_end(runs, NO_DOSE), size_effect()
-    late, loss = by_dose(runs, Run.late_half), loss_by_dose(runs)
+    best, size = longest or runs, size_effect()
+    unchanged, late, loss = start_to_end(best, NO_DOSE), by_dose(runs, Run.late_half), loss_by_dose(runs)
     first, at_one = next(iter(late)), min(loss, key=lambda dose: abs(float(dose) - 1))
-    along = f"the run itself, from its start to its end: {tables.text(start_to_end(runs, first))}"
+    spread = by_dose(best, Run.late_half)[first]
+    along = f"the run itself, from its start to its end: {tables.text(start_to_end(best, first))}"
     doses = "; ".join(f"weight {dose}: {tables.text(found)}" for dose, found in late.items())
     return judged([
         Claim(
@@ -93,9 +106,9 @@ def claims(runs: Sequence[Run], check: pd.DataFrame) -> list[Claim]:
             claim=f"dispersion (weight {first}): the last layers spread",
             source="Fig. 7b",
             published="drawn",
-            here=f"against default training {tables.text(late[first])}; {along}",
+            here=f"against default training {tables.text(spread)}; {along}",
             rule="late-half μ",
-            verdict=[effect(late[first], SPREAD * size, "half of GPT2-xl minus GPT2, Fig. 2a")],
+            verdict=[effect(spread, SPREAD * size, "half of GPT2-xl minus GPT2, Fig. 2a")],
         ),
         Claim(
             claim="the more dispersion, the lower late-half μ: each weight against the one below",

@@ -14,12 +14,13 @@ from ..base.timing import Ratio
 from ..paper.accuracies import MID_TRAINED
 from ..paper.claims import Claim, judged, signed
 from ..paper.verdicts import Test, Verdict, effect, not_testable
-from ..runs import tables
+from ..runs import MidTraining, grid, tables
 from ..runs.midtraining import CONDITIONS
 from ..runs.run import Run
 
 OTHERS = [name for name in CONDITIONS if name != "dispersion"]
 UNTRAINED, DEFAULT = "none", "train"
+ARMS = ("none", "train", "dispersion")  # of the longer runs
 NATS = 0.01  # smallest change of the log-probability that counts, as a share of what it is before training
 STEP = "bench-step"  # the record of what the loss costs in a step (`bench.losses.in_a_step`), and its cases
 PLAIN, PAPERS_FORM, ALONE = "plain", "256 tokens", "256 tokens, alone"
@@ -66,12 +67,18 @@ def measured_overhead() -> tuple[Ratio, Ratio]:
     return timing.ratio(seconds[PAPERS_FORM], seconds[PLAIN]), timing.ratio(seconds[ALONE], seconds[PLAIN])
 
 
+def longer(shared: MidTraining, steps: int = 0, seeds: Sequence[int] = ()) -> list[Run]:
+    """Default training and dispersion over more steps and seeds: the design "midtraining". None without steps."""
+    return grid.runs(shared.changed(steps=steps), {name: CONDITIONS[name] for name in ARMS}, seeds) if steps else []
+
+
 def finer(runs: Sequence[Run]) -> pd.DataFrame:
     """Log-probability of the right answer minus that of `train`, in nats an item: difference, low, high by condition.
 
     Mean over the tasks, with the 95 % interval over seeds and items (`tables.paired_items`).
     """
-    found = {name: tables.paired_items(runs, name, DEFAULT, "logprob") for name in CONDITIONS if name != DEFAULT}
+    others = [name for name in tables.first(runs) if name != DEFAULT]
+    found = {name: tables.paired_items(runs, name, DEFAULT, "logprob") for name in others}
     rows = {name: [one.value, *one.interval] for name, one in found.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high"])
 
@@ -79,37 +86,45 @@ def finer(runs: Sequence[Run]) -> pd.DataFrame:
 # --- paper against here -----------------------------------------------------------------------------------------------
 
 
-def claims(runs: Mapping[str, Sequence[Run]]) -> list[Claim]:
+def claims(runs: Mapping[str, Sequence[Run]], longest: Mapping[str, Sequence[Run]] | None = None) -> list[Claim]:
     """Dispersion is better than default training and than the rest, for each base model; what it does to log-p; time.
 
     runs
         By the base model of the paper (`accuracies.MID_TRAINED`) whose rows are beside; those that are missing were not
         run.
+    longest
+        `longer` runs by base model: where there are some, they decide on dispersion and default training.
     """
-    found = [claim for model in MID_TRAINED for claim in on_accuracy(model, runs.get(model, ()))]
-    return judged([*found, *map(on_log_probability, runs.values()), on_time()])
+    best = dict(runs) | {model: more for model, more in (longest or {}).items() if more}
+    found = [claim for model in MID_TRAINED for claim in on_accuracy(model, runs.get(model, ()), best.get(model, ()))]
+    return judged([*found, *map(on_log_probability, best.values()), on_time()])
 
 
-def on_accuracy(model: str, runs: Sequence[Run]) -> list[Claim]:
-    """Two claims on one base model: against default training, and against each of the six other conditions."""
+def on_accuracy(model: str, runs: Sequence[Run], best: Sequence[Run] = ()) -> list[Claim]:
+    """Two claims on one base model: against default training, in the `best` runs or else in these; against the rest."""
     gaps, rest = published_gaps(model), [name for name in OTHERS if name != DEFAULT]
-    asked = {f"{model}: dispersion is better than default training": [DEFAULT]}
-    asked |= {f"{model}: dispersion is better than each of the six other conditions": rest}
+    against_default = f"{model}: dispersion is better than default training"
+    against_rest = f"{model}: dispersion is better than each of the six other conditions"
+    asked = [(against_default, best or runs, [DEFAULT]), (against_rest, runs, rest)]
     return [
         Claim(
             claim=claim,
             source="Table 2",
             published=signed(gaps[others]),
-            here=_gains(runs, others) if runs else "not run",
-            verdict=[_above(runs, name, gaps[name]) for name in others] if runs else _not_run(model),
+            here=_gains(trained, others) if trained else "not run",
+            verdict=[_above(trained, name, gaps[name]) for name in others] if trained else _not_run(model),
         )
-        for claim, others in asked.items()
+        for claim, trained, others in asked
     ]
 
 
 def _gains(runs: Sequence[Run], others: Sequence[str]) -> str:
     found = (f"{name} {tables.text(tables.paired_items(runs, 'dispersion', name), 2)}" for name in others)
-    return f"{trained_model(runs)}: {'; '.join(found)}"
+    return f"{trained_model(runs)}, {_steps(runs)}: {'; '.join(found)}"
+
+
+def _steps(runs: Sequence[Run]) -> str:
+    return f"{tables.first(runs)['dispersion'].config['steps']} steps"
 
 
 def _above(runs: Sequence[Run], other: str, gap: float) -> Test:
@@ -132,7 +147,7 @@ def on_log_probability(runs: Sequence[Run]) -> Claim:
     gain = tables.paired_items(runs, "dispersion", DEFAULT, "logprob")
     return Claim(
         claim=f"{trained_model(runs)}: dispersion makes the right answers likelier than default training",
-        here=f"{tables.text(gain)} nats an item",
+        here=f"{_steps(runs)}: {tables.text(gain)} nats an item",
         verdict=[effect(gain, NATS * abs(before), f"{NATS:.0%} of the log-probability before training, in nats")],
     )
 
