@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from .. import metrics, paper, plots
 from ..condensation import Condensation
 from ..paper.claims import IN_PRINT, Claim, judged, numbers
+from ..paper.trends import READ_OFF
 from ..paper.verdicts import within
 
-SHOWN = ("GPT2", "GPT2-xl")  # the models of Fig. 2a
 ENTRIES = {"all entries": slice(None), "without the first": slice(1, None), "without the last": slice(-1)}
 TOLERANCE = 0.01  # two readings of two figures
 
@@ -22,7 +22,7 @@ def correlations() -> pd.DataFrame:
     rows = {}
     for metric, function in (("spearman", metrics.spearman), ("kendall", metrics.kendall)):
         published = paper.trend("Fig2", metric, "GPT2").set_index("model").value
-        for model in SHOWN:
+        for model in READ_OFF:
             mu = paper.mean_cosines("Fig2a", model).cosine_mean.to_numpy()
             follows = {label: float(function(mu[part])) for label, part in ENTRIES.items()}
             rows[metric, model] = {"published": published[model], **follows}
@@ -36,7 +36,7 @@ def claims() -> list[Claim]:
         here = "; ".join(f"{label} {numbers(table[label].tolist())}" for label in ENTRIES)
         found.append(
             Claim(
-                claim=f"{metric} follows from μ at all L + 1 entries ({', '.join(SHOWN)})",
+                claim=f"{metric} follows from μ at all L + 1 entries ({', '.join(READ_OFF)})",
                 kind=IN_PRINT,
                 source="Fig. 2a, 2b",
                 published=numbers(table.published.tolist()),

@@ -85,6 +85,9 @@ def mean_cosines(figure: str, model: str) -> pd.DataFrame:
     return found[["layer_index", "cosine_mean", "error"]].reset_index(drop=True)
 
 
+SPREAD = 0.5  # of `size_effect`: half the way from GPT2 to GPT2-xl counts, where the paper draws and states no number
+
+
 def size_effect() -> float:
     """Published late-half mu of GPT2-xl minus that of GPT2, from the means read off Fig. 2a: what size does to it.
 

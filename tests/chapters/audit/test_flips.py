@@ -12,11 +12,14 @@ def items(label, seed):
     return run.evaluation.items
 
 
-def test_runs_are_those_of_the_committed_page_by_condition():
+def test_runs_are_the_longest_of_their_condition_and_one_a_seed():
     found = flips._runs()
-    assert {run.label for run in found} >= {"dispersion", "train", "none", "decorrelation", "noisy_embedding"}
+    assert {run.label for run in found} == {"dispersion", "train", "none"}
+    assert len({(run.label, run.seed) for run in found}) == len(found)
+    assert len({run.config["steps"] for run in found} - {0}) == 1
     for run in found:
-        assert f"-{run.label}" in run.record.path.name
+        assert f"-{run.label}-" in run.record.path.name
+        assert run.config["weight"] in (None, 0.1)
 
 
 def test_measured_flips_of_one_pair_by_hand(monkeypatch):

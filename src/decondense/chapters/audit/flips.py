@@ -4,7 +4,6 @@ A gain on other items of the same kind is certain or not by the share f of items
 wrong: N items have the paired error sqrt(f / N). The paper prints no such share.
 """
 
-import json
 from functools import cache
 
 import numpy as np
@@ -15,17 +14,22 @@ from ... import records
 from ...paper import accuracies
 from ...paper.accuracies import TASKS
 from ...runs import tables as run_tables
-from ...runs.midtraining import CONDITIONS
 from ...runs.run import Run
 from ...stats import Estimate, Interval
 from . import gains
 
 AGAINST = "dispersion - train"
+MODEL = "smollm2-135m-instruct"
+_PLAIN = {"noise_alpha": None, "forgetting": False, "loss": None}
+SETTINGS = {
+    "train": _PLAIN,
+    "dispersion": _PLAIN | {"loss": "dispersion", "weight": 0.1, "layers": "all", "temperature": None},
+}
 
 
 @cache
 def measured() -> dict[str, float]:
-    """Shares of items that change, from the committed runs of this book's Table 2: by pair of conditions.
+    """Shares of items that change, from the longest committed runs of this book's Table 2: by pair of conditions.
 
     Between dispersion and plain training, two seeds of plain training, plain training and no training.
     """
@@ -40,18 +44,20 @@ def measured() -> dict[str, float]:
 
 
 def _runs() -> list[Run]:
+    """The committed runs of `MODEL` in three conditions, those of the most steps; and the model before training."""
     folder = records.committed_folder()
-    page = json.loads((folder / "verdicts-table2.json").read_text(encoding="utf-8"))
-    found = [(name, records.read(folder / name)) for name in page["records"] if name.startswith("midtraining-")]
-    return [Run(_condition(record.content["config"]), record.content["config"]["seed"], record) for _, record in found]
+    read = [records.read(path) for path in sorted(folder.glob(f"midtraining-{MODEL}-*-seed*.json"))]
+    labelled = [(_condition(record.content["config"]), record) for record in read]
+    most = max(record.content["config"]["steps"] for label, record in labelled if label)
+    kept = [(label, one, one.content["config"]) for label, one in labelled if label]
+    return [Run(label, config["seed"], one) for label, one, config in kept if config["steps"] in (0, most)]
 
 
-def _condition(config: dict) -> str:
-    """The condition of `CONDITIONS` that a configuration is: of those whose settings it has, the one with most."""
-    plain = {"steps": config["steps"], "noise_alpha": None, "forgetting": False, "loss": None}
+def _condition(config: dict) -> str | None:
+    """Of none, train and dispersion as Table 2 has them the one that a configuration is; `None` for any other."""
     if config["steps"] == 0:
         return "none"
-    return next(name for name, changed in CONDITIONS.items() if plain | changed == {k: config[k] for k in plain})
+    return next((name for name, asked in SETTINGS.items() if asked == {key: config[key] for key in asked}), None)
 
 
 def reported() -> pd.DataFrame:
