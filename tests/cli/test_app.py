@@ -30,11 +30,11 @@ def test_reproduce_passes_its_options_on(run, monkeypatch):
     calls = []
     monkeypatch.setattr(app.runner, "reproduce", lambda *arguments: calls.append(arguments) or 1)
     assert run("reproduce").exit_code == 1
-    options = "--profile ci --only fig2,figS3 --fresh --jobs 2 --set N=1 --set M=a --no-book"
+    options = "--profile ci --only fig2,figS3 --only fig7 --fresh --jobs 2 --set N=1 --set M=a --no-book"
     run("reproduce", *options.split())
     assert calls == [
         ("laptop", [], False, 1, [], True),
-        ("ci", ["fig2", "figS3"], True, 2, ["N=1", "M=a"], False),
+        ("ci", ["fig2", "figS3", "fig7"], True, 2, ["N=1", "M=a"], False),
     ]
 
 

@@ -69,7 +69,9 @@ app.command()(cache)
 @said_plainly
 def reproduce(
     profile: Profile = "laptop",
-    only: Annotated[str, typer.Option(help="Only these notebooks, by id: fig2,figS3.")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="IDS", help="Only these notebooks, by id: fig2,figS3. Repeatable.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run what is done again, and use no earlier record.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time; each holds its own model in memory.")] = 1,
     set_: Annotated[
@@ -97,7 +99,7 @@ def reproduce(
         Console().print(
             f"{name}: the {assets.accept(name)} are accepted; `decondense doctor` shows it.", soft_wrap=True
         )
-    ids = [name.strip() for name in only.split(",") if name.strip()]
+    ids = [name.strip() for names in only or [] for name in names.split(",") if name.strip()]
     raise typer.Exit(runner.reproduce(profile, ids, fresh, jobs, set_ or [], not no_book))
 
 
