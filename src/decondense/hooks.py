@@ -189,7 +189,7 @@ class _Listener:
 
     def on_last_block(self, module, _args, output):
         if (self.bare or self.last_block) and self.arrived and module is self.layers[-1]:
-            hidden = output[0] if isinstance(output, tuple) else output
+            hidden = output[0] if isinstance(output, tuple | list) else output
             _check(hidden, self.name)
             if self.last_block:
                 self.see(len(self.layers) + 1, self._of_input(hidden))
