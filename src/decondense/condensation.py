@@ -274,6 +274,9 @@ def to_arrays(results: Sequence[Condensation]) -> dict[str, np.ndarray]:
     arrays = {name: np.stack([getattr(result, name) for result in results]) for name in kept}
     if "histogram" in arrays:
         arrays["histogram"] = arrays["histogram"].astype(np.float32)
+    if all(result.controls is not None for result in results):
+        of_each = [result.controls.arrays() for result in results]
+        arrays |= {_CONTROLS + name: np.stack([found[name] for found in of_each]) for name in of_each[0]}
     headers = [{"name": result.name, "settings": result.settings} for result in results]
     return arrays | {"header": np.array(json.dumps(headers))}
 
@@ -282,7 +285,11 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> list[Condensation]:
     """The results that `to_arrays` was given; other arrays beside theirs are left out."""
     kept = [name for name in _ARRAYS if name in arrays]
     absent = dict.fromkeys(name for name in _ARRAYS if name not in kept)
-    return [
-        Condensation(**header, **absent, **{name: arrays[name][number] for name in kept})
-        for number, header in enumerate(json.loads(str(arrays["header"])))
-    ]
+    kept += [name for name in arrays if name.startswith(_CONTROLS)]
+    results = []
+    for number, header in enumerate(json.loads(str(arrays["header"]))):
+        found = {name: arrays[name][number] for name in kept}
+        controls = _controls(found, header["settings"].get("seed", 0), *found["mu_per_text"].shape)
+        own = {name: array for name, array in found.items() if name in _ARRAYS}
+        results.append(Condensation(**header, **absent, **own, controls=controls))
+    return results

@@ -44,7 +44,8 @@ class Repeats:
         of_ids = unit.new_zeros(len(self.counts[text]), unit.shape[1]).index_add_(0, groups, unit)
         self._keep(row, text, of_ids / len(unit))
         different = exact(unit.sum(0)).square().sum() - exact(of_ids).square().sum()
-        return different / (len(unit) ** 2 - int(self.counts[text].square().sum()))
+        pairs = len(unit) ** 2 - int(self.counts[text].square().sum())
+        return different / (pairs or float("nan"))
 
     def _keep(self, row: int, text: int, of_ids: Float[Tensor, "ids features"]) -> None:
         buckets = self.buckets[text].to(of_ids.device)

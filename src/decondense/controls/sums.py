@@ -57,8 +57,8 @@ def joined(parts: Sequence[Sums]) -> Sums:
 
 def within(sums: Sums) -> Float[Tensor, "views"]:
     """Mean cosine of the pairs of different tokens, (||S||^2 - sum_i ||u_i||^2) / (n (n - 1)); NaN below two tokens."""
-    total = exact(sums.total).square().sum(-1)
-    return (total - sums.squares) / (sums.tokens * (sums.tokens - 1))
+    pairs = sums.tokens * (sums.tokens - 1)
+    return (exact(sums.total).square().sum(-1) - sums.squares) / pairs.where(pairs > 0, torch.nan)
 
 
 def means(sums: Sums) -> Float[Tensor, "views features"]:
