@@ -13,7 +13,7 @@ from decondense.models import architectures
 
 IDS = torch.arange(24).reshape(2, 12)
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated", *COMPILING)  # PEFT asks
-TEXTS = [list(range(20)), list(range(7, 30)), list(range(3, 18))]
+TEXTS = [list(range(20)), list(range(7, 30)), list(range(3, 23))]
 
 
 def lora(net):
