@@ -1,8 +1,10 @@
 """`--controls`: the short table, the numbers as data, and both in what a command writes and shows."""
 
 import json
+import sys
 from dataclasses import replace
 from html import escape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from decondense.cli import app, controls, per_token, report, results, terminal
+from decondense.condensation import Condensation
 from decondense.controls import QUANTITIES
 
 runner = CliRunner()
@@ -75,18 +78,23 @@ def test_the_second_pass_of_per_token_is_not_asked_for_controls(monkeypatch):
     assert asked == {"seed": 0}
 
 
-def test_measure_takes_the_option(monkeypatch, small_pocket, tmp_path):
-    text = tmp_path / "a.txt"
-    text.write_text("the mean of a cosine is taken over all pairs in this sequence\n" * 3, encoding="utf-8")
-    other = tmp_path / "b.txt"
-    other.write_text("over all pairs a cosine is taken in the mean of this sequence\n" * 3, encoding="utf-8")
-    arguments = ["measure", "pocket-small", "--texts", str(text), "--texts", str(other), "--controls", "--json"]
-    found = runner.invoke(app.app, arguments)
+def test_measure_takes_the_option(monkeypatch, tmp_path, tiny_gpt2, tiny_tokenizer, texts):
+    monkeypatch.chdir(tmp_path)
+    tiny_gpt2.save_pretrained("one")
+    tiny_tokenizer.save_pretrained("one")
+    Path("texts.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    words = ["measure", "one", "--texts", "texts.jsonl", "--max-length", "32", "--controls", "--out", "out", "--json"]
+    monkeypatch.setattr(sys, "argv", ["decondense", *words])
+    found = runner.invoke(app.app, words)
     assert found.exit_code == 0, found.output
     model = json.loads(found.stdout)["models"][0]
     assert model["controls"]["within"]["value"] == pytest.approx(model["mu_off_diagonal"], abs=1e-6)
+    saved = Condensation.load("out/one.npz").controls
+    assert model["controls"]["excess"]["value"] == pytest.approx(saved["excess"])
+    assert Path("out/controls.png").is_file()
 
 
 def test_card_alone_refuses_controls():
-    found = runner.invoke(app.app, ["measure", "pocket-small", "--card", "--controls"])
-    assert found.exit_code
+    found = runner.invoke(app.app, ["measure", "one", "--card", "--controls"])
+    assert found.exit_code == 2
+    assert "--per-token and --controls out" in found.output

@@ -94,7 +94,7 @@ class Gathering:
             exact(large.sum()[None]),
         ]
         if self.everything:
-            numbers.append(exact(torch.tensor(spectrum.of_text(z, self.eps), dtype=torch.float64)).to(z.device))
+            numbers.append(exact(z[:0]).new_tensor(spectrum.of_text(z, self.eps)))
         self.values[text, row] = torch.cat(numbers)
 
     def _keep(self, row: int, text: int, mean: Float[Tensor, "views features"]) -> None:
