@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_controls import gathered
 from matplotlib.figure import Figure
 from scipy import stats
 
@@ -96,6 +97,48 @@ def test_what_is_saved_is_loaded(condensation, tmp_path, with_histogram):
     for field in fields(Condensation):
         np.testing.assert_equal(getattr(loaded, field.name), getattr(saved, field.name))
     assert loaded.rho_interval == saved.rho_interval
+
+
+@pytest.fixture
+def with_controls(condensation):
+    rng = np.random.default_rng(0)
+    return replace(condensation, controls=gathered([rng.normal(size=(6, 8, 5)) for _ in range(6)]))
+
+
+def assert_same_controls(found, given):
+    assert (found.names, found.views, found.seed) == (given.names, given.views, given.seed)
+    for name, array in given.arrays().items():
+        np.testing.assert_array_equal(found.arrays()[name], array)
+
+
+def test_controls_are_saved_and_loaded_with_the_seed_of_the_result(with_controls, tmp_path):
+    loaded = Condensation.load(with_controls.save(tmp_path / "a.npz"))
+    assert_same_controls(loaded.controls, with_controls.controls)
+    np.testing.assert_array_equal(loaded.mu_per_text, with_controls.mu_per_text)
+
+
+def test_controls_of_several_results_are_kept(with_controls, condensation):
+    first = with_controls
+    second = replace(first, controls=replace(first.controls, per_text=first.controls.per_text / 2))
+    for found, given in zip(from_arrays(to_arrays([first, second])), (first, second), strict=True):
+        assert_same_controls(found.controls, given.controls)
+    assert [found.controls for found in from_arrays(to_arrays([first, condensation]))] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("pairs", lambda array: array[:, :, 1:], "pairs of its controls is float64 of shape"),
+        ("per_text", lambda array: array + 2, "a mean cosine of its controls"),
+        ("names", lambda array: array[1:], "the names of its controls are not those of this release"),
+        ("views", lambda array: None, "it has no views of its controls"),
+    ],
+)
+def test_crafted_controls_are_refused_with_the_reason(with_controls, tmp_path, name, change, said):
+    path = tmp_path / "a.npz"
+    crafted(with_controls, path, **{f"controls_{name}": change(with_controls.controls.arrays()[name])})
+    with pytest.raises(ValueError, match=said):
+        Condensation.load(path)
 
 
 def test_same_result_gives_the_same_bytes(condensation):

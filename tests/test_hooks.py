@@ -57,6 +57,22 @@ def test_last_entry_is_after_the_final_norm(tiny_gpt2):
     torch.testing.assert_close(found[LAYERS], tiny_gpt2.transformer.ln_f(out))
 
 
+@pytest.mark.parametrize("name", TINY)
+def test_the_output_of_the_last_block_is_one_row_more(name):
+    model, bare = tiny(name), []
+    hooks.blocks(model)[-1].register_forward_hook(lambda _m, _a, out: bare.append(out))
+    with torch.no_grad(), hooks.residual_stream(model, last_block=True) as found:
+        model(IDS)
+    assert list(found) == [*range(LAYERS), LAYERS + 1, LAYERS]
+    assert torch.equal(found[LAYERS + 1], bare[0][0] if isinstance(bare[0], tuple) else bare[0])
+
+
+def test_without_a_final_norm_it_is_the_last_entry():
+    with torch.no_grad(), hooks.residual_stream(model := tiny("bert"), last_block=True) as found:
+        model(IDS)
+    assert torch.equal(found[LAYERS + 1], found[LAYERS])
+
+
 def test_reduce_sees_entry_and_hidden_state(tiny_gpt2):
     with torch.inference_mode(), hooks.residual_stream(tiny_gpt2, lambda entry, h: (entry, *h.shape)) as found:
         tiny_gpt2(IDS)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_condensations import made
+from made_controls import gathered
 from scipy import stats
 
 from decondense import metrics, pairing
@@ -186,3 +187,30 @@ def test_a_difference_within_the_resolution_is_not_said_to_be_one(dtypes, shift,
     assert late.resolution == max(metrics.RESOLUTION[dtype] for dtype in dtypes)
     assert said in pairing.sentence(late, "a", "b")
     assert pairing.excludes_zero(late) == said.startswith("which excludes 0:")
+
+
+# --- controls -------------------------------------------------------------------------------------------------------
+
+
+def with_controls(result, shift, seed):
+    rng = np.random.default_rng(0)  # the same texts for both
+    states = [rng.normal(size=(6, 8, 5)) + shift for _ in range(6)]
+    return replace(result, controls=replace(gathered(states), seed=seed))
+
+
+def test_controls_are_compared_where_both_results_have_them(condensation):
+    first, second = with_controls(condensation, 0, 0), with_controls(condensation, 2, 5)
+    found = {number.quantity: number for number in pairing.compare(first, second).numbers}
+    assert list(found)[3:] == ["between late half", "excess late half"]
+    between = found["between late half"]
+    a, b = (result.controls["between"][-2:].mean() for result in (first, second))
+    assert (between.first, between.second, between.difference) == pytest.approx((a, b, b - a))
+    draws = [replace(r.controls, seed=0).resampled("between")[:, -2:].mean(1) for r in (first, second)]
+    assert between.interval == pytest.approx(tuple(np.quantile(draws[1] - draws[0], [0.025, 0.975])))
+    assert len(pairing.compare(first, condensation).numbers) == 3
+
+
+def test_a_result_differs_from_itself_by_nothing_in_its_controls(condensation):
+    one = with_controls(condensation, 1, 0)
+    for number in pairing.compare(one, replace(one, controls=replace(one.controls, seed=3))).numbers[3:]:
+        assert (number.difference, *number.interval) == (0, 0, 0)

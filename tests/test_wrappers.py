@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -12,7 +13,7 @@ from decondense.models import architectures
 
 IDS = torch.arange(24).reshape(2, 12)
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated", *COMPILING)  # PEFT asks
-TEXTS = [list(range(20)), list(range(7, 30))]
+TEXTS = [list(range(20)), list(range(7, 30)), list(range(3, 23))]
 
 
 def lora(net):
@@ -131,8 +132,9 @@ def test_a_wrapped_model_has_the_entries_of_the_model(wrap):
 def test_a_wrapped_model_is_measured_as_the_model(wrap):
     model = wrap(tiny("gpt2"))
     inner = hooks.pretrained(model)
-    found, plain = (measure(m, None, TEXTS, progress=False) for m in (model, inner))
+    found, plain = (measure(m, None, TEXTS, controls=True, progress=False) for m in (model, inner))
     assert (found.mu_per_text == plain.mu_per_text).all()
+    np.testing.assert_array_equal(found.controls.per_text, plain.controls.per_text)
     assert found.name == "GPT2LMHeadModel"
     with torch.no_grad(), torch.compiler.set_stance("force_eager"):
         states = inner(input_ids=torch.tensor(TEXTS[:1]), output_hidden_states=True).hidden_states

@@ -16,6 +16,8 @@ from .base.archives import read_arrays
 from .base.errors import printable
 from .base.extras import need
 from .base.files import write_atomically
+from .controls import Controls
+from .controls.result import check
 from .stats import RESAMPLES, Interval, percentile_interval
 
 _ARRAYS = (
@@ -26,6 +28,7 @@ _ARRAYS = (
     "zero_vectors",
     "nonfinite_vectors",
 )
+_CONTROLS = "controls_"  # before the names of their arrays
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,6 +47,9 @@ class Condensation:
         Per entry, how many token vectors were exactly zero, or held a NaN or infinity, in all texts together.
         A text with a non-finite vector gives NaN at that entry: it is reported and not averaged away.
 
+    controls
+        What of mu lies within texts and what between them (`measure(..., controls=True)`), else `None`.
+
     Some records of training runs keep mu and the histogram alone; what they do not keep is `None`.
     """
 
@@ -55,6 +61,7 @@ class Condensation:
     zero_vectors: Int[np.ndarray, "entries"] | None
     nonfinite_vectors: Int[np.ndarray, "entries"] | None
     settings: dict
+    controls: Controls | None = None
 
     def __repr__(self) -> str:
         entries, texts = len(self.mu), len(self.tokens)
@@ -166,6 +173,8 @@ class Condensation:
     def to_bytes(self) -> bytes:
         """The `.npz` file of this result, as `save` writes it; holds no pickles."""
         arrays = {f: getattr(self, f) for f in _ARRAYS if getattr(self, f) is not None}
+        if self.controls is not None:
+            arrays |= {_CONTROLS + name: array for name, array in self.controls.arrays().items()}
         buffer = BytesIO()
         np.savez_compressed(buffer, header=json.dumps({"name": self.name, "settings": self.settings}), **arrays)
         return buffer.getvalue()
@@ -188,6 +197,7 @@ class Condensation:
             arrays = {"histogram": None} | {name: found[name] for name in _ARRAYS if name in found}
             _check_arrays(arrays)
             _check_header(header)
+            controls = _controls(found, header["settings"]["seed"], *arrays["mu_per_text"].shape)
         except (FileNotFoundError, IsADirectoryError, PermissionError, MemoryError):
             raise
         except Exception as error:  # a damaged zip raises anything from KeyError to zlib.error
@@ -195,7 +205,7 @@ class Condensation:
             raise ValueError(
                 f"{path} is not a saved Condensation, or it is damaged ({reason}). Measure again."
             ) from error
-        return cls(**header | {"name": printable(header["name"])}, **arrays)
+        return cls(**header | {"name": printable(header["name"])}, **arrays, controls=controls)
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray | None]) -> None:
@@ -222,6 +232,15 @@ def _check_arrays(arrays: Mapping[str, np.ndarray | None]) -> None:
             raise ValueError("a mean cosine is not within [-1, 1]")
     if 2 * 8 * RESAMPLES * texts > psutil.virtual_memory().available:
         raise MemoryError(f"A bootstrap over {texts:,} texts does not fit in free memory: measure fewer.")
+
+
+def _controls(found: Mapping[str, np.ndarray], seed: int, texts: int, entries: int) -> Controls | None:
+    """The controls that a file has; ValueError where their arrays do not fit."""
+    arrays = {name.removeprefix(_CONTROLS): array for name, array in found.items() if name.startswith(_CONTROLS)}
+    if not arrays:
+        return None
+    check(arrays, texts, entries)
+    return Controls.of_arrays(arrays, seed)
 
 
 _SETTINGS = {  # what is read of a result's settings, and what it must be
@@ -255,6 +274,9 @@ def to_arrays(results: Sequence[Condensation]) -> dict[str, np.ndarray]:
     arrays = {name: np.stack([getattr(result, name) for result in results]) for name in kept}
     if "histogram" in arrays:
         arrays["histogram"] = arrays["histogram"].astype(np.float32)
+    if all(result.controls is not None for result in results):
+        of_each = [result.controls.arrays() for result in results]
+        arrays |= {_CONTROLS + name: np.stack([found[name] for found in of_each]) for name in of_each[0]}
     headers = [{"name": result.name, "settings": result.settings} for result in results]
     return arrays | {"header": np.array(json.dumps(headers))}
 
@@ -263,7 +285,11 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> list[Condensation]:
     """The results that `to_arrays` was given; other arrays beside theirs are left out."""
     kept = [name for name in _ARRAYS if name in arrays]
     absent = dict.fromkeys(name for name in _ARRAYS if name not in kept)
-    return [
-        Condensation(**header, **absent, **{name: arrays[name][number] for name in kept})
-        for number, header in enumerate(json.loads(str(arrays["header"])))
-    ]
+    kept += [name for name in arrays if name.startswith(_CONTROLS)]
+    results = []
+    for number, header in enumerate(json.loads(str(arrays["header"]))):
+        found = {name: arrays[name][number] for name in kept}
+        controls = _controls(found, header["settings"].get("seed", 0), *found["mu_per_text"].shape)
+        own = {name: array for name, array in found.items() if name in _ARRAYS}
+        results.append(Condensation(**header, **absent, **own, controls=controls))
+    return results

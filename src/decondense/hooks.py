@@ -53,7 +53,7 @@ class Pass(NamedTuple):
 
 @contextmanager
 def residual_stream(
-    model: nn.Module, reduce: Callable[[int, Tensor], T] = lambda _, hidden: hidden
+    model: nn.Module, reduce: Callable[[int, Tensor], T] = lambda _, hidden: hidden, *, last_block: bool = False
 ) -> Iterator[dict[int, T]]:
     """Call `reduce(l, hidden)` on every entry l = 0..L of the residual stream in each forward pass inside the block.
 
@@ -64,6 +64,10 @@ def residual_stream(
         with residual_stream(model, lambda l, h: h.norm(dim=-1).mean()) as norms:
             backbone(model)(input_ids)
         norms[0], ..., norms[L]
+
+    last_block
+        Also call `reduce(L + 1, hidden)`, before that of L, on the bare output of the last block: entry L before the
+        final norm, and equal to it where there is none.
 
     In training keep the states and take the loss after the pass: what is computed inside a pass can lie inside a
     checkpointed block, from where some releases of transformers let no gradient out.
@@ -78,7 +82,7 @@ def residual_stream(
     def see(entry: int, hidden: Tensor) -> None:
         results[entry] = reduce(entry, hidden)
 
-    with _listening(model, see):
+    with _listening(model, see, last_block=last_block):
         yield results
 
 
@@ -109,10 +113,13 @@ def trained_passes(model: nn.Module, chosen: Sequence[int]) -> Iterator[list[Pas
 
 @contextmanager
 def _listening(
-    model: nn.Module, see: Callable[[int, Tensor], None], end: Callable[[dict], None] = lambda _: None
+    model: nn.Module,
+    see: Callable[[int, Tensor], None],
+    end: Callable[[dict], None] = lambda _: None,
+    last_block: bool = False,
 ) -> Iterator[None]:
     """Hooks for a while: `see(l, hidden)` at every entry of a pass, `end(what the backbone was given)` behind it."""
-    listener = _Listener(model, see, end)
+    listener = _Listener(model, see, end, last_block)
     handles = listener.attach()
     try:
         yield
@@ -129,9 +136,12 @@ class _Listener:
     Copies of the model that are made meanwhile carry the hooks too: what they do is not seen.
     """
 
-    def __init__(self, model: nn.Module, see: Callable[[int, Tensor], None], end: Callable[[dict], None]):
+    def __init__(
+        self, model: nn.Module, see: Callable[[int, Tensor], None], end: Callable[[dict], None], last_block: bool
+    ):
         self.outer, self.base, self.layers = pretrained(model), backbone(model), blocks(model)
         self.name, self.virtual, self.see, self.end = type(self.outer).__name__, virtual_tokens(model), see, end
+        self.last_block = last_block
         _refuse_meta(self.base, self.name)
         self.bare, self.cuts = ends_with_last_block(self.base), self.base.config.model_type in PADS_RIGHT
         self.names = {module: list(signature(module.forward).parameters) for module in (self.outer, self.base)}
@@ -178,8 +188,13 @@ class _Listener:
         return on_block
 
     def on_last_block(self, module, _args, output):
-        if self.bare and self.arrived and module is self.layers[-1]:
-            self.see(len(self.layers), self._of_input(output[0] if isinstance(output, tuple) else output))
+        if (self.bare or self.last_block) and self.arrived and module is self.layers[-1]:
+            hidden = output[0] if isinstance(output, tuple | list) else output
+            _check(hidden, self.name)
+            if self.last_block:
+                self.see(len(self.layers) + 1, self._of_input(hidden))
+            if self.bare:
+                self.see(len(self.layers), self._of_input(hidden))
 
     def on_end(self, module, _args, output):
         if module is not self.base:

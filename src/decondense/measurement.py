@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from . import metrics
 from .backbones import PADDING_BLIND, backbone, is_opaque, n_entries, pretrained
 from .condensation import Condensation
+from .controls.gathering import HOW, Gathering, Passage
 from .forward import device_of, forward_passes
 from .hooks import residual_stream
 from .token_ids import documents, token_ids
@@ -33,6 +35,7 @@ def measure(
     seed: int = 0,
     name: str | None = None,
     batch_tokens: int = BATCH_TOKENS,
+    controls: bool | Literal["all"] = False,
     progress: bool = True,
 ) -> Condensation:
     """Measure how the token embeddings of each text crowd together from layer to layer.
@@ -64,6 +67,11 @@ def measure(
         Of the bootstrap over the texts; the measurement itself has no randomness.
     batch_tokens
         Texts go together up to so many tokens, padding included; a longer text goes alone.
+    controls
+        True: `Condensation.controls` says what of mu is shared by all texts, what by the tokens of one text, and what
+        few dimensions or tokens make of it (`controls.QUANTITIES`, O(N d) each). The means that are removed are those
+        of other texts: the first third of the texts (at least one) goes through the model a second time, when the
+        rest gave its mean. "all": effective rank, participation ratio and intrinsic dimension, too, O(N^2 d).
 
     With `histogram="averaged"` and texts from `corpora.sample_texts` this is the paper's protocol.
 
@@ -71,13 +79,15 @@ def measure(
         ValueError: no text, an empty text, a text of one token, a tokenizer with more entries than the model's
             embedding, a text longer than the model's positions, texts of unequal length for "averaged"; a chat, and
             the tokenizer has no chat template or its template refuses it; a model with PEFT's prompt learning, whose
-            virtual tokens are no tokens of a text.
+            virtual tokens are no tokens of a text; with `controls` two texts with the same tokens.
         MemoryError: a text so long that its forward pass cannot fit in memory.
 
     Source: Section 3 of the paper; protocol as in its released code.
     """
     if histogram not in ("pooled", "averaged", None):
         raise ValueError(f'histogram must be "pooled", "averaged" or None, got {histogram!r}.')
+    if controls not in (False, True, "all"):
+        raise ValueError(f'controls must be True, False or "all", got {controls!r}.')
     if not 2 <= max_length < 2**31 or bins < 1 or eps <= 0:
         raise ValueError(
             f"max_length must be at least 2 and below 2^31, bins at least 1, eps above 0; got {max_length}, {bins}, "
@@ -99,29 +109,46 @@ def measure(
             f"tokens; they have {lengths.min()} to {lengths.max()}. Give longer texts, or a smaller max_length."
         )
     _refuse_too_long(model, int(lengths.max()), histogram)
+    gathering = Gathering(sequences, eps, controls == "all") if controls else None
+    passages = gathering.passages if gathering else [Passage(list(range(len(sequences))), None, True)]
     store: dict[int, torch.Tensor] = {}
-    with tqdm(total=len(texts), desc=f"measuring {name}", unit="text", disable=not progress, leave=False) as bar:
-        numbers = _run(model, sequences, reducer(store, histogram, bins, eps), batch_tokens, bar)
+    total = sum(len(passage.texts) for passage in passages)
+    with tqdm(total=total, desc=f"measuring {name}", unit="text", disable=not progress, leave=False) as bar:
+        numbers = _run(model, sequences, passages, reducer(store, histogram, bins, eps), batch_tokens, bar)
     settings = {"max_length": max_length, "histogram": histogram, "bins": bins, "eps": eps, "seed": seed}
-    settings |= {"dtype": _dtype(model)}
-    return gathered(numbers, store, lengths, name, settings)
+    settings |= {"dtype": _dtype(model)} | ({"controls": HOW} if gathering else {})
+    result = gathered(numbers, store, lengths, name, settings)
+    return replace(result, controls=gathering.result(seed, name)) if gathering else result
 
 
-def _run(model: torch.nn.Module, sequences, reduce, batch_tokens: int, bar) -> Float[torch.Tensor, "texts entries 4"]:
-    """Forward passes without the head; what `reduce` gives for every entry of each sequence, on the CPU."""
+def _run(
+    model: torch.nn.Module, sequences, passages: Sequence[Passage], reduce, batch_tokens: int, bar
+) -> Float[torch.Tensor, "texts entries 4"]:
+    """Forward passes without the head; what `reduce` gives for every entry of each sequence, on the CPU.
+
+    Where a passage has something else that sees the states, it also sees the output of the last block.
+    """
     base, entries = backbone(model), n_entries(model)
     batch_tokens = 1 if base.config.model_type in PADDING_BLIND else batch_tokens
     numbers = torch.empty(len(sequences), entries, 4, dtype=torch.float64)
     batch: list[int] = []
 
-    def each(entry: int, hidden: torch.Tensor) -> torch.Tensor:
+    def each(entry: int, hidden: torch.Tensor) -> torch.Tensor | None:
+        for i, z in zip(batch, hidden, strict=True) if passage.see else ():
+            passage.see(entry, i, z[: len(sequences[i])])
+        if not passage.first or entry == entries:
+            return None
         return torch.stack([reduce(entry, z[: len(sequences[i])]) for i, z in zip(batch, hidden, strict=True)])
 
-    with forward_passes(model) as run, residual_stream(model, each) as per_entry:
-        for batch in _batches([len(s) for s in sequences], batch_tokens):
-            run(**_padded([sequences[i] for i in batch]))
-            numbers[batch] = torch.stack([per_entry[entry].cpu() for entry in range(entries)], 1).double()
-            bar.update(len(batch))
+    last_block = passages[0].see is not None
+    with forward_passes(model) as run, residual_stream(model, each, last_block=last_block) as per_entry:
+        for passage in passages:
+            for places in _batches([len(sequences[i]) for i in passage.texts], batch_tokens):
+                batch = [passage.texts[place] for place in places]
+                run(**_padded([sequences[i] for i in batch]))
+                if passage.first:
+                    numbers[batch] = torch.stack([per_entry[entry].cpu() for entry in range(entries)], 1).double()
+                bar.update(len(batch))
     return numbers
 
 
@@ -242,5 +269,7 @@ def _warn_of_bad_vectors(result: Condensation) -> None:
         ("zero", result.zero_vectors, "their cosine is taken as 0"),
     ):
         if counts.any():
+            if what != "zero" and result.dtype in ("float16", "bfloat16"):
+                effect += f". {result.dtype} may be too narrow: load the model in float32"
             where = ", ".join(f"entry {e}: {counts[e]}" for e in np.flatnonzero(counts)[:5])
             warnings.warn(f"{result.name}: {what} hidden vectors ({where}); {effect}.", stacklevel=4)

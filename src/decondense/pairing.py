@@ -16,7 +16,10 @@ QUANTITIES = {  # of the course of mu over depth, and of its resolution
     "rho": metrics.spearman,
     "tau": metrics.kendall,
 }
+CONTROLS = ("between", "excess")  # of the controls, over the late half of the entries, where both results have them
 SAME = ("max_length", "eps")  # settings without which numbers of the same texts cannot be compared
+
+_NONE = Interval(np.nan, np.nan)
 
 
 class Difference(NamedTuple):
@@ -50,23 +53,32 @@ def compare(first: Condensation, second: Condensation) -> Paired:
     Each of the 2,000 resamples draws the same texts for both, so what makes a text easy or hard for both cancels.
     Percentile intervals; NaN with fewer than two texts. Where the numbers of entries differ, mu of the deeper model is
     interpolated linearly to the relative depths l / L of the shallower. rho, tau and the mean over the late half (as
-    `metrics.mean_of_last`) are taken from each model's own entries. The intervals cover the choice of texts only, and
-    each entry by itself.
+    `metrics.mean_of_last`) are taken from each model's own entries, and so are `CONTROLS` where both results
+    have them (no interval below three pairs of texts). The intervals cover the choice of texts only, and each entry by
+    itself.
 
     Raises
         ValueError: the results are not of the same texts, or were not measured in the same way.
     """
     check_same_texts(first, second)
-    one, other = (replace(r, settings=r.settings | {"seed": 0}) for r in (first, second))  # the same draws for both
+    one, other = map(_drawn_alike, (first, second))
     depth = min((one.layer_fraction, other.layer_fraction), key=len)
     texts = len(one.mu_per_text)
     a, b = _at(depth, one.mu), _at(depth, other.mu)
     resampled = _at(depth, other.resampled_mu) - _at(depth, one.resampled_mu)
     band = percentile_interval(resampled, texts)
     numbers = [_difference(name, one, other) for name in QUANTITIES]
+    if one.controls is not None and other.controls is not None:
+        numbers += [_difference_of_controls(name, one, other) for name in CONTROLS]
     return Paired(
         first.name, second.name, texts, depth, Difference("mu", a, b, b - a, band, _coarser(one, other)), numbers
     )
+
+
+def _drawn_alike(result: Condensation) -> Condensation:
+    """The result with the seed 0, so that the same texts are drawn for any two."""
+    controls = None if result.controls is None else replace(result.controls, seed=0)
+    return replace(result, settings=result.settings | {"seed": 0}, controls=controls)
 
 
 def _at(depth: np.ndarray, mu: Float[np.ndarray, "*batch entries"]) -> np.ndarray:
@@ -84,6 +96,14 @@ def _difference(name: str, first: Condensation, second: Condensation) -> Differe
     resampled = [of(result.resampled_mu, result.resolution) for result in (first, second)]
     interval = percentile_interval(resampled[1] - resampled[0], len(first.mu_per_text))
     return Difference(name, a, b, b - a, interval, _coarser(first, second) if name == "late half" else 0.0)
+
+
+def _difference_of_controls(name: str, first: Condensation, second: Condensation) -> Difference:
+    late = lambda values: metrics.mean_of_last(values, None)
+    a, b = (float(late(result.controls[name])) for result in (first, second))
+    draws = [late(result.controls.resampled(name)) for result in (first, second)]
+    interval = percentile_interval(draws[1] - draws[0], len(first.mu_per_text)) if len(draws[0]) else _NONE
+    return Difference(f"{name} late half", a, b, b - a, interval, _coarser(first, second))
 
 
 def _coarser(first: Condensation, second: Condensation) -> float:

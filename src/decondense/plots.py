@@ -48,7 +48,7 @@ def heatmaps(results: Sequence, titles: Sequence[str] | None = None, columns: in
         ValueError: a result without a histogram.
     """
     if not results:
-        return _nothing()
+        return nothing()
     for result in results:
         if result.histogram is None:
             raise ValueError(f"{result.name} was measured with histogram=None; measure it with 'pooled' or 'averaged'.")
@@ -57,7 +57,7 @@ def heatmaps(results: Sequence, titles: Sequence[str] | None = None, columns: in
         figure, axes = plt.subplots(
             rows, columns, figsize=(2.05 * columns + 1, 2.1 * rows), squeeze=False, layout="constrained"
         )
-        for axis, result, title in zip(axes.flat, results, titles or _names(results), strict=False):
+        for axis, result, title in zip(axes.flat, results, titles or names(results), strict=False):
             image = _heatmap(axis, result)
             axis.set_title(title)
         for axis in axes.flat[len(results) :]:
@@ -102,7 +102,7 @@ def trends(families: dict[str, Sequence], columns: int = 4) -> Figure:
     Without any family the figure says so.
     """
     if not families:
-        return _nothing()
+        return nothing()
     rows, columns = -(-len(families) // columns), min(columns, len(families))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
@@ -126,7 +126,7 @@ def _trend(axis, results: Sequence) -> None:
         axis.plot(place, [getattr(r, name) for r in results], color=colour, marker="o", markersize=4, label=label)
         low, high = np.array([getattr(r, f"{name}_interval") for r in results]).T
         axis.vlines(place, low, high, color=colour, linewidth=2, alpha=0.5)
-    axis.set_xticks(place, _names(results), rotation=30, ha="right")
+    axis.set_xticks(place, names(results), rotation=30, ha="right")
     axis.set_xlim(-0.4, len(results) - 0.6)
 
 
@@ -134,7 +134,7 @@ def depth_profiles(results: Sequence, titles: Sequence[str] | None = None) -> Fi
     """mu over layer fraction, one line a model, with its 95 % bootstrap interval over the texts."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.5, 3.2), layout="constrained")
-        for result, title, colour in zip(results, titles or _names(results), colours(len(results)), strict=True):
+        for result, title, colour in zip(results, titles or names(results), colours(len(results)), strict=True):
             axis.plot(result.layer_fraction, result.mu, color=colour, label=title)
             axis.fill_between(result.layer_fraction, *result.mu_interval, color=colour, alpha=0.2)
         axis.set(xlabel="layer fraction", ylabel="mean cosine μ", ylim=(min(0, axis.get_ylim()[0]), 1))
@@ -274,7 +274,8 @@ def grid(axis, values: "pandas.DataFrame", text: "pandas.DataFrame", colormap: s
     return image
 
 
-def _nothing() -> Figure:
+def nothing() -> Figure:
+    """A figure that says so."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(4, 0.6))
         axis.set_axis_off()
@@ -282,7 +283,7 @@ def _nothing() -> Figure:
     return closed(figure)
 
 
-def _names(results: Sequence) -> list[str]:
+def names(results: Sequence) -> list[str]:
     """Their names as matplotlib shows them: a `$` is no mathematics, and what is too long is cut."""
     short = (r.name if len(r.name) <= LONGEST_LABEL else f"{r.name[: LONGEST_LABEL - 1]}…" for r in results)
     return [name.replace("$", r"\$") for name in short]

@@ -54,6 +54,9 @@ Card = Annotated[
 PerToken = Annotated[
     bool, typer.Option("--per-token", help="Which tokens lie furthest in and out of the cone; a second pass.")
 ]
+Controls = Annotated[
+    bool, typer.Option("--controls", help="What of mu all texts share, and what the tokens of one text.")
+]
 
 
 @said_plainly
@@ -74,6 +77,7 @@ def measure(
     out: Out = None,
     card: Card = False,
     per_token: PerToken = False,
+    controls: Controls = False,
     device: Device = None,
     dtype: Dtype = "float32",
     sources: Sources = ANYWHERE,
@@ -104,13 +108,14 @@ def measure(
       decondense measure gpt2 --weights random --tokenizer pocket-small
       decondense measure my-model --dataset wikitext-2 --json
       decondense measure my-model --texts a.txt --card --per-token --out report
+      decondense measure gpt2 --n 10 --controls --out report
       decondense measure --states vllm-states --out report
     """
     asked = dict(locals())
     if out:
         door.check_folder(out)
-    if card and not out and (quiet or as_json or per_token):
-        others = "--quiet, --json and --per-token"
+    if card and not out and (quiet or as_json or per_token or controls):
+        others = "--quiet, --json, --per-token and --controls"
         raise ValueError(f"--card without --out prints the card alone: leave {others} out, or give --out DIR.")
     shown = {"out": out, "card": card, "quiet": quiet, "as_json": as_json}
     if states:
@@ -130,7 +135,7 @@ def measure(
     door.check(model, how)
     how["max_length"] = max_length = max_length or door.longest(model)
     readiness.spare_the_hub([*model, tokenizer], sources, dataset)
-    how["progress"] = show_progress(quiet or as_json)
+    how |= {"progress": show_progress(quiet or as_json), "controls": controls}
     with plainly():
         given = door.texts(
             texts or [], dataset, n, text_seed, places(sources), column=column, split=split, max_length=max_length

@@ -12,7 +12,8 @@ def measured(name: str, texts, how: Mapping) -> list:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return surveys.token_cosines(name, texts, **{key: value for key, value in how.items() if key != "progress"})
+        of_both = {key: value for key, value in how.items() if key not in ("progress", "controls")}
+        return surveys.token_cosines(name, texts, **of_both)
 
 
 def furthest(found: Sequence) -> tuple[list, list]:

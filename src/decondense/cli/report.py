@@ -8,9 +8,11 @@ from io import BytesIO
 import numpy as np
 
 from ..condensation import Condensation
+from ..controls import QUANTITIES
 from ..pairing import Paired, excludes_zero, sentence
 from ..per_token import Pooled
 from ..stats import RESAMPLES
+from . import controls
 
 MEANING = (
     "μ is the mean cosine between the embeddings of all pairs of tokens of a text, diagonal included, taken after each "
@@ -78,6 +80,9 @@ def measurement(
     if tokens:
         body += ["<h2>Tokens furthest in and out of the cone</h2>", _list([TOKENS])]
         body += [_tokens(name, *sides) for name, sides in tokens.items()]
+    if controlled := [result for result in results if result.controls is not None]:
+        body += ["<h2>Within texts and between them</h2>", _list([controls.MEANING]), *map(_controls, controlled)]
+        body += [_quantities()]
     body += ["<h2>Layer by layer</h2>", *(_layers(result, open_=len(results) == 1) for result in results)]
     body += ["<h2>Where it comes from</h2>", *(_provenance(result) for result in results)]
     return page(title, about, [*body, *_again(command)])
@@ -170,6 +175,18 @@ def _tokens(name: str, outside: Sequence[Pooled], inside: Sequence[Pooled]) -> s
     cells = lambda t: [f"{escape(repr(t.token))}{' *' * t.special}", str(t.count), f"{t.cosine:+.3f}"]
     rows = [[*cells(out), *cells(in_)] for out, in_ in zip(outside, inside, strict=True)]
     return _table(["furthest out", "count", "cosine", "furthest in", "count", "cosine"], rows, name)
+
+
+def _controls(result: Condensation) -> str:
+    cell = lambda value, low, high: f"{value:+.3f}<small>{_interval((low, high))}</small>"
+    lines = [[name, *(cell(*value) for value in values)] for name, values in controls.rows(result.controls)]
+    return _table(["", "first entry", "middle", "last"], lines, result.name)
+
+
+def _quantities() -> str:
+    rows = [[", ".join(row.names), *map(escape, (row.formula, row.range, row.cost, row.source))] for row in QUANTITIES]
+    table = _table(["quantity", "formula", "range", "cost", "source"], rows)
+    return f"<details><summary>All quantities, as report.json has them</summary>{table}</details>"
 
 
 def _depth(pair: Paired) -> str:

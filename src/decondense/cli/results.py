@@ -11,6 +11,7 @@ from .command import command_line, console, json_text, plainly, print_json
 
 FIGURES = {
     "heatmaps": "Density of the cosines over depth, with the mean μ as a line (ρ and τ in the corner)",
+    "controls": "Mean cosine within texts and between them over depth, with 95 % intervals over the texts",
     "trends": "ρ and τ of each family in the order of size, with 95 % intervals over the texts",
 }
 
@@ -49,7 +50,9 @@ def conclude(
 
 
 def facts(result) -> dict:
-    """What a result says, as plain data: its numbers, the tokens of each text, its settings."""
+    """What a result says, as plain data: its numbers, the tokens of each text, its settings, its controls."""
+    from . import controls
+
     late, late_interval = result.mean_of_last(None)
     names = ("mu", "mu_off_diagonal", "zero_vectors", "nonfinite_vectors", "tokens", "settings")
     return {
@@ -65,20 +68,24 @@ def facts(result) -> dict:
         "late_half": late,
         "late_half_interval": late_interval,
         **{name: getattr(result, name) for name in names},
-    }
+    } | ({} if result.controls is None else {"controls": controls.facts(result.controls)})
 
 
 def write(out: Path, results: Sequence, pairs: Sequence, content: dict, tokens: Mapping, sides: Mapping) -> None:
-    """report.html, .png, .csv and .json; trends.png of several models, per_token.csv where there are `tokens`.
+    """report.html, .png, .csv and .json; trends.png of several models, controls.png and per_token.csv where asked for.
 
     `sides`: of `tokens` those furthest out of the cone, and those furthest in.
     """
     import pandas as pd
 
     from .. import plots
+    from ..controls import figures
     from . import per_token, report
 
     drawn = {"heatmaps": report.png(plots.heatmaps(results))}
+    if all(result.controls is not None for result in results):
+        drawn["controls"] = report.png(figures.within_and_between(results))
+        write_atomically(out / "controls.png", drawn["controls"])
     if len(results) > 1:
         drawn["trends"] = report.png(plots.trends(_families(results), columns=3))
         write_atomically(out / "trends.png", drawn["trends"])
@@ -117,6 +124,9 @@ def _show(results: Sequence, pairs: Sequence, sides: Mapping, console, out: Path
         console.print(terminal.summary(results))
         console.print(terminal.lines(results, console))
         console.print(terminal.differences(pairs))
+    for result in results:
+        if result.controls is not None:
+            console.print(terminal.controls(result))
     for name, ends in sides.items():
         console.print(terminal.tokens(name, *ends, console))
     if out:

@@ -12,6 +12,7 @@ from rich.text import Text
 from ..condensation import Condensation
 from ..pairing import Paired, excludes_zero
 from ..per_token import Pooled
+from .controls import rows
 
 ROWS = 16  # of the heat map over [-1, 1], so that each is 0.125 high
 LEVELS = (0.02, 0.05, 0.10, 0.25)  # shares of the pairs from which on a cell is shaded darker
@@ -152,6 +153,17 @@ def tokens(name: str, outside: Sequence[Pooled], inside: Sequence[Pooled], conso
         table.add_row(*(Text(cell) for cell in (*cells[0], *cells[1])))
     if any(token.special for token in (*outside, *inside)):
         table.caption, table.caption_justify = "* a special token", "left"
+    return table
+
+
+def controls(result: Condensation) -> Table:
+    """What of mu lies within texts and what between them, at the first, the middle and the last entry."""
+    table = _table(f"{result.name}: mean cosine within and between texts")
+    table.add_column("quantity", no_wrap=True)
+    for place in ("first", "middle", "last"):
+        table.add_column(place, justify="right")
+    for name, values in rows(result.controls):
+        table.add_row(name, *("none" if np.isnan(value) else f"{value:+.3f}" for value, _, _ in values))
     return table
 
 

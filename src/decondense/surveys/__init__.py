@@ -34,6 +34,7 @@ def by_name(
     revision: str | None = None,
     bits: int | None = None,
     seed: int = 0,
+    controls: bool | str = False,
     progress: bool = True,
 ) -> Condensation:
     """Measure a model on texts. The last model is held, for the next measurement of it.
@@ -42,7 +43,7 @@ def by_name(
         As in `models.load`.
     tokenizer
         The model whose tokenizer cuts the texts; without one, that of the model itself, also for random weights.
-    histogram, max_length, progress
+    histogram, max_length, controls, progress
         As in `measurement.measure`.
     seed
         Of the random weights or the training of a pocket model, and of the bootstrap over the texts.
@@ -59,7 +60,8 @@ def by_name(
         train_tokens=train_tokens, accept_terms=accept_terms, revision=revision, bits=bits,
     )  # fmt: skip
     result = measurement.measure(
-        loaded.model, cutter, texts.texts, max_length=max_length, histogram=histogram, seed=seed, progress=progress,
+        loaded.model, cutter, texts.texts, max_length=max_length, histogram=histogram, seed=seed, controls=controls,
+        progress=progress,
         name=label(model) + (f"@{revision}" if revision else "") + (f" at {bits} bits" if bits is not None else ""),
     )  # fmt: skip
     cut_by = {"tokenizer": label(tokenizer)} if tokenizer else {}
@@ -178,6 +180,7 @@ def measured(
     revision: str | None = None,
     bits: int | None = None,
     seed: int = 0,
+    controls: bool | str = False,
 ) -> Measured:
     """`by_name` on `n_texts` texts of a corpus, the first drawn with `first_seed`; or the record of that measurement.
 
@@ -192,6 +195,7 @@ def measured(
     how |= {"train_tokens": train_tokens} if model in pocket.SIZES else {}
     how |= {"revision": revision} if revision else {}
     how |= {"bits": bits} if bits is not None else {}
+    how |= {"controls": controls} if controls else {}
     config = {"model": model, "corpus": corpus, "n_texts": n_texts, "first_seed": first_seed, **how}
     config |= surroundings(corpus, sources)
 
