@@ -298,6 +298,22 @@ def test_bad_tokens_and_masks_are_refused(loss):
         loss(z, eps=0.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "least"),
+    [
+        ("mean_direction", {"eps": 0.1}, 2),
+        ("dispersion", {"centre": "batch"}, 2),
+        ("dispersion", {"centre": torch.ones(3), "order": 1}, 1),
+        ("dispersion", {}, 1),
+        (None, {}, 1),
+    ],
+)
+def test_who_needs_two_texts(name, options, least):
+    assert losses.least_texts(name, **options) == least
+    if name and least == 1:
+        assert losses.get(name, **options)(tokens(1, 4, 3)).isfinite()
+
+
 def test_it_is_one_of_the_losses():
     z = tokens(3, 4, 3)
     assert losses.get("mean_direction", eps=0.5)(z) == losses.mean_direction(z, eps=0.5)
