@@ -48,6 +48,8 @@ def tokens(*shape, dtype=torch.float32):
         {"temperature": 0.5, "clamp": 0.2, "eps": 1e-3},
         {"order": 1},
         {"order": 2, "mask": MASK},
+        {"centre": "batch", "mask": MASK, "document_ids": IDS},
+        {"centre": torch.ones(16), "subsample": 9},
     ],
     ids=lambda how: "-".join(how) or "plain",
 )

@@ -37,10 +37,9 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import partial
-from functools import wraps
 from typing import Any
+from typing import Literal
 from typing import NamedTuple
-from typing import TypeVar
 import math
 from torch import Tensor
 from torch import nn
@@ -127,7 +126,6 @@ def mean_over_sequences(value: Callable, total: Tensor, z: Tensor, mask: Tensor 
     return value(total[whole], n[whole]).mean()
 
 _LENGTHS = 2 ** torch.arange(1, 40)  # documents of up to 2, 4, 8, ... tokens are padded to the longest of them
-_Loss = TypeVar("_Loss", bound=Callable[..., Tensor])
 
 def document_ids(position_ids: Tensor) -> Tensor:
     """The documents of packed rows, from positions that start again: 0 1 2 0 1 0 gives 0 0 0 1 1 2.
@@ -162,48 +160,58 @@ def document_ids_from_lengths(cu_seq_lens: Tensor, tokens: int) -> Tensor:
     return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)[None]
 
 
-def has_pairs(z: Tensor, mask: Tensor | None = None, document_ids: Tensor | None = None) -> bool:
-    """Whether any sequence, or document, has two tokens that take part; without any, every loss raises `ValueError`.
+def has_pairs(z: Tensor, mask: Tensor | None = None, document_ids: Tensor | None = None, least: int = 1) -> bool:
+    """Whether `least` sequences, or documents, have two tokens that take part; without one every loss raises.
+
+    `mean_direction`, and `dispersion` with the centre of the batch, need two.
 
     Raises
         ValueError: a mask or document numbers of another shape.
     """
     mask = visible(z, mask)
     if document_ids is not None:
-        return bool((_found(z, mask, document_ids).lengths > 1).any())
-    return len(z) > 0 and (z.shape[1] > 1 if mask is None else bool((mask.sum(1) > 1).any()))
+        return int((found(z, mask, document_ids).lengths > 1).sum()) >= least
+    if mask is None:
+        return len(z) >= least and z.shape[1] > 1
+    return int((mask.sum(1) > 1).sum()) >= least
 
 
-def by_document(loss: _Loss) -> _Loss:
-    """The loss with the keyword `document_ids`: with it the mean of the loss over the documents, each on its own.
+def sequences(
+    z: Tensor, mask: Tensor | None, document_ids: Tensor | None
+) -> list[tuple[Tensor, Tensor | None]]:
+    """The sequences in padded batches, and which of their tokens take part: z itself, or its documents."""
+    mask = visible(z, mask)
+    return [(z, mask)] if document_ids is None else list(_gathered(z, mask, document_ids))
 
-    Documents of about the same length are gathered into one padded batch, so memory is O(N d) for N tokens however
-    their lengths differ. `loss` has the keyword for its signature only: it is never given it.
+
+def mean_over_documents(
+    loss: Callable[..., Tensor], z: Tensor, mask: Tensor | None, document_ids: Tensor | None, **options
+) -> Tensor:
+    """The loss of z, or with `document_ids` its mean over the documents of two tokens or more.
+
+    Raises
+        ValueError: no such document.
     """
-
-    @wraps(loss)
-    def over_documents(
-        z: Tensor, *, mask: Tensor | None = None, document_ids: Tensor | None = None, **options
-    ) -> Tensor:
-        if document_ids is None:
-            return loss(z, mask=mask, **options)
-        groups = list(_gathered(z, visible(z, mask), document_ids))
-        if not groups:
-            raise ValueError("No document has two tokens that take part. Give at least one of two tokens.")
-        values = torch.stack([loss(rows, mask=mask, **options) for rows, mask in groups])
-        share = values.new_tensor([len(rows) for rows, _ in groups])
-        return (values * share).sum() / share.sum()
-
-    return over_documents
+    if document_ids is None:
+        return loss(z, mask=mask, **options)
+    groups = sequences(z, mask, document_ids)
+    if not groups:
+        raise ValueError("No document has two tokens that take part. Give at least one of two tokens.")
+    values = torch.stack([loss(rows, mask=mask, **options) for rows, mask in groups])
+    share = values.new_tensor([len(rows) for rows, _ in groups])
+    return (values * share).sum() / share.sum()
 
 
-class _Documents(NamedTuple):
+class Documents(NamedTuple):
+    """The documents of a batch, one behind the other."""
+
     places: Tensor  # of the visible tokens among all of the batch, document after document
     starts: Tensor  # where in `places` a document begins
     lengths: Tensor
 
 
-def _found(z: Tensor, mask: Tensor | None, document_ids: Tensor) -> _Documents:
+def found(z: Tensor, mask: Tensor | None, document_ids: Tensor) -> Documents:
+    """Where the documents are, those of one token among them; `mask` as `visible` gives it."""
     if document_ids.shape != z.shape[:2] or document_ids.is_floating_point():
         raise ValueError(
             f"document_ids must be whole numbers, {tuple(z.shape[:2])} as the tokens of z, "
@@ -214,14 +222,14 @@ def _found(z: Tensor, mask: Tensor | None, document_ids: Tensor) -> _Documents:
     number = number + len(ids) * torch.arange(len(mask), device=mask.device)[:, None]  # another row, another document
     document, lengths = torch.unique(number[mask], return_inverse=True, return_counts=True)[1:]
     places = mask.flatten().nonzero()[:, 0][document.argsort(stable=True)]
-    return _Documents(places, lengths.cumsum(0) - lengths, lengths)
+    return Documents(places, lengths.cumsum(0) - lengths, lengths)
 
 
 def _gathered(
     z: Tensor, mask: Tensor | None, document_ids: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The documents of two tokens or more, those of about the same length together, and which places are theirs."""
-    places, starts, lengths = _found(z, mask, document_ids)
+    places, starts, lengths = found(z, mask, document_ids)
     size = torch.bucketize(lengths, _LENGTHS.to(lengths.device))
     for one in size[lengths > 1].unique():
         chosen = (size == one) & (lengths > 1)
@@ -230,6 +238,51 @@ def _gathered(
         index = places[(starts[chosen, None] + step).where(inside, starts[chosen, None])]
         rows = z.flatten(0, 1).index_select(0, index.flatten())
         yield rows.view(*index.shape, -1), inside
+
+MASSIVE = 10  # times the median norm of the batch: such tokens would rule a mean
+
+def centred(
+    z: Tensor, centre: Literal["batch"] | Tensor, mask: Tensor | None, document_ids: Tensor | None
+) -> Tensor:
+    """z - c in float32 at least; `centre` as in `dispersion`.
+
+    Raises
+        ValueError: another word; a tensor of another shape; "batch" with fewer than two sequences (documents).
+    """
+    mask = visible(z, mask)
+    z = z if z.dtype == torch.float64 else z.float()
+    if isinstance(centre, Tensor):
+        if centre.shape != z.shape[-1:]:
+            raise ValueError(f"centre must have the {z.shape[-1]} features of z, got {tuple(centre.shape)}.")
+        return z - centre.detach().to(z)
+    if centre != "batch":
+        raise ValueError(f"centre must be 'batch', a tensor (features,) or None, got {centre!r}.")
+    return z - mean_of_others(z.detach(), mask, document_ids)
+
+
+def mean_of_others(
+    z: Tensor, mask: Tensor | None, document_ids: Tensor | None
+) -> Tensor:
+    """For each token the mean over the tokens of the other sequences (documents) that take part; 0 for hidden ones.
+
+    Tokens longer than `MASSIVE` times the median norm of the batch get a mean, and are in none.
+    """
+    rows = torch.zeros(z.shape[:2], dtype=torch.long, device=z.device) if document_ids is None else document_ids
+    places, _, lengths = found(z, mask, rows)
+    of = torch.arange(len(lengths), device=z.device).repeat_interleave(lengths)  # the sequence of each place
+    places, of = places[lengths[of] > 1], of[lengths[of] > 1]
+    if (count := int((lengths > 1).sum())) < 2:
+        raise ValueError(
+            f"centre='batch' is the mean of the other texts, and the batch has {count} of two tokens or more. Give two "
+            "texts in a batch or more, or a running mean of your own as the tensor `centre`."
+        )
+    x = z.flatten(0, 1)[places]
+    norm = torch.linalg.vector_norm(x, dim=-1)
+    usual = (norm <= MASSIVE * norm.median()).to(x.dtype)
+    sums = x.new_zeros(len(lengths), x.shape[1]).index_add(0, of, x * usual[:, None])
+    n = x.new_zeros(len(lengths)).index_add(0, of, usual)
+    others = (sums.sum(0) - sums) / (n.sum() - n).clamp_min(1)[:, None]
+    return torch.zeros_like(z).flatten(0, 1).index_copy(0, places, others[of]).view_as(z)
 
 ALONE, TOGETHER = 256, 512
 Kernel = Callable[[Tensor], tuple[Tensor, Tensor]]  # inner products -> values and derivatives, both elementwise
@@ -425,11 +478,10 @@ def _off_diagonal(gram: Tensor, diagonal: Tensor) -> Tensor:
 CLAMP = 0.1  # the released training script's; its class has 0.25
 EPS = 1e-2  # added to norms by the released code
 
-@by_document
 def dispersion(
     z: Tensor, *, mask: Tensor | None = None, document_ids: Tensor | None = None, subsample: int | None = None,
     generator: torch.Generator | None = None, temperature: float = 1.0, clamp: float = CLAMP, eps: float = EPS,
-    order: int | None = None,
+    order: int | None = None, centre: Literal["batch"] | Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """log mean_{i != j} exp(-D_ij / temperature), with the angular distance D_ij = arccos(cos(z_i, z_j)) / pi.
 
@@ -444,10 +496,29 @@ def dispersion(
         Vectors are divided by (norm + eps).
     order
         `None`: all pairs. 1: their mean cosine, O(N d). 2: and its variance, O(N d^2). See `expansion`.
+    centre
+        The cosines are those of z - c, so that what the texts share is not pushed, but only what the tokens of a text
+        share beyond it. "batch": c is the mean over the tokens of the other sequences (documents) that take part. Their
+        own would take away what is to be pushed. Tokens longer than 10 times the median norm of the batch are left out
+        of c, which they would rule: the first token of a trained model is often a hundred times as long as the others.
+        A tensor (features,): a running mean that the caller keeps. No gradient goes through c: it would move the
+        tokens of other texts to where these look spread. `mean_direction` is the loss of what is left out here.
 
-    Source: Table 1 and Section 4 of the paper; mean, clamp and eps as in the released code.
+    Raises
+        ValueError: `centre="batch"` with one sequence (document); a centre of another shape; and as all losses.
+
+    Source: Table 1 and Section 4 of the paper; mean, clamp and eps as in the released code; `centre` is this library's.
     """
     check_options(temperature=temperature, clamp=clamp, eps=eps)
+    z = z if centre is None else centred(z, centre, mask, document_ids)
+    how = {"subsample": subsample, "generator": generator, "temperature": temperature, "clamp": clamp, "eps": eps}
+    return mean_over_documents(_dispersion, z, mask, document_ids, order=order, **how)
+
+
+def _dispersion(
+    z: Tensor, *, mask: Tensor | None, subsample: int | None, generator: torch.Generator | None, temperature: float,
+    clamp: float, eps: float, order: int | None,
+) -> Tensor:  # fmt: skip
     z, mask = prepare(z, mask, subsample, generator)
     kernel = partial(_dispersion_kernel, temperature, clamp)
     if order is not None:

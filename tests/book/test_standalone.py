@@ -21,7 +21,7 @@ def test_it_has_what_is_wanted_and_what_that_uses_once():
     tree = ast.parse(standalone.text())
     defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     assert set(standalone.WANTED) <= set(defined)
-    assert {"pair_sum", "prepare", "by_document", "_PairSum"} <= set(defined)
+    assert {"pair_sum", "prepare", "mean_over_documents", "_PairSum"} <= set(defined)
     assert len(set(defined)) == len(defined)
     assert "bound" not in defined  # of the module of `order`, and in no use
 

@@ -13,7 +13,8 @@ EXACT = {"eps": 1e-12}  # directions are divided by (norm + eps)
 EDGE = np.degrees(np.arccos(1 - losses.CLAMP))  # from here to 180 - EDGE the cosine is not cut
 BY_DIRECTION = ("dispersion", "orthogonalization", "wang_he_cosine")
 BY_DISTANCE = ("l2_repel", "wang_he_l2", "wang_he_hinge")
-NAMES = pytest.mark.parametrize("name", losses.names())
+OF_ONE_TEXT = [name for name in losses.names() if name != "mean_direction"]
+NAMES = pytest.mark.parametrize("name", OF_ONE_TEXT)
 
 
 def spread_out(tokens=6, features=5, seed=0):
@@ -252,7 +253,7 @@ def test_probe_has_a_row_a_loss_and_its_columns(layer):
 
 def test_probe_is_one_step_of_the_asked_length(layer):
     z, step = layer.double(), 0.02
-    names = [name for name in losses.names() if name != "wang_he_hinge"]  # its tokens are too far apart for a force
+    names = [name for name in OF_ONE_TEXT if name != "wang_he_hinge"]  # its tokens are too far apart for a force
     table = forces.probe(layer, names, step)
     before = metrics.mean_cosine(z).all_pairs
     mean = torch.nn.functional.normalize(torch.nn.functional.normalize(z, dim=-1).mean(0), dim=0)
@@ -286,6 +287,66 @@ def test_probe_of_a_loss_without_force_stays(layer):
     apart = torch.eye(4) * torch.tensor([1.0, 2.0, 3.0, 4.0])
     row = forces.probe(apart, ["dispersion", "wang_he_hinge"]).loc["wang_he_hinge"]
     assert row["change of mu"] == row["radial share"] == row["cosine with dispersion"] == 0
+
+
+# --- in which dimensions, and on which tokens -----------------------------------------------------------------------
+
+
+def test_angular_and_radial_parts_are_the_force():
+    z, push = torch.randn(2, 5, 4, dtype=torch.float64), torch.randn(2, 5, 4, dtype=torch.float64)
+    turning = forces.angular(push, z)
+    torch.testing.assert_close((turning * z).sum(-1), torch.zeros(2, 5).double(), rtol=0, atol=1e-12)
+    rest = push - turning
+    torch.testing.assert_close(rest, z * ((push * z).sum(-1) / z.square().sum(-1))[..., None], rtol=1e-12, atol=0)
+
+
+BATCH = torch.randn(3, 6, 7, generator=torch.Generator().manual_seed(0)).double() + torch.tensor(
+    [3.0, 0, 0, -1, 0, 0, 0]
+)
+
+
+@pytest.mark.parametrize("how", [{}, {"centre": "batch"}], ids=["plain", "centred"])
+def test_concentration_is_that_of_the_gradient_token_by_token(how):
+    loss = losses.get("dispersion", **how)
+    (row,) = forces.concentration(BATCH, {"it": loss}, top=(1, 2)).to_numpy()
+    leaf = BATCH.clone().requires_grad_()
+    push = -torch.autograd.grad(loss(leaf), leaf)[0].numpy()
+    u = (BATCH / BATCH.norm(dim=-1, keepdim=True)).numpy()
+    mean = u.reshape(-1, 7).mean(0)
+    turning = np.array([[p - (p @ v) * v for p, v in zip(*rows, strict=True)] for rows in zip(push, u, strict=True)])
+    by_dimension, whole = (turning**2).sum((0, 1)), (turning**2).sum()
+    assert np.abs(mean).argsort()[::-1][:2].tolist() == [0, 3]
+    along = ((turning @ mean) ** 2).sum() / (mean @ mean) / whole
+    size = np.linalg.norm(turning, axis=-1)
+    first = np.mean([text[0] / sorted(text[1:])[2] for text in size])
+    np.testing.assert_allclose(row, [by_dimension[0] / whole, by_dimension[[0, 3]].sum() / whole, along, first])
+
+
+def test_concentration_by_hand():
+    z = torch.tensor([[3.0, 0, 0], [0, 0, 2], [1, 0, 0], [1, 0, 0]])  # the mean direction is (3, 0, 1) / sqrt(10)
+    across = lambda z: -(z * torch.tensor([0.0, 2, 1])).sum()  # turns all by (0, 2, 1), the second by (0, 2, 0)
+    table = forces.concentration(z, {"across": across, "norms": lambda z: z.square().sum()}, top=(1, 2, 3))
+    assert list(table.columns) == ["in top 1", "in top 2", "in top 3", "along the mean", "first token"]
+    assert table.loc["across"].tolist() == pytest.approx([0, 3 / 19, 1, 0.3 / 19, 1])
+    assert table.loc["norms"].isna().all()
+
+
+def test_a_long_first_token_feels_little():
+    """The gradient of a loss of directions is inverse to the norm."""
+    first = lambda z: forces.concentration(z, {"it": losses.dispersion}).loc["it", "first token"]
+    longer = BATCH.clone()
+    longer[:, 0] *= 100
+    assert first(longer) == pytest.approx(first(BATCH) / 100, rel=0.02)
+
+
+def test_one_text_is_a_batch_of_one():
+    chosen = {name: losses.get(name) for name in ("dispersion", "orthogonalization")}
+    one, batch = forces.concentration(BATCH[0].float(), chosen), forces.concentration(BATCH[:1].float(), chosen)
+    assert list(one.index) == list(chosen)
+    assert one.equals(batch)
+    with pytest.raises(ValueError, match="mean_direction is between texts"):
+        forces.concentration(BATCH[0], {"between": losses.mean_direction})
+    assert forces.concentration(BATCH, {"between": losses.mean_direction}).notna().all(axis=None)
 
 
 # --- elongation -----------------------------------------------------------------------------------------------------

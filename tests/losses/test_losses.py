@@ -706,7 +706,7 @@ def test_the_papers_sum_is_log_of_the_number_of_pairs_more():
 
 
 def test_names():
-    assert losses.names() == [*NAMES, *ORIGINS]
+    assert losses.names() == [*NAMES, *ORIGINS, "mean_direction"]  # the last has tests of its own: test_between
 
 
 @EVERY

@@ -33,6 +33,11 @@ OF_ALL = [
     ({"learning_rate": 0.0}, "learning_rate must be above 0, got 0.0."),
     ({"temperature": 0.0}, "temperature must be above 0"),
     ({"loss": "orthogonalization", "temperature": 1.0}, "Unknown option of"),
+    ({"centre": "bach"}, "centre must be 'batch', or left out, got 'bach'"),
+    ({"centre": True}, "centre must be 'batch', or left out, got True"),
+    ({"centre": "batch", "batch_size": 1}, "the batch has 1 of two tokens or more"),
+    ({"loss": "mean_direction", "batch_size": 1}, "the batch has 1 of two tokens or more"),
+    ({"loss": "mean_direction", "centre": "batch"}, "Unknown option of mean_direction 'centre'"),
     ({"layers": "lates"}, "Unknown layers 'lates'. Did you mean 'last'"),
     ({"layers": []}, "layers must be one of all, last, early_half, late_half, or a list of entries"),
     ({"layers": [1, -1]}, "layers must be one of"),
@@ -139,7 +144,13 @@ def test_a_configuration_is_plain_json_and_read_back(weight, steps, layers, make
 
 @pytest.mark.parametrize(
     ("make", "change"),
-    [(mid, {"weight": 3.0}), (mid, {"layers": "last"}), (mid, {"temperature": 0.5}), (scratch, {"subsample": 8})],
+    [
+        (mid, {"weight": 3.0}),
+        (mid, {"layers": "last"}),
+        (mid, {"temperature": 0.5}),
+        (scratch, {"subsample": 8}),
+        (mid, {"centre": "batch"}),
+    ],
 )
 def test_what_nothing_reads_is_no_part_of_the_configuration(make, change):
     assert make(loss=None, **change).as_dict() == make(loss=None).as_dict()

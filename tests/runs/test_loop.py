@@ -170,7 +170,17 @@ def test_plain_training_has_no_regulariser(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:l2_repel pushes no tokens apart:UserWarning")
 @pytest.mark.parametrize(
-    "change", [{"layers": [1]}, {"weight": 3.0}, {"temperature": 0.5}, {"subsample": 2}, {"loss": "l2_repel"}], ids=str
+    "change",
+    [
+        {"layers": [1]},
+        {"weight": 3.0},
+        {"temperature": 0.5},
+        {"subsample": 2},
+        {"loss": "l2_repel"},
+        {"centre": "batch"},
+        {"loss": "mean_direction"},
+    ],
+    ids=str,
 )
 def test_options_of_the_loss_reach_it(tmp_path, change):
     usual, other = (train(tmp_path / str(i), **DISPERSION | c)[0]["curve"] for i, c in enumerate(({}, change)))

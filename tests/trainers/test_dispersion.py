@@ -189,6 +189,7 @@ def test_outputs_are_those_of_the_model(tmp_path):
 def test_defaults_are_the_papers():
     usual = {name: p.default for name, p in inspect.signature(DispersionTrainer).parameters.items()}
     expected = {"loss": "dispersion", "weight": 0.1, "layers": "all", "temperature": None, "subsample": 256}
+    expected |= {"centre": None}
     assert {name: usual[name] for name in expected} == expected
     assert (ActiveForgetting().every, ActiveForgetting().std) == (1000, 0.02)
 
@@ -302,6 +303,8 @@ def test_unknown_layers_name_the_nearest():
         ({"temperature": -1.0}, "temperature must be above 0, got -1.0"),
         ({"temperature": 0.001}, "temperature must lie between 0.02 and inf, got 0.001"),
         ({"subsample": 1}, "subsample must be at least 2, got 1"),
+        ({"centre": "bach"}, "centre is 'batch' or None. A tensor is of one layer"),
+        ({"centre": "batch", "loss": "decorrelation"}, "Unknown option of decorrelation 'centre'"),
         ({"temperature": 1.0, "loss": "decorrelation"}, "Unknown option of decorrelation 'temperature'"),
         ({"loss": "dispersoin"}, "Unknown loss 'dispersoin'. Did you mean 'dispersion'"),
         ({"net": torch.nn.Linear(2, 2)}, "Found no Transformer blocks in Linear"),
@@ -583,6 +586,32 @@ def test_a_short_batch_beside_a_long_one_counts_as_zero(tmp_path):
     assert "batches_without_pairs" not in alone
     assert both["batches_without_pairs"] == 1
     assert both["loss_regulariser"] == pytest.approx(alone["loss_regulariser"] / 2, rel=1e-6)
+
+
+BETWEEN = pytest.mark.parametrize("how", [{"loss": "mean_direction"}, {"centre": "batch"}], ids=["mean", "centred"])
+
+
+@BETWEEN
+def test_losses_between_texts_train_on_those_of_the_batch(tmp_path, how):
+    data, net = rows(8, padded=True), model()
+    output, mask = hidden_states(net, data)
+    loss = losses.mean_direction if "loss" in how else losses.get("dispersion", **how)
+    expected = np.mean([loss(h, mask=mask).item() for h in output.hidden_states[1:]])
+    trained = run(tmp_path, data=data, net=net, subsample=None, weight=5.0, args={"steps": 12}, **how)
+    plain = run(tmp_path, data=data, loss=None, args={"steps": 12})
+    assert logs(trained)[0][2] == pytest.approx(expected, rel=1e-4)
+    after = [hidden_states(trainer.model.eval(), data)[0].hidden_states[1:] for trainer in (trained, plain)]
+    ours, without = (np.mean([loss(h, mask=mask).item() for h in states]) for states in after)
+    assert ours < without - 0.02
+
+
+@BETWEEN
+def test_a_first_batch_of_one_text_is_refused_and_a_later_one_counts_as_zero(tmp_path, how):
+    with pytest.raises(ValueError, match="the batch has 1 of two tokens or more"):
+        run(tmp_path, args={"per_device_train_batch_size": 1, "steps": 1}, **how)
+    found = run(tmp_path, data=rows(9), args={"steps": 2}, **how).state.log_history
+    assert "batches_without_pairs" not in found[0]
+    assert (found[1]["batches_without_pairs"], found[1]["loss_regulariser"]) == (1, 0)
 
 
 # --- what could not train is refused ---------------------------------------------------------------------------------

@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from .. import __version__
 from ..base.files import repository_root
 
-MODULES = ("losses/batch", "losses/documents", "losses/pairs", "losses/expansion", "losses/repulsion", "metrics")
+MODULES = (
+    "losses/batch", "losses/documents", "losses/centre", "losses/pairs", "losses/expansion", "losses/repulsion",
+    "metrics",
+)  # fmt: skip
 WANTED = ("dispersion", "document_ids", "document_ids_from_lengths", "has_pairs", "mean_cosine", "residual_stream")
 HEADER = '''"""The dispersion loss against embedding condensation, in one file that needs torch alone. Copy it.
 

@@ -1,10 +1,15 @@
-"""The dispersion loss, its alternatives of Table 1, and the losses of Wang & He they come from.
+"""The dispersion loss, its alternatives of Table 1, the losses of Wang & He they come from, and one between texts.
 
     from decondense import losses
     loss = language_loss + 0.1 * losses.dispersion(hidden)      # hidden: (batch, tokens, features)
 
 Each loss is a function of the hidden states z of one layer. It is taken of each sequence on its own and averaged over
-the sequences. Common to all:
+the sequences. Two losses look at several texts, and push one part each of what condenses a text:
+
+    losses.mean_direction(hidden)                  # what the texts of the batch share, and nothing else
+    losses.dispersion(hidden, centre="batch")      # what the tokens of a text share beyond that
+
+Common to all:
 
 mask
     (batch, tokens), True (or 1) for tokens that take part, as Hugging Face's `attention_mask`. A sequence with fewer
@@ -28,6 +33,7 @@ Warns (the losses of distances, and `wang_he_cosine` at a low temperature)
 Raises (all of them)
     ValueError: z has fewer than two tokens, or the mask leaves no sequence (document) two; a mask or document numbers
         of another shape; an option out of its range. `has_pairs` tells the first in advance.
+    ValueError: one sequence (document), for the two that look at several.
 """
 
 import inspect
@@ -38,6 +44,7 @@ import torch
 
 from ..base.errors import unknown
 from .batch import LOWEST_TEMPERATURE, Hidden, Mask, Scalar
+from .between import mean_direction
 from .covariance import decorrelation, decorrelation_tokens, wang_he_covariance
 from .documents import DocumentIds, document_ids, document_ids_from_lengths, has_pairs
 from .repulsion import CLAMP, EPS, dispersion, l2_repel, orthogonalization, wang_he_cosine, wang_he_hinge, wang_he_l2
@@ -56,6 +63,8 @@ __all__ = [
     "get",
     "has_pairs",
     "l2_repel",
+    "least_texts",
+    "mean_direction",
     "names",
     "orthogonalization",
     "wang_he_cosine",
@@ -68,7 +77,7 @@ LOSSES: dict[str, Callable[..., Scalar]] = {
     f.__name__: f
     for f in (
         dispersion, decorrelation, decorrelation_tokens, l2_repel, orthogonalization,
-        wang_he_l2, wang_he_cosine, wang_he_hinge, wang_he_covariance,
+        wang_he_l2, wang_he_cosine, wang_he_hinge, wang_he_covariance, mean_direction,
     )
 }  # fmt: skip
 
@@ -76,7 +85,7 @@ _GIVEN_BY_THE_BATCH = ("z", "mask", "document_ids")
 
 
 def names() -> list[str]:
-    """The names that `get` knows: Table 1 first, then Wang & He's."""
+    """The names that `get` knows: Table 1 first, then Wang & He's, then this library's own."""
     return list(LOSSES)
 
 
@@ -93,6 +102,11 @@ def get(name: str, **options) -> Callable[..., Scalar]:
         if option not in known:
             raise unknown(f"option of {name}", option, known)
     return partial(LOSSES[name], **options)
+
+
+def least_texts(name: str | None, centre: object = None, **_) -> int:
+    """How many texts of two tokens a batch must have for a loss with these options: 2 where it looks at several."""
+    return 2 if name == "mean_direction" or isinstance(centre, str) else 1
 
 
 class Loss(torch.nn.Module):

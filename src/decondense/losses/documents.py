@@ -53,16 +53,28 @@ def document_ids_from_lengths(cu_seq_lens: Int[Tensor, "ends"], tokens: int) -> 
     return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)[None]
 
 
-def has_pairs(z: Hidden, mask: Mask | None = None, document_ids: DocumentIds | None = None) -> bool:
-    """Whether any sequence, or document, has two tokens that take part; without any, every loss raises `ValueError`.
+def has_pairs(z: Hidden, mask: Mask | None = None, document_ids: DocumentIds | None = None, least: int = 1) -> bool:
+    """Whether `least` sequences, or documents, have two tokens that take part; without one every loss raises.
+
+    `mean_direction`, and `dispersion` with the centre of the batch, need two.
 
     Raises
         ValueError: a mask or document numbers of another shape.
     """
     mask = visible(z, mask)
     if document_ids is not None:
-        return bool((_found(z, mask, document_ids).lengths > 1).any())
-    return len(z) > 0 and (z.shape[1] > 1 if mask is None else bool((mask.sum(1) > 1).any()))
+        return int((found(z, mask, document_ids).lengths > 1).sum()) >= least
+    if mask is None:
+        return len(z) >= least and z.shape[1] > 1
+    return int((mask.sum(1) > 1).sum()) >= least
+
+
+def sequences(
+    z: Tensor, mask: Tensor | None, document_ids: Tensor | None
+) -> list[tuple[Float[Tensor, "sequences length features"], Bool[Tensor, "sequences length"] | None]]:
+    """The sequences in padded batches, and which of their tokens take part: z itself, or its documents."""
+    mask = visible(z, mask)
+    return [(z, mask)] if document_ids is None else list(_gathered(z, mask, document_ids))
 
 
 def by_document(loss: _Loss) -> _Loss:
@@ -76,25 +88,39 @@ def by_document(loss: _Loss) -> _Loss:
     def over_documents(
         z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, **options
     ) -> Scalar:
-        if document_ids is None:
-            return loss(z, mask=mask, **options)
-        groups = list(_gathered(z, visible(z, mask), document_ids))
-        if not groups:
-            raise ValueError("No document has two tokens that take part. Give at least one of two tokens.")
-        values = torch.stack([loss(rows, mask=mask, **options) for rows, mask in groups])
-        share = values.new_tensor([len(rows) for rows, _ in groups])
-        return (values * share).sum() / share.sum()
+        return mean_over_documents(loss, z, mask, document_ids, **options)
 
     return over_documents
 
 
-class _Documents(NamedTuple):
+def mean_over_documents(
+    loss: Callable[..., Scalar], z: Tensor, mask: Tensor | None, document_ids: Tensor | None, **options
+) -> Scalar:
+    """The loss of z, or with `document_ids` its mean over the documents of two tokens or more.
+
+    Raises
+        ValueError: no such document.
+    """
+    if document_ids is None:
+        return loss(z, mask=mask, **options)
+    groups = sequences(z, mask, document_ids)
+    if not groups:
+        raise ValueError("No document has two tokens that take part. Give at least one of two tokens.")
+    values = torch.stack([loss(rows, mask=mask, **options) for rows, mask in groups])
+    share = values.new_tensor([len(rows) for rows, _ in groups])
+    return (values * share).sum() / share.sum()
+
+
+class Documents(NamedTuple):
+    """The documents of a batch, one behind the other."""
+
     places: Int[Tensor, "visible"]  # of the visible tokens among all of the batch, document after document
     starts: Int[Tensor, "documents"]  # where in `places` a document begins
     lengths: Int[Tensor, "documents"]
 
 
-def _found(z: Tensor, mask: Tensor | None, document_ids: Tensor) -> _Documents:
+def found(z: Tensor, mask: Tensor | None, document_ids: Tensor) -> Documents:
+    """Where the documents are, those of one token among them; `mask` as `visible` gives it."""
     if document_ids.shape != z.shape[:2] or document_ids.is_floating_point():
         raise ValueError(
             f"document_ids must be whole numbers, {tuple(z.shape[:2])} as the tokens of z, "
@@ -105,14 +131,14 @@ def _found(z: Tensor, mask: Tensor | None, document_ids: Tensor) -> _Documents:
     number = number + len(ids) * torch.arange(len(mask), device=mask.device)[:, None]  # another row, another document
     document, lengths = torch.unique(number[mask], return_inverse=True, return_counts=True)[1:]
     places = mask.flatten().nonzero()[:, 0][document.argsort(stable=True)]
-    return _Documents(places, lengths.cumsum(0) - lengths, lengths)
+    return Documents(places, lengths.cumsum(0) - lengths, lengths)
 
 
 def _gathered(
     z: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"] | None, document_ids: Tensor
 ) -> Iterator[tuple[Float[Tensor, "documents length features"], Bool[Tensor, "documents length"]]]:
     """The documents of two tokens or more, those of about the same length together, and which places are theirs."""
-    places, starts, lengths = _found(z, mask, document_ids)
+    places, starts, lengths = found(z, mask, document_ids)
     size = torch.bucketize(lengths, _LENGTHS.to(lengths.device))
     for one in size[lengths > 1].unique():
         chosen = (size == one) & (lengths > 1)

@@ -1,7 +1,7 @@
 """What a loss pushes: forces on tokens, taken from its real gradient."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,22 +13,29 @@ from ..base.extras import need
 
 # A value is in [0, 180]; where two tokens coincide or are opposite, no direction of the force is defined.
 DEGREES = np.linspace(2, 178, 89)
+ROUNDING = 1e-24  # of the square of a force in float64: a smaller share of it has no direction
+
+Loss = Callable[..., Float[Tensor, ""]]
 
 
 def force(name: str, z: Float[Tensor, "tokens features"], **options) -> Float[Tensor, "tokens features"]:
     """Minus the gradient of the loss `name` at the tokens of one sequence: where gradient descent moves them.
 
     Raises
-        ValueError: unknown loss or option.
+        ValueError: unknown loss or option; a loss between texts, which has none on one.
     """
-    z = z.detach().double()[None].requires_grad_()
-    _value(name, z, **options).backward()
-    return -z.grad[0]
+    return _force(losses.get(name, **options), z[None])[0]
 
 
-def _value(name: str, z: Float[Tensor, "1 tokens features"], **options) -> Float[Tensor, ""]:
+def _force(loss: Loss, z: Float[Tensor, "batch tokens features"]) -> Float[Tensor, "batch tokens features"]:
+    z = z.detach().double().requires_grad_()
+    _value(loss, z).backward()
+    return -z.grad
+
+
+def _value(loss: Loss, z: Float[Tensor, "batch tokens features"]) -> Float[Tensor, ""]:
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # where a loss is flat is what is asked
-        return losses.get(name, **options)(z)
+        return loss(z)
 
 
 def by_angle(names: Sequence[str], degrees: Float[np.ndarray, "angles"] = DEGREES, **options) -> "pandas.DataFrame":
@@ -99,7 +106,7 @@ def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float
         push = force(name, z)
         after = z + step * z.norm() * push / push.norm().clamp_min(1e-30)
         rows[name] = {
-            "value": float(_value(name, z[None])),
+            "value": float(_value(losses.get(name), z[None])),
             f"cosine with {names[0]}": float((push * first).sum() / (push.norm() * first.norm()).clamp_min(1e-30)),
             "radial share": radial_share(name, z),
             "share along the mean": float((push @ mean).square().sum() / push.square().sum().clamp_min(1e-30)),
@@ -108,6 +115,50 @@ def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float
             "change of norm in %": float(100 * (after.norm(dim=-1).mean() / norm - 1)),
         }
     return need("pandas", extra="train").DataFrame.from_dict(rows, orient="index")
+
+
+def angular(
+    push: Float[Tensor, "*batch features"], z: Float[Tensor, "*batch features"]
+) -> Float[Tensor, "*batch features"]:
+    """The part of a force that turns each token: without the radial part, which only changes its norm."""
+    u = metrics.unit_rows(z)
+    return push - u * (push * u).sum(-1, keepdim=True)
+
+
+def concentration(
+    z: Float[Tensor, "*batch tokens features"], chosen: Mapping[str, Loss], top: Sequence[int] = (1, 3, 5)
+) -> "pandas.DataFrame":
+    """In how few dimensions, and on which tokens, losses push those of a layer: one row a loss.
+
+    z
+        One text, or as many texts of one length as a loss between texts needs. No token is left out.
+    chosen
+        A name for each row, and a loss as `losses.get` gives it.
+
+    Columns, of the angular force (`angular`), shares in [0, 1] of its square over all tokens: `in top k`, in the k
+    dimensions in which the mean of all directions is largest in size; `along the mean`, along that mean. Then `first
+    token`: the force on the first token of a text over the median of the force on its others, the mean over the texts.
+    NaN where no more than rounding is angular, as of a loss of the norms alone.
+    """
+    batch = z.double().reshape(-1, *z.shape[-2:])
+    mean = torch.nn.functional.normalize(metrics.unit_rows(batch).mean((0, 1)), dim=0)
+    rows = {label: _shares(_force(loss, batch), batch, mean, top) for label, loss in chosen.items()}
+    columns = [*(f"in top {k}" for k in top), "along the mean", "first token"]
+    return need("pandas", extra="train").DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def _shares(push: Tensor, z: Tensor, mean: Tensor, top: Sequence[int]) -> list[float]:
+    turning = angular(push, z)
+    whole, size = turning.square().sum(), torch.linalg.vector_norm(turning, dim=-1)
+    if whole <= ROUNDING * push.square().sum():
+        return [np.nan] * (len(top) + 2)
+    by_dimension = turning.square().sum((0, 1))[mean.abs().argsort(descending=True)] / whole
+    first = size[:, 0] / size[:, 1:].median(-1).values.clamp_min(1e-30)
+    return [
+        *(float(by_dimension[:k].sum()) for k in top),
+        float((turning @ mean).square().sum() / whole),
+        float(first.mean()),
+    ]
 
 
 def elongation(z: Float[np.ndarray, "tokens features"]) -> float:

@@ -2,8 +2,10 @@
 
 import math
 from functools import partial
+from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .batch import (
@@ -18,7 +20,8 @@ from .batch import (
     prepare,
     warn_if_flat,
 )
-from .documents import DocumentIds, by_document
+from .centre import centred
+from .documents import DocumentIds, by_document, mean_over_documents
 from .expansion import mean_over_pairs
 from .pairs import pair_sum
 
@@ -26,11 +29,10 @@ CLAMP = 0.1  # the released training script's; its class has 0.25
 EPS = 1e-2  # added to norms by the released code
 
 
-@by_document
 def dispersion(
     z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
     generator: torch.Generator | None = None, temperature: float = 1.0, clamp: float = CLAMP, eps: float = EPS,
-    order: int | None = None,
+    order: int | None = None, centre: Literal["batch"] | Float[Tensor, "features"] | None = None,
 ) -> Scalar:  # fmt: skip
     """log mean_{i != j} exp(-D_ij / temperature), with the angular distance D_ij = arccos(cos(z_i, z_j)) / pi.
 
@@ -45,10 +47,29 @@ def dispersion(
         Vectors are divided by (norm + eps).
     order
         `None`: all pairs. 1: their mean cosine, O(N d). 2: and its variance, O(N d^2). See `expansion`.
+    centre
+        The cosines are those of z - c, so that what the texts share is not pushed, but only what the tokens of a text
+        share beyond it. "batch": c is the mean over the tokens of the other sequences (documents) that take part. Their
+        own would take away what is to be pushed. Tokens longer than 10 times the median norm of the batch are left out
+        of c, which they would rule: the first token of a trained model is often a hundred times as long as the others.
+        A tensor (features,): a running mean that the caller keeps. No gradient goes through c: it would move the
+        tokens of other texts to where these look spread. `mean_direction` is the loss of what is left out here.
 
-    Source: Table 1 and Section 4 of the paper; mean, clamp and eps as in the released code.
+    Raises
+        ValueError: `centre="batch"` with one sequence (document); a centre of another shape; and as all losses.
+
+    Source: Table 1 and Section 4 of the paper; mean, clamp and eps as in the released code; `centre` is this library's.
     """
     check_options(temperature=temperature, clamp=clamp, eps=eps)
+    z = z if centre is None else centred(z, centre, mask, document_ids)
+    how = {"subsample": subsample, "generator": generator, "temperature": temperature, "clamp": clamp, "eps": eps}
+    return mean_over_documents(_dispersion, z, mask, document_ids, order=order, **how)
+
+
+def _dispersion(
+    z: Tensor, *, mask: Tensor | None, subsample: int | None, generator: torch.Generator | None, temperature: float,
+    clamp: float, eps: float, order: int | None,
+) -> Scalar:  # fmt: skip
     z, mask = prepare(z, mask, subsample, generator)
     kernel = partial(_dispersion_kernel, temperature, clamp)
     if order is not None:

@@ -24,7 +24,7 @@ WHOLE = {  # whole numbers, and the least of each
     "held_out": 1, "few_shot": 0, "train_tokens": 0, "subsample": 2, "stop_after": 1, "processes": 1, "seed": 0,
 }  # fmt: skip
 ABOVE_0 = ("learning_rate", "weight", "temperature", "noise_alpha")
-OF_A_LOSS = ("weight", "layers", "temperature", "subsample")  # nothing else reads these
+OF_A_LOSS = ("weight", "layers", "temperature", "subsample", "centre")  # nothing else reads these
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Configuration(ABC):
         Windows of `length` tokens that give the validation loss.
     tasks, few_shot
         For each benchmark the limit on its items (`None`: all), as in `evaluate.evaluate`; scored after the last step.
-    loss, weight, layers, temperature, subsample
+    loss, weight, layers, temperature, subsample, centre
         Of the regulariser, as in `DispersionTrainer`.
     elsewhere
         Other corpora, on whose held-out windows the geometry is measured after the last step.
@@ -51,7 +51,8 @@ class Configuration(ABC):
 
     Raises
         ValueError: a value of another type or out of its range; an unknown loss, layers, source, corpus elsewhere or
-            benchmark; a loss without the option that is asked; more checkpoints than steps.
+            benchmark; a loss without the option that is asked, or between texts in batches of one; more checkpoints
+            than steps.
     """
 
     corpus: str
@@ -73,6 +74,7 @@ class Configuration(ABC):
     layers: str | Sequence[int] | None = "all"
     temperature: float | None = None
     subsample: int | None = None
+    centre: str | None = None
     elsewhere: Sequence[str] = ()
     stop_after: int | None = None
     train_tokens: int | None = pocket.TRAIN_TOKENS
@@ -95,8 +97,9 @@ class Configuration(ABC):
         found = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         if self.loss is None:
             found |= dict.fromkeys(OF_A_LOSS)
-        if not self.elsewhere:  # usual, and not said
-            del found["elsewhere"]
+        for name in ("centre", "elsewhere"):
+            if not found[name]:  # usual, and not said
+                del found[name]
         return json.loads(json.dumps(found))
 
     @classmethod
@@ -250,5 +253,7 @@ def _check_loss(config: Mapping) -> None:
     """As `DispersionTrainer` will: a bad option fails here, and not in a process of its own."""
     if config["loss"] not in losses.names():
         raise unknown("loss", config["loss"], losses.names())
-    how = {} if config["temperature"] is None else {"temperature": config["temperature"]}
-    losses.get(config["loss"], **how)(torch.zeros(1, 2, 1), subsample=config["subsample"])
+    if config["centre"] not in (None, "batch"):
+        raise ValueError(f"centre must be 'batch', or left out, got {config['centre']!r}.")
+    how = {name: config[name] for name in ("temperature", "centre") if config[name] is not None}
+    losses.get(config["loss"], **how)(torch.zeros(min(config["batch_size"], 2), 2, 1), subsample=config["subsample"])

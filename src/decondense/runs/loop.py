@@ -22,7 +22,7 @@ from ..base.machine import processes
 from ..corpora import streams
 from ..trainers import distillation
 from . import elsewhere
-from .configuration import Configuration
+from .configuration import OF_A_LOSS, Configuration
 from .watch import LOOK, Watch, fingerprint, whole_model
 
 FORGET_AFTER = 1000 / 1526  # of the steps: the paper's one reset in a run of 1,526 steps
@@ -130,7 +130,7 @@ def _trainer(
 ) -> Trainer:
     what = {"model": loaded.model, "args": arguments, "train_dataset": data, "callbacks": callbacks, "loss": None}
     if config.loss is not None:
-        what |= {name: getattr(config, name) for name in ("loss", "weight", "layers", "temperature", "subsample")}
+        what |= {name: getattr(config, name) for name in ("loss", *OF_A_LOSS)}
     if not (taught := config.distillation):
         return trainers.DispersionTrainer(**what)
     teacher = models.load(taught["teacher"], train_tokens=config.train_tokens, sources=config.sources)

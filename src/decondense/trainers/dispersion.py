@@ -41,6 +41,10 @@ class DispersionMixin:
     subsample
         Random tokens of each sequence that enter the loss, anew at every layer and step, drawn from `args.seed`;
         `None` takes them all. The released code takes 256.
+    centre
+        "batch" for `dispersion` without what the texts of a batch share. It and `mean_direction` need two texts in a
+        batch: the first one is refused without, a later one counts as one without pairs. They are between the texts
+        of a micro-batch and a process, so that many small batches are not one large one to them.
 
     Padding takes no part, nor do the virtual tokens of PEFT's prompt learning. A packed row is its documents, by
     `position_ids`, `cu_seq_lens_q`, or a column "document_ids" of the data (`tokens`). The loss is off in evaluation.
@@ -54,7 +58,7 @@ class DispersionMixin:
     Raises
         TypeError: the mixin comes behind the trainer whose loss it is to add to.
         ValueError: unknown loss, a weight or temperature that is not positive, layers that do not exist, a model
-            whose blocks cannot be found, several GPUs in one process.
+            whose blocks cannot be found, several GPUs in one process; a centre that is neither "batch" nor `None`.
         RuntimeError: in training, the regulariser reaches no weight, or the trainer never asks for this loss.
         FloatingPointError: a loss is no longer finite; names the step, the layer and the last checkpoint.
 
@@ -81,6 +85,7 @@ class DispersionMixin:
         layers: Layers = "all",
         temperature: float | None = None,
         subsample: int | None = 256,
+        centre: str | None = None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -92,10 +97,14 @@ class DispersionMixin:
             raise ValueError(f"temperature must be above 0, got {temperature}.")
         if self.args.n_gpu > 1:
             raise ValueError("Several GPUs in one process are not supported. Start with `accelerate launch`.")
-        options = {} if temperature is None else {"temperature": temperature}
+        if not (isinstance(centre, str | None) and centre in (None, "batch")):
+            raise ValueError("centre is 'batch' or None. A tensor is of one layer: for a training loop of your own.")
+        given = {"temperature": temperature, "centre": centre}
+        options = {name: value for name, value in given.items() if value is not None}
         self.loss = None if loss is None else losses.get(loss, **options)
         if self.loss is not None:
-            self.loss(torch.zeros(1, 2, 1), subsample=subsample)  # a bad option fails here, not at the first step
+            self.loss(torch.zeros(2, 2, 1), subsample=subsample)  # a bad option fails here, not at the first step
+        self._least, self._met = losses.least_texts(loss, **options), False  # whether a batch had so many texts
         self.weight, self.subsample = weight, subsample
         self.entries = entries(layers, len(hooks.blocks(self.model)))
         self._heard = False  # whether the regulariser was seen to reach a weight
@@ -161,9 +170,11 @@ class DispersionMixin:
         values, skipped = [language.new_zeros(len(self.entries))], 0
         for seen in passes:
             mask, documents = tokens_of(seen, document_ids, virtual)
-            if losses.has_pairs(next(iter(seen.entries.values())), mask, documents):
+            least = self._least if self._met else 1  # so that a first batch of one text is refused, by the loss
+            if losses.has_pairs(next(iter(seen.entries.values())), mask, documents, least):
                 how = {"document_ids": documents, "subsample": self.subsample, "generator": generator}
                 values.append(per_layer(seen.entries, self.loss, self.entries, mask, **how))
+                self._met = True
             else:
                 skipped += 1
         value = torch.stack([v.to(language.device) for v in values]).sum(0) / max(len(passes), 1)

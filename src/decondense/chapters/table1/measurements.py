@@ -53,7 +53,7 @@ def probed(
         "step": step, "sources": list(sources), "seed": seed, **trained,
     }  # fmt: skip
     name = f"probe-{model.rstrip('/').split('/')[-1].lower()}-{corpus}"
-    record = records.run(name, config, lambda: _probe(config, text), __name__, surroundings=_surroundings(text))
+    record = records.run(name, config, lambda: _probe(config, text), __name__, surroundings=surroundings(text))
     entries = record.content["results"]["entries"]
     tables = {int(entry): pd.DataFrame.from_dict(table, orient="index") for entry, table in entries.items()}
     return Probed(pd.concat(tables, names=["entry", "loss"]), record)
@@ -75,7 +75,8 @@ def _probe(asked: dict, text: corpora.Corpus) -> tuple[dict, None]:
     return {"entries": tables, "model": about, "corpus": {"name": asked["corpus"], "sha256": text.sha256}}, None
 
 
-def _surroundings(text: corpora.Corpus) -> dict:
+def surroundings(text: corpora.Corpus) -> dict:
+    """What else decides the numbers: the corpus, and the releases that a forward pass goes through."""
     versions = {name: metadata.version(name) for name in ("torch", "transformers", "tokenizers")}
     return {"corpus": text.sha256, "versions": versions}
 
