@@ -17,7 +17,7 @@ TIE = 0.2  # Spearman: between the usual "small" 0.1 and "medium" 0.3
 WORDS = 0.02  # of the neighbours: what two words in a hundred that have all theirs right make
 WHITE = 0.02  # what is left of a mean cosine by a cure that works
 RANK = 0.1  # of the effective rank: a tenth more
-NATS = 0.1  # of the next-token loss: what pretraining on several times as many tokens is worth
+NATS = 0.1  # of the next-token loss: far above what a cure without cost may take
 REASONS = {
     NARROW: "directions at random have 0",
     TIE: "between the usual small and medium correlation",
