@@ -49,6 +49,11 @@ def test_neighbours_by_hand():
     assert chance == {"red": 0.5, "blue": 0.5, "green": 0.5, "dog": 0.25, "cat": 0.25}
 
 
+def test_no_word_with_a_row_is_an_error():
+    with pytest.raises(ValueError, match="take a larger vocabulary"):
+        rows.own_category(torch.eye(3), {"red": 0, "dog": 1})
+
+
 def test_neighbours_at_random_are_right_by_chance():
     row_of = {word: k for k, word in enumerate(rows.categories().word)}
     z = torch.randn(40, 120, 5, generator=torch.Generator().manual_seed(0))

@@ -74,10 +74,13 @@ def describe(
 
 
 def _present(row_of: Mapping[str, int]) -> pd.DataFrame:
-    """The words that have a row, in categories with two or more of them."""
+    """The words that have a row, in categories with two or more of them; an error where there are none."""
     found = categories()
     found = found[found.word.isin(list(row_of))]
-    return found[found.groupby("category").word.transform("size") > 1].reset_index(drop=True)
+    found = found[found.groupby("category").word.transform("size") > 1].reset_index(drop=True)
+    if found.empty:
+        raise ValueError("No category has two words with a row of their own: take a larger vocabulary or corpus.")
+    return found
 
 
 def own_category(z: Float[Tensor, "rows features"], row_of: Mapping[str, int]) -> dict[str, float]:
