@@ -91,7 +91,7 @@ def of_table(
         frequency = np.bincount(np.concatenate(streams.stream(text, loaded.tokenizer)), minlength=len(table))
         seen = np.flatnonzero(frequency >= LEAST)
         place = {token: row for row, token in enumerate(seen.tolist())}
-        tokens = rows_of_tokens(loaded.tokenizer, categories().word)
+        tokens = rows_of_tokens(loaded.tokenizer, categories().word.tolist())
         row_of = {word: place[token] for word, token in tokens.items() if token in place}
         tied = bool(loaded.model.config.tie_word_embeddings)
         about = {"corpus": _about(text), "model": loaded.provenance, "tied": tied, "vocabulary": len(table)}
