@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from .files import heat_map
-from .mathematics import bootstrap, grouped, kendall, last_of, paired, spearman
+from .mathematics import bootstrap, grouped, kendall, last_of, paired, spearman, with_interval
 from .texts import BETWEEN, VALUE, named, rank_of
 from .trained import course
 
@@ -167,3 +167,36 @@ def table1(claim, used):
     change = [entry["l2_repel"]["change of norm in %"] for entry in entries.values()]
     if "norms on a real layer" in claim["claim"] and change:
         yield "", re.match(VALUE, claim["here"])[0], [max(change)]
+
+
+def static(claim, used):
+    """Means over groups of rows, words or windows with Student's interval, from the numbers that the records hold."""
+    text, cure = claim["claim"], claim["claim"].partition(":")[0]
+    values = {}
+    for record in used:
+        name, results = record.config.get("kind") or record.config["model"], record.results
+        if "losses" in results:
+            values |= {name: taken} if (taken := of_entries(text, cure, results)) else {}
+        elif "two rows" in text or (cure == "whitening" and "mean cosine" in text):
+            values[name] = results["cosine"][cure if cure == "whitening" else "none"]
+        elif "common words" in text or "rare tokens" in text:
+            values[name] = results["tie"]
+        elif "neighbours" in text:
+            before = results["precision"]["none"]
+            values[name] = [after - before[word] for word, after in results["precision"][cure].items()]
+    yield from named(claim["here"], {name: with_interval(list(found)) for name, found in values.items()})
+
+
+def of_entries(text, cure, results):
+    by_window = lambda rows, name, key, value: [row[value] for row in rows if row[key] == name]
+    middle = [row for row in results["entries"] if row["entry"] == results["middle"]]
+    if "no cone is left" in text:
+        return by_window(middle, cure, "cure", "mu")
+    if "effective rank" in text:
+        before, after = (by_window(middle, one, "cure", "rank") for one in ("none", cure))
+        return [b / a - 1 for a, b in zip(before, after, strict=True)]
+    if "loss rises" in text or "random vector" in text:
+        start = "random vector" if "random" in text else "as it is"
+        before, after = (by_window(results["losses"], one, "change", "loss") for one in (start, "without the mean"))
+        return [b - a for a, b in zip(before, after, strict=True)]
+    return []

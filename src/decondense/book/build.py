@@ -28,6 +28,7 @@ PARTS = {  # first notebook number of a part -> its caption
     5: "Shaping and training",
     14: "Appendix",
     20: "Audit",
+    30: "What the cone is made of",
 }
 GUIDE = ("install", "quick_start", "measure_my_model", "train_with_the_loss", "watch_training")
 GUIDE += ("extend", "architectures", "faq", "api")

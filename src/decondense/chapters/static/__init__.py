@@ -1,0 +1,1 @@
+"""Static embeddings: the cone before Transformers, its tie to frequency, and cures applied after training."""
