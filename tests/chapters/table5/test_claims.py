@@ -64,6 +64,5 @@ CHANGES = {"train": {}, "dispersion": {"loss": "dispersion", "weight": 0.1}}
 
 def test_committed_runs_give_the_committed_verdicts():
     every, said, _ = committed("table5", CHANGES)
-    shown = lambda run: run.config["shape"].get("n_embd") == 64 and (run.config["weight"] or 0.1) == 0.1
-    runs = {"GPT-2": [run for run in every if shown(run)]}
-    assert [claim.as_dict() for claim in claims.claims(runs, NO_CHECK, False)][:5] == said[:5]
+    runs = {"GPT-2": [run for run in every if run.config["shape"].get("n_embd") == 32 and run.seed < 100]}
+    assert [claim.as_dict() for claim in claims.claims(runs, NO_CHECK)][:5] == said[:5]

@@ -16,22 +16,15 @@ from .published import published_gain
 from .quantities import ACCURACY, LATE, LIKELIHOOD, LOSS, difference, in_words
 from .spread import by_chance
 
-SPREAD = 0.5  # of what size does to late-half mu: half the way from GPT2 to GPT2-xl counts, as for Fig. 7b
 
-
-PILOT = "the runs of the design are not made here; those of the pilot, from which it was made, decide none"
-
-
-def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame, judged_by_them: bool = True) -> list[Claim]:
+def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame) -> list[Claim]:
     """Four claims on what dispersion does, one on the spread from run to run, and the check run.
 
     check
         The table of `grid.check_run`.
-    judged_by_them
-        Whether the runs are those of the design. The pilot's decide none of the four.
     """
     design, gain = designs.load(DESIGN), published_gain()
-    half = SPREAD * paper.size_effect()
+    half = paper.SPREAD * paper.size_effect()
     rows = [
         ("dispersion: the right answers are likelier", "Table 5", f"{gain:+.2f} points of accuracy, one run each",
          LIKELIHOOD, design.primary.smallest, design.primary.reason),
@@ -48,7 +41,7 @@ def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame, judged_by_the
             source=source,
             published=there,
             here=in_words(runs, quantity),
-            verdict=_asked(runs, quantity, smallest, reason) if judged_by_them else not_testable(PILOT),
+            verdict=_asked(runs, quantity, smallest, reason),
             power=_of_the_items(runs) if quantity == ACCURACY else "",
         )
         for claim, source, there, quantity, smallest, reason in rows
