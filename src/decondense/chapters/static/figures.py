@@ -21,7 +21,8 @@ def frequency(found: Mapping[str, Embedding]) -> Figure:
             points = one.described["points"]
             axis.scatter(points["frequency"], points["cosine"], s=6, color=BLUE, alpha=0.4, linewidths=0)
             axis.axhline(0, color="0.7", linewidth=0.8)
-            axis.set(xscale="log", ylim=(-0.4, 1))
+            axis.set(xscale="log")
+            axis.set_ylim(top=1)
             axis.set_title(f"{name}\nSpearman {one.tie.value:+.2f}")
         for axis in axes.flat[len(found) :]:
             axis.set_visible(False)
