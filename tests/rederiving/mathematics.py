@@ -64,6 +64,30 @@ def paired(runs, baseline, value):
     return with_interval([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])
 
 
+def paired_by_item(runs, baseline, column, scale):
+    """As `paired`, item by item: the interval is over seeds and items, which are crossed (two-way, no replicates)."""
+    ours, theirs = (by_seed(group, lambda run: run.arrays[f"item_{column}"]) for group in (runs, baseline))
+    apart = scale * np.stack([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])
+    task = runs[0].arrays["item_task"]
+    parts = [apart[:, task == name] for name in dict.fromkeys(task.tolist())]
+    seeds, share = len(apart), 1 / len(parts)
+    overall = sum(part.mean(axis=1) for part in parts) * share
+    of_seeds = np.var(overall, ddof=1) / seeds
+    items, rest = np.array([_items_and_rest(part) for part in parts]).T * share**2
+    variance = max(of_seeds + items.sum() - rest.sum(), of_seeds, items.sum())
+    sizes = np.array([part.shape[1] - 1 for part in parts])
+    freedom = max(seeds - 1, variance**2 / (of_seeds**2 / (seeds - 1) + (items**2 / sizes).sum()))
+    reach = student.ppf(0.975, freedom) * np.sqrt(variance)
+    return [overall.mean(), overall.mean() - reach, overall.mean() + reach]
+
+
+def _items_and_rest(part):
+    """What the items, and what seeds and items together, do to the variance of the mean of all."""
+    seeds, items = part.shape
+    within = ((part - part.mean(axis=0)) ** 2).sum() - items * ((part.mean(axis=1) - part.mean()) ** 2).sum()
+    return np.var(part.mean(axis=0), ddof=1) / items, within / ((seeds - 1) * (items - 1)) / (seeds * items)
+
+
 def grouped(runs, key):
     """Runs by what `key` takes of them, in the order in which they come."""
     groups = defaultdict(list)

@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from .files import averages
-from .mathematics import at_loss, grouped, kendall, last_of, paired, spearman, with_interval
+from .mathematics import at_loss, grouped, kendall, last_of, paired, paired_by_item, spearman, with_interval
 from .texts import BETWEEN, VALUE, named, rank_of
 
 
@@ -101,11 +101,14 @@ def table2(claim, runs):
         return
     kept = of_length(runs, max if asked.endswith("default training") else min)
     before = [run for run in runs if not run.config["steps"]]
-    means = {name: average(group) for name, group in grouped([*kept, *before], condition).items()}
+    groups = grouped(kept, condition)
+    ours = groups.pop("dispersion")
+    found = {name: paired_by_item(ours, group, "score", 100) for name, group in groups.items()}
+    found |= {"none": [average(ours) - average(before)]}
     printed = {row["condition"]: float(row["mean"]) for row in averages("table2_midtraining", model)}
-    for column, found in (("here", means), ("published", printed)):
-        text = claim[column].rpartition(" steps: ")[2]
-        yield from named(text, {name: [found["dispersion"] - value] for name, value in found.items()})
+    gaps = {name: [printed["dispersion"] - value] for name, value in printed.items()}
+    yield from named(claim["here"].rpartition(" steps: ")[2], found)
+    yield from named(claim["published"], gaps)
 
 
 def table3(claim, runs):
@@ -132,13 +135,18 @@ def table4(claim, runs):
 
 def table5(claim, runs):
     weight = re.match(r"dispersion(?:, weight ([\d.]+))?: ", claim["claim"])
-    quantities = {"late-half μ": end, "validation loss": loss, "benchmarks": accuracy}
-    value = next((f for name, f in quantities.items() if name in claim["claim"]), None)
-    if weight and value:
+    quantities = {
+        "late-half μ": lambda *pair: paired(*pair, end),
+        "validation loss": lambda *pair: paired(*pair, loss),
+        "benchmarks": lambda *pair: paired_by_item(*pair, "score", 100),
+        "right answers": lambda *pair: paired_by_item(*pair, "logprob", 1),
+    }
+    compared = next((f for name, f in quantities.items() if name in claim["claim"]), None)
+    if weight and compared:
         found = {}
         for shape, group in grouped(of_length(runs, max), shape_of).items():
             doses = dosed(group)
-            found[shape] = paired(doses[weight[1] or "0.1"], doses["0"], value)
+            found[shape] = compared(doses[weight[1] or "0.1"], doses["0"])
         yield from named(claim["here"], found)
 
 
