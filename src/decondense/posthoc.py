@@ -67,7 +67,7 @@ def whiten(z: Float[Tensor, "vectors features"], shrinkage: float = 0.0) -> Cure
 
         z -> (z - m) C_a^(-1/2),   C_a = (1 - a) C + a tr(C) / d I
 
-    with C the covariance (divided by N) of `z`, a = `shrinkage` in [0, 1), and the symmetric root, so that of all
+    with C the covariance (divided by N) of `z`, a = `shrinkage` in [0, 1), and the symmetric C_a^(-1/2), so that of all
     whitened vectors these lie closest to the centred ones. With a = 0 the whitened `z` have the covariance I. What is
     whitened by a fit on few vectors is so only in part: give several times as many as features. In float64,
     O(N d^2 + d^3).

@@ -16,6 +16,7 @@ def test_frequency_has_a_panel_for_each_embedding():
     figure = figures.frequency({"a": made.embedding(tie=0.4), "b": made.embedding(tie=-0.4)})
     assert [axis.get_title().split("\n")[0] for axis in figure.axes] == ["a", "b"]
     assert figure.axes[0].collections[0].get_offsets().tolist() == [[5, 0.1], [50, 0.2], [500, 0.3]]
+    assert all(axis.get_ylim() == (-0.05, 1) for axis in figure.axes)
     assert "+0.4" in figure.axes[0].get_title()
     assert not plt.get_fignums()
 

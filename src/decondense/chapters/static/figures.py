@@ -14,6 +14,7 @@ def frequency(found: Mapping[str, Embedding]) -> Figure:
     """Cosine of a row to the mean direction of all over how often its word or token comes, one panel an embedding."""
     columns = min(3, len(found))
     rows = -(-len(found) // columns)
+    low = min(0, *(min(one.described["points"]["cosine"]) for one in found.values())) - 0.05
     with plt.rc_context(STYLE):
         shape = {"figsize": (2.7 * columns + 0.3, 2.3 * rows + 0.3), "squeeze": False, "layout": "constrained"}
         figure, axes = plt.subplots(rows, columns, sharey=True, **shape)
@@ -21,8 +22,7 @@ def frequency(found: Mapping[str, Embedding]) -> Figure:
             points = one.described["points"]
             axis.scatter(points["frequency"], points["cosine"], s=6, color=BLUE, alpha=0.4, linewidths=0)
             axis.axhline(0, color="0.7", linewidth=0.8)
-            axis.set(xscale="log")
-            axis.set_ylim(top=1)
+            axis.set(xscale="log", ylim=(low, 1))
             axis.set_title(f"{name}\nSpearman {one.tie.value:+.2f}")
         for axis in axes.flat[len(found) :]:
             axis.set_visible(False)
