@@ -338,3 +338,17 @@ def test_a_text_beyond_memory_is_refused_before_the_forward_pass(monkeypatch):
 def test_a_length_that_is_none(tiny_gpt2, length):
     with pytest.raises(ValueError, match=rf"max_length must be at least 2 and below 2\^31.*got {length}"):
         measurement.measure(tiny_gpt2, None, [[1, 2]], max_length=length)
+
+
+@pytest.mark.parametrize("histogram", ["pooled", "averaged"])
+def test_autocast_does_not_reach_what_is_measured(histogram):
+    z = torch.randn(40, 16, generator=torch.Generator().manual_seed(0)) + 1
+    found = []
+    for on in (False, True):
+        store = {}
+        with torch.autocast("cpu", torch.bfloat16, enabled=on):
+            numbers = measurement.reducer(store, histogram, 128, 1e-3)(0, z)
+        found.append((numbers, store[0]))
+    (plain, counts), (cast, as_counted) = found
+    assert torch.equal(plain, cast)
+    assert torch.equal(counts, as_counted)

@@ -95,4 +95,4 @@ def _verdicts(axis, pages: Mapping[str, Counter]) -> None:
     axis.tick_params(axis="y", labelsize=7, length=0)
     axis.set(xlabel="claims of the paper")
     axis.set_title("What came of the paper's claims", loc="left")
-    axis.legend(fontsize=8, loc="upper right")
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(-0.05, -0.13), ncols=2)
