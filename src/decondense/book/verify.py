@@ -62,7 +62,7 @@ def _of_training(run: Run) -> Iterator[str]:
 
 
 def _of_cosines(result: Condensation, rounding: float = 0.0) -> Iterator[str]:
-    """Of a histogram over [-1, 1]: a cosine, but for its `rounding`, lies at most half a bin from the middle of its own."""
+    """Of a histogram over [-1, 1]: a cosine lies at most half a bin, and its `rounding`, from the middle of its own."""
     mu, density = result.mu, result.histogram
     if density is None:
         return
