@@ -77,6 +77,13 @@ def test_what_is_halved_alone_is_named(tmp_path, kind, arrays, said):
     assert (said in found) == (kind.startswith("mid") or "item_score" not in arrays)
 
 
+def test_a_run_of_today_is_held_to_half_a_bin(monkeypatch):
+    path = next(path for path in EVERY if path.name.endswith("-dispersion-seed3-7e7d17730718.json"))
+    assert verify.contradictions(records.read(path)) == []
+    monkeypatch.setattr(verify, "BINNED_EXACTLY_SINCE", "2026-01-01")
+    assert verify.contradictions(records.read(path)) == ["mu is not the mean of its histogram"]
+
+
 def test_a_summary_of_other_numbers_and_another_schedule_are_named(tmp_path):
     measured = next(path for path in EVERY if path.name.startswith("fig4-init-gpt2-seed"))
     change = lambda results: results | {"rho": results["rho"] - 0.5}

@@ -20,7 +20,7 @@ from ..runs.run import Run
 
 OTHERS = [name for name in CONDITIONS if name != "dispersion"]
 UNTRAINED, DEFAULT = "none", "train"
-ARMS = ("none", "train", "dispersion")  # of the longer runs
+ARMS = (UNTRAINED, DEFAULT, "dispersion")  # of the longer runs
 NATS = 0.01  # smallest change of the log-probability that counts, as a share of what it is before training
 STEP = "bench-step"  # the record of what the loss costs in a step (`bench.losses.in_a_step`), and its cases
 PLAIN, PAPERS_FORM, ALONE = "plain", "256 tokens", "256 tokens, alone"

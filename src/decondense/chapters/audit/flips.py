@@ -13,6 +13,7 @@ from scipy.stats import norm
 from ... import records
 from ...paper import accuracies
 from ...paper.accuracies import TASKS
+from ...records import Record
 from ...runs import tables as run_tables
 from ...runs.run import Run
 from ...stats import Estimate, Interval
@@ -20,10 +21,10 @@ from . import gains
 
 AGAINST = "dispersion - train"
 MODEL = "smollm2-135m-instruct"
-_PLAIN = {"noise_alpha": None, "forgetting": False, "loss": None}
-SETTINGS = {
-    "train": _PLAIN,
-    "dispersion": _PLAIN | {"loss": "dispersion", "weight": 0.1, "layers": "all", "temperature": None},
+SETTINGS = {  # of the three conditions, beyond what the name of a record has
+    "none": {},
+    "train": {},
+    "dispersion": {"weight": 0.1, "layers": "all", "temperature": None},
 }
 
 
@@ -45,19 +46,15 @@ def measured() -> dict[str, float]:
 
 def _runs() -> list[Run]:
     """The committed runs of `MODEL` in three conditions, those of the most steps; and the model before training."""
-    folder = records.committed_folder()
-    read = [records.read(path) for path in sorted(folder.glob(f"midtraining-{MODEL}-*-seed*.json"))]
-    labelled = [(_condition(record.content["config"]), record) for record in read]
-    most = max(record.content["config"]["steps"] for label, record in labelled if label)
-    kept = [(label, one, one.content["config"]) for label, one in labelled if label]
-    return [Run(label, config["seed"], one) for label, one, config in kept if config["steps"] in (0, most)]
+    found = [Run(label, one.content["config"]["seed"], one) for label in SETTINGS for one in _of_condition(label)]
+    most = max(run.config["steps"] for run in found)
+    return [run for run in found if run.config["steps"] in (0, most)]
 
 
-def _condition(config: dict) -> str | None:
-    """Of none, train and dispersion as Table 2 has them the one that a configuration is; `None` for any other."""
-    if config["steps"] == 0:
-        return "none"
-    return next((name for name, asked in SETTINGS.items() if asked == {key: config[key] for key in asked}), None)
+def _of_condition(label: str) -> list[Record]:
+    paths = sorted(records.committed_folder().glob(f"midtraining-{MODEL}-{label}-seed*.json"))
+    asked = SETTINGS[label].items()
+    return [one for one in map(records.read, paths) if asked <= {k: one.content["config"][k] for k, _ in asked}.items()]
 
 
 def reported() -> pd.DataFrame:
