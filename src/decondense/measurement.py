@@ -208,11 +208,7 @@ def reducer(store: dict[int, torch.Tensor], histogram: str | None, bins: int, ep
     """
 
     def reduce(entry: int, z: torch.Tensor) -> torch.Tensor:
-        # Autocast rounds the cosines to bfloat16 before they are binned, which puts them up to half a bin too high.
-        with torch.autocast(z.device.type, enabled=False):
-            return reduced(entry, z.float())
-
-    def reduced(entry: int, z: torch.Tensor) -> torch.Tensor:
+        z = z.float()
         norms = torch.linalg.vector_norm(z, dim=-1)
         broken = ~norms.isfinite()
         all_pairs, off_diagonal = (m.where(~broken.any(), torch.nan) for m in metrics.mean_cosine(z, eps))

@@ -1,5 +1,7 @@
 """Pure functions on one sequence of embeddings: mean cosine, cosine histogram, trend over depth, cone coordinates."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +26,18 @@ class MeanCosine(NamedTuple):
     off_diagonal: Float[Tensor, "*batch"]  # the N(N-1) pairs of two different tokens
 
 
+def without_autocast(function: Callable) -> Callable:
+    """The function with autocast off on the device of its tensors: it would round cosines to 16 bits."""
+
+    @wraps(function)
+    def run(*args, **kwargs):
+        device = next(a.device.type for a in (*args, *kwargs.values()) if isinstance(a, Tensor))
+        with torch.autocast(device, enabled=False):
+            return function(*args, **kwargs)
+
+    return run
+
+
 def unit_rows(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_EPS):
     """Each token divided by max(its Euclidean norm, eps), in float32 at least.
 
@@ -33,6 +47,7 @@ def unit_rows(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_EPS
     return z / torch.linalg.vector_norm(z, dim=-1, keepdim=True).clamp_min(eps)
 
 
+@without_autocast
 def mean_cosine(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_EPS) -> MeanCosine:
     """Mean cosine similarity of the tokens of a sequence, in O(N d): no N x N matrix is made.
 
@@ -59,6 +74,7 @@ def mean_cosine(z: Float[Tensor, "*batch tokens features"], eps: float = PAPER_E
     return MeanCosine(total / n**2, (total - diagonal) / (n * (n - 1)))
 
 
+@without_autocast
 def cosine_to_mean(z: Float[Tensor, "tokens features"], eps: float = PAPER_EPS) -> Float[Tensor, "tokens"]:
     """Cosine of each token to the mean direction of its text: how far in the cone it lies, range [-1, 1].
 
@@ -73,6 +89,7 @@ def cosine_to_mean(z: Float[Tensor, "tokens features"], eps: float = PAPER_EPS) 
     return u @ torch.nn.functional.normalize(u.mean(0), dim=0)
 
 
+@without_autocast
 def cosine_histogram(
     z: Float[Tensor, "tokens features"], bins: int = BINS, eps: float = PAPER_EPS, block: int = 128
 ) -> Int[Tensor, "bins"]:
@@ -100,6 +117,7 @@ def matrix_histogram(cosines: Float[Tensor, "rows columns"], bins: int = BINS) -
     return torch.bincount(number.flatten(), minlength=bins)
 
 
+@without_autocast
 def add_cosines(
     total: Float[Tensor, "tokens tokens"], z: Float[Tensor, "tokens features"], eps: float = PAPER_EPS, block: int = 128
 ) -> None:

@@ -70,8 +70,7 @@ def token_cosines(
     found = []
 
     def reduce(entry: int, hidden: torch.Tensor) -> torch.Tensor | None:
-        with torch.autocast(hidden.device.type, enabled=False):
-            return metrics.cosine_to_mean(hidden[0], eps) if entry in wanted else None
+        return metrics.cosine_to_mean(hidden[0], eps) if entry in wanted else None
 
     with forward_passes(model) as run, residual_stream(model, reduce) as cosines:
         for ids in sequences:

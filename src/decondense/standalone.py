@@ -37,6 +37,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import partial
+from functools import wraps
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
@@ -547,6 +548,19 @@ class MeanCosine(NamedTuple):
     off_diagonal: Tensor  # the N(N-1) pairs of two different tokens
 
 
+def without_autocast(function: Callable) -> Callable:
+    """The function with autocast off on the device of its tensors: it would round cosines to 16 bits."""
+
+    @wraps(function)
+    def run(*args, **kwargs):
+        device = next(a.device.type for a in (*args, *kwargs.values()) if isinstance(a, Tensor))
+        with torch.autocast(device, enabled=False):
+            return function(*args, **kwargs)
+
+    return run
+
+
+@without_autocast
 def mean_cosine(z: Tensor, eps: float = PAPER_EPS) -> MeanCosine:
     """Mean cosine similarity of the tokens of a sequence, in O(N d): no N x N matrix is made.
 

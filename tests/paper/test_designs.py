@@ -11,7 +11,7 @@ from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
 from decondense.stats import detectable_with
 
-NAMES = ["fig3", "family", "fig5", "table5", "midtraining"]
+NAMES = ["fig3", "family", "fig5", "table5", "midtraining", "cone"]
 
 
 # --- what a design can see ------------------------------------------------------------------------------------------
@@ -103,6 +103,10 @@ PILOTS = {
         ],
         (logprob, Run.late_half),
     ),
+    "cone": (
+        lambda: [pilot("table5-gpt2-train", n_embd=64), pilot("table5-gpt2-dispersion", n_embd=64, weight=1.0)],
+        (Run.late_half, validation_loss),
+    ),
 }
 
 
@@ -110,7 +114,7 @@ PILOTS = {
 @pytest.mark.parametrize("name", PILOTS)
 def test_the_spread_is_that_of_the_pilot(name, which):
     of, quantities = PILOTS[name]
-    seeds = range(5 if name == "table5" else 3)
+    seeds = range(5 if name in ("table5", "cone") else 3)
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 
@@ -127,6 +131,13 @@ def test_the_spread_of_the_family_is_root_2_times_that_of_one_model(which, quant
 def test_the_smallest_effects_of_table_5_are_a_hundredth_of_the_values_without_dispersion(which, quantity):
     mean = np.mean([quantity(run) for run in pilot("table5-gpt2-train", n_embd=64).values()])
     assert abs(getattr(designs.load("table5"), which).smallest) == pytest.approx(abs(mean) / 100, abs=1e-3)
+
+
+@pytest.mark.parametrize(("which", "quantity"), [("primary", Run.late_half), ("secondary", validation_loss)])
+def test_a_part_of_dispersion_does_the_work_where_it_does_half(which, quantity):
+    of, _ = PILOTS["cone"]
+    found = differences(*of(), range(5), quantity).mean() / 2
+    assert getattr(designs.load("cone"), which).smallest == pytest.approx(found, abs=6e-4)
 
 
 def test_the_smallest_effect_of_mid_training_is_a_hundredth_of_what_is_there_before():

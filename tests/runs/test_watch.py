@@ -78,3 +78,14 @@ def test_the_fingerprint_is_of_every_bit():
 def test_an_unsharded_model_is_whole_as_it_is():
     loaded = models.load(toy_model())
     assert watch.whole_model(loaded, lambda: pytest.fail("loaded again")) is loaded
+
+
+def test_looks_have_their_controls_where_they_are_asked_for(tmp_path):
+    loaded = models.load(toy_model())
+    found = watched(tmp_path, mid(steps=0, texts=3, controls=True), lambda: loaded)
+    found.look(0)
+    (look,) = from_arrays(found.arrays())
+    exact = measurement.measure(loaded.model, None, found.texts, max_length=24, controls=True, progress=False)
+    for name in ("within", "between", "excess"):
+        np.testing.assert_allclose(look.controls[name], exact.controls[name], atol=5e-3)  # bfloat16 changes little
+    assert "controls" not in mid().as_dict()

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..metrics import without_autocast
 from . import spectrum
 from .quantities import AGAINST_OTHERS, FEWER, PER_TEXT, SHARES, SPECTRUM, VIEWS
 from .reference import TOP, Moments, Reference, massive, merged, moments, reference
@@ -68,12 +69,14 @@ class Gathering:
         self.learn(row, text, z)
         self.measure(row, text, z)
 
+    @without_autocast
     def learn(self, row: int, text: int, z: Float[Tensor, "tokens features"]) -> None:
         """Add a text to what is known of its third; vectors that are not finite take no part."""
         z = _floats(z)
         key = bool(self.first[text]), row
         self.moments[key] = merged(self.moments.get(key), moments(z, torch.linalg.vector_norm(z, dim=-1)))
 
+    @without_autocast
     def measure(self, row: int, text: int, z: Float[Tensor, "tokens features"]) -> None:
         """The numbers of one text at one row; the mean of other texts is that of the other third."""
         z = _floats(z)

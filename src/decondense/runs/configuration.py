@@ -44,6 +44,8 @@ class Configuration(ABC):
         Of the regulariser, as in `DispersionTrainer`.
     elsewhere
         Other corpora, on whose held-out windows the geometry is measured after the last step.
+    controls
+        Each look at the geometry has its controls, as in `measure`.
     stop_after
         Stop after so many steps of the schedule, as a check run does.
     train_tokens
@@ -76,6 +78,7 @@ class Configuration(ABC):
     subsample: int | None = None
     centre: str | None = None
     elsewhere: Sequence[str] = ()
+    controls: bool = False
     stop_after: int | None = None
     train_tokens: int | None = pocket.TRAIN_TOKENS
 
@@ -97,7 +100,7 @@ class Configuration(ABC):
         found = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         if self.loss is None:
             found |= dict.fromkeys(OF_A_LOSS)
-        for name in ("centre", "elsewhere"):
+        for name in ("centre", "elsewhere", "controls"):
             if not found[name]:  # usual, and not said
                 del found[name]
         return json.loads(json.dumps(found))
@@ -180,6 +183,7 @@ def _checked(given: Mapping) -> dict:
     numbers |= {name: above_0(name, found[name]) for name in ABOVE_0 if name in found}
     made = dict(given) | numbers | {"tasks": _tasks(given["tasks"] or {}), "sources": _sources(given["sources"])}
     made["elsewhere"] = _elsewhere(given["elsewhere"])
+    made["controls"] = flag("controls", given["controls"])
     if made["loss"] is not None:
         made["layers"] = _layers(made["layers"])
         _check_loss(made)
@@ -191,6 +195,13 @@ def number(name: str, value) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number, got {value!r}.")
     return float(value)
+
+
+def flag(name: str, value) -> bool:
+    """The value; ValueError unless it is true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}.")
+    return value
 
 
 def whole(name: str, value, least: int) -> int:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from .. import corpora, models
 from ..corpora import streams
 from ..models import pocket
-from .configuration import Configuration
+from .configuration import Configuration, flag
 
 # The eight conditions of Table 2: what each changes in a run. `none` is the model before training.
 CONDITIONS: dict[str, dict] = {
@@ -55,8 +55,7 @@ class MidTraining(Configuration):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.forgetting, bool):
-            raise ValueError(f"forgetting must be true or false, got {self.forgetting!r}.")
+        flag("forgetting", self.forgetting)
         for name in ("length", "text_length"):
             if (most := models.positions(self.model)) and getattr(self, name) > most:
                 raise ValueError(f"{name} is {getattr(self, name)}, and {self.model} takes {most} tokens at most.")

@@ -31,7 +31,7 @@ class Watch(TrainerCallback):
         progress: Callable[[int], None],
     ):
         self.whole, self.folder, self.progress = whole, folder, progress
-        self.seed, self.stop_after = config.seed, config.stop_after
+        self.seed, self.stop_after, self.controls = config.seed, config.stop_after, config.controls
         self.texts = streams.spread(held_out, config.texts, config.text_length)
         self.validation = torch.tensor(streams.spread(held_out, config.held_out, config.length))
         spaced, first = (np.geomspace, 1) if config.spacing == "log" else (np.linspace, 0)
@@ -49,6 +49,7 @@ class Watch(TrainerCallback):
             return
         with torch.autocast(loaded.model.device.type, **self.autocast):
             how = {"max_length": len(self.texts[0]), "seed": self.seed, "name": f"step {step}", "progress": False}
+            how["controls"] = self.controls
             seen = measurement.measure(loaded.model, None, self.texts, **how)
             loss = self._validation_loss(loaded.model) if step in self.validated else None
         seen.settings["validation_loss"] = loss

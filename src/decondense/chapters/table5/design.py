@@ -1,4 +1,4 @@
-"""The design of the runs: a learning rate for each condition, the pilot that came before, and what can be seen."""
+"""The design of the runs: the pilot that came before, and what can be seen."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,60 +6,12 @@ import pandas as pd
 
 from ... import stats
 from ...paper import designs
-from ...runs import PreTraining, grid, readings, tables
+from ...runs import PreTraining, grid, tables
 from ...runs.run import Run
 from .published import published_gain
 from .quantities import ACCURACY, CONDITIONS, QUANTITIES
 
 DESIGN = "table5"  # of `paper.designs`
-
-# --- the learning rate of each arm ------------------------------------------------------------------------------------
-
-
-def tuning_runs(
-    shared: PreTraining,
-    changes: Mapping[str, dict],
-    rates: Sequence[float] = (),
-    steps: int = 0,
-    seed: int = 0,
-) -> list[Run]:
-    """Short runs of every condition at every rate, of a seed that no other run has; none where no rates are given.
-
-    They end their own schedule after `steps`, and are not scored on the benchmarks.
-    """
-    if not rates:
-        return []
-    trial = shared.changed(steps=steps, seed=seed, tasks={})
-    return grid.made(
-        [
-            (label, trial.changed(**change | {"learning_rate": rate}))
-            for label, change in changes.items()
-            for rate in rates
-        ]
-    )
-
-
-def tuning_table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
-    """Validation loss at the end of each tuning run (nats a token): a row a model and condition, a column a rate."""
-    rows: dict[tuple[str, str], dict[float, float]] = {}
-    for name, trials in runs.items():
-        for run in trials:
-            rows.setdefault((name, run.label), {})[readings.learning_rate(run)] = run.validation_loss
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="learning rate")
-
-
-def at_best_rate(runs: Sequence[Run], changes: Mapping[str, dict]) -> dict[str, dict]:
-    """The changes of each condition, with the rate at which its tuning run ended with the lowest validation loss.
-
-    Unchanged where there are no tuning runs.
-
-    Raises
-        ValueError: no rate of a condition gave a finite loss.
-    """
-    rates = {run.label: readings.learning_rate(run) for run in readings.tuned(runs)}
-    rate = lambda label: {"learning_rate": rates[label]} if label in rates else {}
-    return {label: change | rate(label) for label, change in changes.items()}
-
 
 # --- the pilot, and what the design can see ---------------------------------------------------------------------------
 
