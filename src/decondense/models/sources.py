@@ -79,7 +79,8 @@ def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str
     asset = assets.table()[entry["mirror"]]
     make = lambda: mirrors.folder(entry["mirror"], accept_terms=accept_terms)
     unpacked = lambda folder: mirrors.model(entry["mirror"], Path(folder), getattr(torch, part))
-    what, how_read = ("tokenizer", read) if part == mirrors.TOKENIZER else ("model", unpacked)
+    as_it_is = part == mirrors.TOKENIZER or "folder" in asset
+    what, how_read = "tokenizer" if part == mirrors.TOKENIZER else "model", read if as_it_is else unpacked
     both = lambda folder: (whole(how_read, str(folder), what, "Remove this folder."), mirrors.precision(folder))
     loaded, precision = read_or_make_again(make, both)
     return loaded, precision | {
