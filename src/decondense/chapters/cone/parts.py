@@ -10,7 +10,7 @@ from ...condensation import Condensation
 from ...controls import Controls
 from ...controls.result import GROUPS
 from ...runs.tables import text
-from ...stats import Estimate
+from ...stats import Estimate, Interval
 
 Term = tuple[Controls, str, float]  # a quantity of a measurement, and its weight
 PLACES = {  # of values (..., entries)
@@ -25,7 +25,8 @@ SHOWN += ("between_centred", "between_standardised")
 def estimate(terms: Sequence[Term], place: str) -> Estimate:
     """Sum of weight x quantity at one of `PLACES`, with its bootstrap over the texts, which all terms have in common.
 
-    Of two models on the same texts the difference is so taken text by text.
+    Of two models on the same texts the difference is so taken text by text. No interval where most samples of the
+    texts have no pair that counts.
 
     Raises
         ValueError: terms of measurements with different numbers of texts.
@@ -39,7 +40,10 @@ def estimate(terms: Sequence[Term], place: str) -> Estimate:
     value = sum(weight * PLACES[place](controls[name]) for controls, name, weight in terms)
     found = sum(weight * PLACES[place](controls.at_draws(name, draws)) for controls, name, weight in terms)
     found = found.reshape(bootstraps, resamples)
-    return stats.bootstrapped(float(value), found[:, np.isfinite(found).all(0)], units, "texts")
+    kept = found[:, np.isfinite(found).all(0)]  # a sample may have no pair of texts
+    if kept.shape[1] < resamples / 2:
+        return Estimate(float(value), Interval(np.nan, np.nan), np.nan, units, "texts")
+    return stats.bootstrapped(float(value), kept, units, "texts")
 
 
 def shared_beyond_own(result: Condensation, place: str) -> Estimate:
