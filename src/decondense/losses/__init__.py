@@ -32,8 +32,8 @@ Warns (the losses of distances, and `wang_he_cosine` at a low temperature)
 
 Raises (all of them)
     ValueError: z has fewer than two tokens, or the mask leaves no sequence (document) two; a mask or document numbers
-        of another shape; an option out of its range. `has_pairs` tells the first in advance.
-    ValueError: one sequence (document), for the two that look at several.
+        of another shape; an option out of its range; one sequence (document), for the two losses that look at several.
+        `has_pairs` tells the first in advance.
 """
 
 import inspect
