@@ -60,6 +60,18 @@ def test_resampled_pairs_are_those_of_brute_force(found):
         assert value == pytest.approx(np.mean(pairs))
 
 
+def test_other_draws_than_its_own_give_the_same_quantities(found):
+    draws = result._draws(9, 0)
+    for name in ("within", "between", "excess", "to_mean_rare"):
+        np.testing.assert_array_equal(found.at_draws(name, draws), found.resampled(name))
+    once = np.ones((1, 9), dtype=int)
+    np.testing.assert_allclose(found.at_draws("excess", once)[0], found["excess"])
+    alone = np.eye(9, dtype=int)
+    assert np.isnan(found.at_draws("between", alone)).all()
+    with pytest.raises(KeyError, match="not measured"):
+        found.at_draws("between_different_ids", once)
+
+
 def test_excess_is_resampled_with_the_same_texts(found):
     difference = found.resampled("within") - found.resampled("between")
     np.testing.assert_allclose(found.resampled("excess"), difference)

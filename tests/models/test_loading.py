@@ -84,6 +84,10 @@ def test_random_weights_need_a_known_architecture(toy_table):
         models.load("remote", "random")
 
 
+def test_a_model_that_is_published_without_a_head_is_drawn_without_one():
+    assert type(models.load("all-minilm-l6-v2", "random", device="cpu").model).__name__ == "BertModel"
+
+
 # --- weights --------------------------------------------------------------------------------------------------------
 
 

