@@ -1,9 +1,12 @@
-"""The picture of the README: what it shows, and that it shows what is committed."""
+"""The pictures of the README and the first page: what it shows, and that it shows what is committed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from made_controls import gathered
 from PIL import Image
 
 from decondense import records
@@ -53,16 +56,31 @@ def test_lines_are_the_models_of_others_and_first_weights(results, condensation)
         assert line.get_ydata() == pytest.approx(condensation.mu)
 
 
+def test_the_cone_is_of_models_that_were_measured_trained_and_with_first_weights(tmp_path, monkeypatch, condensation):
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
+    rng = np.random.default_rng(0)
+    parts = gathered([rng.normal(size=(len(condensation.mu) + 1, 8, 4)) for _ in range(len(condensation.mu_per_text))])
+    whole, made = replace(condensation, controls=parts), []
+    for model, weights in (("a", "pretrained"), ("a", "random"), ("b", "pretrained"), ("pocket-small", "random")):
+        config = {"model": model, "weights": weights, "controls": True, "seed": 0}
+        made.append(records.run("condensation", config, lambda: ({}, whole.to_bytes())).path.name)
+    axes = overview.cone(page("30_cone_what_it_is_made_of", REPRODUCED, records=made), tmp_path).axes
+    assert [axis.get_title() for axis in axes] == ["a", ""]
+    for axis in axes:
+        np.testing.assert_allclose(axis.lines[0].get_ydata(), parts["within"])
+
+
 def test_a_picture_tells_which_verdicts_it_shows(tmp_path):
     committed = page("05_fig3_mlp_width", REPRODUCED)
-    path = overview.save(committed, tmp_path, tmp_path / "picture.png")
-    assert Image.open(path).text["Description"] == overview.shown(committed)
+    for path in overview.save(committed, tmp_path, tmp_path):
+        assert Image.open(path).text["Description"] == overview.shown(committed)
     assert overview.shown(page("05_fig3_mlp_width", CONTRADICTED)) != overview.shown(committed)
 
 
-def test_the_committed_picture_shows_the_committed_run():
-    """If not: `decondense keep` draws it."""
-    shown = Image.open(COMMITTED / overview.PICTURE).text["Description"]
+@pytest.mark.parametrize("picture", [overview.PICTURE, overview.CONE])
+def test_the_committed_pictures_show_the_committed_run(picture):
+    """If not: `decondense keep` draws them."""
+    shown = Image.open(COMMITTED / picture).text["Description"]
     assert shown == overview.shown(scorecard.read_committed(COMMITTED))
 
 
@@ -76,7 +94,7 @@ def test_keep_draws_it(tmp_path, monkeypatch):
     (made / "verdicts-fig3.json").write_text(json.dumps(page("05_fig3_mlp_width", REPRODUCED)["05_fig3_mlp_width"]))
     monkeypatch.chdir(tmp_path)
     said = CliRunner().invoke(app, ["keep", "--profile", "ci"], catch_exceptions=False, env={"COLUMNS": "200"})
-    assert "1 files and overview.png in" in said.output
+    assert "1 files, overview.png and cone.png in" in said.output
     kept = tmp_path / "book" / "results"
     committed = scorecard.read_committed(kept)
     assert list(committed) == ["05_fig3_mlp_width"]

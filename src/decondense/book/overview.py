@@ -1,8 +1,8 @@
-"""The picture of the README: what the committed run measured, and what came of the paper's claims."""
+"""The pictures of the README and the first page: what the committed run measured, and what came of the claims."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from .. import records
 from ..base.files import sha256
+from ..chapters.cone import figures
 from ..condensation import Condensation
 from ..paper.claims import EXPERIMENT
 from ..paper.verdicts import BADGES, CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED, SMALLER
@@ -17,7 +18,7 @@ from ..plots import STYLE, closed, colours
 from .profiles import notebook_id
 from .scorecard import counted
 
-PICTURE = "overview.png"
+PICTURE, CONE = "overview.png", "cone.png"
 COLOURS = {
     REPRODUCED: "#2e7d4f",
     PARTLY: "#e0a526",
@@ -26,7 +27,7 @@ COLOURS = {
     CANNOT_TELL: "#8a76b8",
     NOT_TESTABLE: "#c9c9c9",
 }
-FAMILIES = "fig2"  # the page whose measurements are drawn
+FAMILIES, PARTS = "fig2", "cone"  # the pages whose measurements are drawn
 OF_THIS_BOOK = "pocket-"  # models trained for seconds: no evidence in a picture without words
 
 
@@ -43,10 +44,24 @@ def draw(committed: Mapping[str, dict], results: Path) -> Figure:
     return closed(figure)
 
 
-def save(committed: Mapping[str, dict], results: Path, path: Path) -> Path:
-    """Write the picture, with the hash of the verdicts that it shows (`shown`) in the file."""
-    draw(committed, results).savefig(path, dpi=120, metadata={"Description": shown(committed)})
-    return path
+def cone(committed: Mapping[str, dict], results: Path) -> Figure:
+    """Within against between texts over depth, of models that were measured trained and with their first weights."""
+    found: dict[str, dict[str, Condensation]] = {"pretrained": {}, "random": {}}
+    for record in _records(committed, results, PARTS):
+        config = record.content["config"]
+        if config.get("weights") in found and config.get("controls"):
+            found[config["weights"]][config["model"]] = Condensation.load(record.arrays)
+    trained, first = found["pretrained"], found["random"]
+    both = [name for name in trained if name in first and not name.startswith(OF_THIS_BOOK)]
+    return figures.trained_and_untrained(*({name: results[name] for name in both} for results in (trained, first)))
+
+
+def save(committed: Mapping[str, dict], results: Path, folder: Path) -> list[Path]:
+    """Write both pictures into a folder, with the hash of the verdicts that they show (`shown`) in the files."""
+    paths = [folder / PICTURE, folder / CONE]
+    for drawn, path in zip((draw, cone), paths, strict=True):
+        drawn(committed, results).savefig(path, dpi=120, metadata={"Description": shown(committed)})
+    return paths
 
 
 def shown(committed: Mapping[str, dict]) -> str:
@@ -56,14 +71,18 @@ def shown(committed: Mapping[str, dict]) -> str:
 
 def _measured(committed: Mapping[str, dict], results: Path) -> list[tuple[str, bool, Condensation]]:
     """Label, whether trained, and measurement; of several records of a model the last."""
-    page = next((file for name, file in committed.items() if notebook_id(name) == FAMILIES), {"records": []})
     found = {}
-    for record in filter(None, (records.read(results / name) for name in page["records"])):
+    for record in _records(committed, results, FAMILIES):
         model, weights = (record.content["config"].get(key) for key in ("model", "weights"))
         if weights and not model.startswith(OF_THIS_BOOK):
             found[model, weights == "pretrained"] = Condensation.load(record.arrays)
     order = sorted(found, key=lambda key: (not key[1], key[0].split("-")[0], len(found[key].mu)))
     return [(model, trained, found[model, trained]) for model, trained in order]
+
+
+def _records(committed: Mapping[str, dict], results: Path, page: str) -> Iterator[records.Record]:
+    names = next((file["records"] for name, file in committed.items() if notebook_id(name) == page), [])
+    return filter(None, (records.read(results / name) for name in names))
 
 
 def _depth(axis, measured: Sequence[tuple[str, bool, Condensation]]) -> None:

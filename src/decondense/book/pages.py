@@ -4,8 +4,8 @@
 committed run whose text begins so, of the notebook ID: what the paper has, what was found here, the verdict, the page;
 `<!-- number ID: NAME -->` one number of the committed run (`numbers`);
 `<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run;
-`<!-- faults table -->` the counts of `nox -s faults` in `faults.json`; `<!-- overview picture -->` the
-picture of the committed run.
+`<!-- faults table -->` the counts of `nox -s faults` in `faults.json`; `<!-- overview picture -->` and
+`<!-- overview cone -->` the pictures of the committed run.
 """
 
 import json
@@ -34,7 +34,7 @@ def write(book: Path, target: Path) -> None:
         "architectures": lambda name: chosen("part of architectures", name, parts),
         "evidence": lambda name: evidence(name, committed),
         "number": lambda name: number(name, committed),
-        "overview": lambda name: chosen("part of the overview", name, {"picture": picture(book / "results", target)}),
+        "overview": lambda name: chosen("part of the overview", name, pictures(book / "results", target)),
         "faults": lambda name: chosen("part of the faults", name, {"table": faults(book / "faults.json")}),
         "example": lambda name: chosen("part of the example", name, example(book / "results", target)),
     }
@@ -76,18 +76,27 @@ def example(results: Path, target: Path) -> dict[str, str]:
     }
 
 
-def picture(results: Path, target: Path) -> str:
-    """The picture of the committed run, drawn into the folder `target` (`overview.draw`)."""
+def pictures(results: Path, target: Path) -> dict[str, str]:
+    """The pictures of the committed run, drawn into the folder `target` (`overview`)."""
     from . import overview
 
     if not (committed := read_committed(results)):
-        return NO_RUN
-    overview.save(committed, results, target / overview.PICTURE)
-    caption = (
+        return {"picture": NO_RUN, "cone": NO_RUN}
+    overview.save(committed, results, target)
+    shown = (
         "What the repository keeps of a full run. Left, on WikiText-2: solid, models with the weights of others; "
         "dashed, architectures with their first weights. Right: the verdicts on the claims of the paper, page by page."
     )
-    return f":::{{figure}} {overview.PICTURE}\n:name: fig-overview\n{caption}\n:::"
+    parts = (
+        "Mean cosine of tokens of one text (blue) and of tokens of two texts (red) over depth: above, models as others "
+        "trained them; below, the same architectures with their first weights. Red is what all texts share; the gap up "
+        "to blue belongs to the text. Dashed: between texts, when the mean of other texts is taken off."
+    )
+    figure = ":::{{figure}} {}\n:name: fig-{}\n{}\n:::".format
+    return {
+        "picture": figure(overview.PICTURE, "overview", shown),
+        "cone": figure(overview.CONE, "parts-of-the-cone", parts),
+    }
 
 
 def faults(path: Path) -> str:

@@ -122,5 +122,6 @@ def keep(profile: Profile = "laptop") -> None:
     root = repository_root()
     results = root / "book" / "results"
     written = scorecard.keep(root / "build" / profile / "records", results)
-    overview.save(scorecard.read_committed(results), results, results / overview.PICTURE)
-    Console().print(f"{len(written)} files and {overview.PICTURE} in {results}", soft_wrap=True)
+    drawn = overview.save(scorecard.read_committed(results), results, results)
+    names = " and ".join(path.name for path in drawn)
+    Console().print(f"{len(written)} files, {names} in {results}", soft_wrap=True)

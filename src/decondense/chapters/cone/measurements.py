@@ -49,7 +49,5 @@ def _record(name: str, n_texts: int, max_length: int, dtype: str, train_tokens: 
 
 def _ids(vocabulary: int, n_texts: int, max_length: int, seed: int) -> list[list[int]]:
     if vocabulary < n_texts * max_length:
-        raise ValueError(
-            f"{n_texts} texts of {max_length} ids need as many different ids; there are {vocabulary}."
-        )
+        raise ValueError(f"{n_texts} texts of {max_length} ids need as many different ids; there are {vocabulary}.")
     return np.random.default_rng(seed).permutation(vocabulary)[: n_texts * max_length].reshape(n_texts, -1).tolist()
