@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rederiving import measured, printed, trained
+from rederiving import measured, printed, shares, trained
 from rederiving.files import read
 from rederiving.texts import numbers
 
@@ -25,7 +25,7 @@ PAGES = {
     "figS3": measured.figS3, "fig3": trained.fig3, "fig4": measured.fig4, "fig5": trained.fig5,
     "table1": measured.table1, "fig7": trained.fig7, "table2": trained.table2, "table3": trained.table3,
     "table4": trained.table4, "table5": trained.table5, "audit": printed.audit, "linear": measured.linear,
-    "signal": measured.signal, "static": measured.static,
+    "signal": measured.signal, "static": measured.static, "cone": shares.cone,
 }  # fmt: skip
 
 
