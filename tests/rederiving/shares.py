@@ -1,4 +1,4 @@
-"""What is shared within texts and between them, from the sums over texts that the records keep: values of the controls, and the runs."""
+"""What is shared within texts and between them, from the sums that the records keep; and the runs of that page."""
 
 import re
 
