@@ -1,9 +1,11 @@
-"""Models with their first weights on token ids that no two texts share: real texts share words."""
+"""Models with their first weights, on token ids that no two texts share (real texts share words), and drawn wider."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from ... import measure, models, records, surveys
 from ...condensation import Condensation
@@ -28,21 +30,47 @@ def on_random_ids(
     Raises
         ValueError: a vocabulary of fewer ids than the texts have tokens; what `models.load` raises.
     """
-    made = [_record(name, n_texts, max_length, dtype, train_tokens, seed) for name in names]
-    results = {name: Condensation.load(record.arrays) for name, record in zip(names, made, strict=True)}
-    return Control(results, made)
+    how = {"n_texts": n_texts, "max_length": max_length, "dtype": dtype, "seed": seed}
+    trained = {name: {"train_tokens": train_tokens} if name in pocket.SIZES else {} for name in names}
+    drawn = lambda name: surveys.load_model(name, "random", dtype=dtype, seed=seed, **trained[name]).model
+    return _control({name: _record(name, partial(drawn, name), how | trained[name]) for name in names})
 
 
-def _record(name: str, n_texts: int, max_length: int, dtype: str, train_tokens: int, seed: int) -> records.Record:
-    config = {"model": name, "n_texts": n_texts, "max_length": max_length, "dtype": dtype, "seed": seed}
-    how = {"train_tokens": train_tokens} if name in pocket.SIZES else {}
-    config |= how | surveys.versions_and_device()
+def by_deviation(
+    name: str, deviations: Sequence[float], *, n_texts: int, max_length: int, dtype: str = "float32", seed: int = 0
+) -> Control:
+    """As `on_random_ids`, of one architecture of the table with first weights of other standard deviations.
+
+    Raises
+        ValueError: as there; KeyError: a model without an architecture in the table.
+    """
+    how = {"n_texts": n_texts, "max_length": max_length, "dtype": dtype, "seed": seed}
+    drawn = lambda deviation: _drawn(name, deviation, dtype, seed)
+    return _control({f"{d:g}": _record(name, partial(drawn, d), how | {"deviation": d}) for d in deviations})
+
+
+def _drawn(name: str, deviation: float, dtype: str, seed: int) -> torch.nn.Module:
+    import transformers
+
+    entry = models.table()[name]
+    config = getattr(transformers, entry["architecture"])(**entry["config"] | {"initializer_range": deviation})
+    torch.manual_seed(seed)
+    return transformers.AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype)).eval()
+
+
+def _control(made: dict[str, records.Record]) -> Control:
+    return Control({name: Condensation.load(record.arrays) for name, record in made.items()}, list(made.values()))
+
+
+def _record(name: str, drawn: Callable[[], torch.nn.Module], how: dict) -> records.Record:
+    config = {"model": name, **how, **surveys.versions_and_device()}
 
     def compute() -> tuple[dict, bytes]:
-        loaded = surveys.load_model(name, "random", dtype=dtype, seed=seed, **how)
-        ids = _ids(loaded.model.get_input_embeddings().weight.shape[0], n_texts, max_length, seed)
-        found = measure(loaded.model, None, ids, max_length=max_length, controls=True, seed=seed, name=name)
-        return {"mu": found.mu.tolist(), "rho": found.rho, "model": loaded.provenance}, found.to_bytes()
+        model, seed = drawn(), how["seed"]
+        ids = _ids(model.get_input_embeddings().weight.shape[0], how["n_texts"], how["max_length"], seed)
+        found = measure(model, None, ids, max_length=how["max_length"], controls=True, seed=seed, name=name)
+        parameters = sum(p.numel() for p in model.parameters())
+        return {"mu": found.mu.tolist(), "rho": found.rho, "model": {"parameters": parameters}}, found.to_bytes()
 
     return records.run(f"random-ids-{models.file_name(name)}", config, compute, __name__)
 
