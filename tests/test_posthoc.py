@@ -154,3 +154,8 @@ def test_a_vector_that_is_not_finite_is_refused(bad):
     for fit in FITS.values():
         with pytest.raises(ValueError, match="not finite"):
             fit(z)
+
+
+def test_equal_vectors_are_not_whitened_even_with_shrinkage():
+    with pytest.raises(ValueError, match="All vectors are equal"):
+        posthoc.whiten(torch.ones(9, 3), shrinkage=0.01)

@@ -84,6 +84,8 @@ def whiten(z: Float[Tensor, "vectors features"], shrinkage: float = 0.0) -> Cure
     z = _checked(z, least=least, cure="Give more vectors than features, or shrinkage=0.01")
     mean, variances, directions = _principal(z)
     shrunk = (1 - shrinkage) * variances.clamp_min(0) + shrinkage * variances.mean()
+    if not shrunk[-1] > 0:
+        raise ValueError("All vectors are equal, and what has no variance cannot be whitened. Give other data.")
     if shrunk[0] <= 1e-12 * shrunk[-1]:
         raise ValueError("Some direction has no variance, so it cannot be given 1. Give shrinkage=0.01, or other data.")
     return Cure(mean, directions * shrunk.rsqrt() @ directions.T)

@@ -500,7 +500,8 @@ def dispersion(
     centre
         The cosines are those of z - c, so that what the texts share is not pushed, but only what the tokens of a text
         share beyond it. "batch": c is the mean over the tokens of the other sequences (documents) that take part. Their
-        own would take away what is to be pushed. Tokens longer than 10 times the median norm of the batch are left out
+        own would take away what is to be pushed. Of few others c still holds some of what is theirs alone: about one
+        part in their number. Tokens longer than 10 times the median norm of the batch are left out
         of c, which they would rule: the first token of a trained model is often a hundred times as long as the others.
         A tensor (features,): a running mean that the caller keeps. No gradient goes through c: it would move the
         tokens of other texts to where these look spread. `mean_direction` is the loss of what is left out here.

@@ -1,6 +1,7 @@
 """What is gathered from hidden states against brute force in float64, and on models, batches and bad input."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from toys import LAYERS, tiny, unchecked
 
 from decondense import hooks, measurement
 from decondense.controls import spectrum
+from decondense.controls.gathering import Gathering
 from decondense.controls.quantities import BETWEEN, PER_TEXT, SPECTRUM
 from decondense.controls.reference import TOP
 
@@ -112,7 +114,8 @@ def test_frequency_position_and_fewer_tokens_are_those_of_brute_force(states, fo
     for t, ids in enumerate(IDS):
         z, n = states[t][1], len(ids)
         u = unit(z)
-        cosines = np.array([u[i] @ (m := u.sum(0) - u[i]) / np.linalg.norm(m) for i in range(n)])
+        other = np.array(ids)[:, None] != ids
+        cosines = np.array([u[i] @ (m := u[other[i]].sum(0)) / np.linalg.norm(m) for i in range(n)])
         rare, early = np.array([counts[i] < median for i in ids]), np.arange(n) < n // 2
         chosen = {"rare": rare, "common": ~rare, "first_half": early, "second_half": ~early}
         expected = {f"to_mean_{name}": cosines[which].sum() / (which.sum() or np.nan) for name, which in chosen.items()}
@@ -357,3 +360,16 @@ def test_float32_is_the_cure_of_what_a_narrow_type_breaks():
     model.transformer.wte.weight.data[1] = torch.inf
     with pytest.warns(UserWarning, match="bfloat16 may be too narrow: load the model in float32"):
         measure(model, IDS)
+
+
+@pytest.mark.parametrize(("overlap", "warned"), [(150, True), (110, True), (70, False), (0, False)])
+def test_two_parts_of_one_document_are_warned_of(overlap, warned):
+    """Of two texts of 200 tokens, 137 runs of 64 each."""
+    ids = torch.arange(400)
+    texts = [ids[:200], ids[200 - overlap : 400 - overlap], ids[:40] + 500]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Gathering(texts, 1e-3, False)
+    said = [str(one.message) for one in caught]
+    assert said == [f"Texts 0 and 1 share {overlap - 63} runs of 64 tokens: they may be parts of one document, "
+                    "and what lies between texts is then too high. Leave one out."] * warned  # fmt: skip

@@ -10,7 +10,7 @@ from decondense.controls.repeats import Repeats
 
 def seen(ids, vectors):
     found = Repeats([torch.tensor(of_text) for of_text in ids])
-    inside = [float(found.see(0, text, torch.as_tensor(u))) for text, u in enumerate(vectors)]
+    inside = [float(found.see(0, text, found.by_id(text, torch.as_tensor(u)))) for text, u in enumerate(vectors)]
     return found, inside
 
 
@@ -55,3 +55,11 @@ def test_no_pair_of_the_same_id_is_counted_with_few_buckets(monkeypatch, buckets
         weight += same.sum() / same.size
     assert found.same(0) == pytest.approx(total)
     assert found.share() == pytest.approx(weight)
+
+
+def test_a_token_is_compared_with_those_of_other_ids():
+    ids, u = [7, 3, 7, 7, 1], np.random.default_rng(0).normal(size=(5, 4))
+    found = Repeats([torch.tensor(ids)])
+    others = found.of_other_ids(0, found.by_id(0, torch.as_tensor(u)))
+    expected = [u[[other != own for other in ids]].sum(0) for own in ids]
+    np.testing.assert_allclose(others, expected, atol=1e-12)

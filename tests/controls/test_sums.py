@@ -55,9 +55,10 @@ def test_joined_views_keep_their_order():
 
 
 def test_cosines_to_others_are_those_of_brute_force():
-    z = made().numpy()
-    u = unit(z)
-    expected = [u[i] @ (rest := u.sum(0) - u[i]) / np.linalg.norm(rest) for i in range(len(u))]
-    tensor = torch.as_tensor(z)
-    found = sums.cosines_to_others(tensor, tensor.norm(dim=-1), torch.as_tensor(u.sum(0)), EPS)
+    u = unit(made().numpy())
+    others = u.sum(0) - u
+    expected = [one @ rest / np.linalg.norm(one) / np.linalg.norm(rest) for one, rest in zip(u, others, strict=True)]
+    found = sums.cosines_to_others(torch.as_tensor(u), torch.as_tensor(others))
     np.testing.assert_allclose(found, expected, atol=1e-12)
+    nothing = sums.cosines_to_others(torch.as_tensor(u), torch.zeros(u.shape))
+    assert (nothing == 0).all()

@@ -8,11 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from .files import heat_map
+from .files import PUBLISHED, heat_map, table
 from .mathematics import bootstrap, grouped, kendall, last_of, paired, spearman, with_interval
 from .texts import BETWEEN, VALUE, named, rank_of
 from .trained import course
 
+CATEGORY = {row["word"]: row["category"] for row in table(PUBLISHED.parent / "chapters" / "static" / "categories.csv")}
 DIGITS = 6  # compared of a number that a record states in full
 
 
@@ -183,7 +184,9 @@ def static(claim, used):
             values[name] = results["tie"]
         elif "neighbours" in text:
             before = results["precision"]["none"]
-            values[name] = [after - before[word] for word, after in results["precision"][cure].items()]
+            after = results["precision"][cure]
+            groups = grouped(after, lambda word: CATEGORY[word])
+            values[name] = [np.mean([after[word] - before[word] for word in group]) for group in groups.values()]
     yield from named(claim["here"], {name: with_interval(list(found)) for name, found in values.items()})
 
 

@@ -46,9 +46,8 @@ def cone(claim, used):
         group = lambda kind, centre: [r for r in runs if (r.config["loss"], r.config.get("centre")) == (kind, centre)]
         value = end if "μ" in what else loss
         yield "", claim["here"], paired(group(*LOSSES[label]), group(None, None), value)
-    elif text.startswith(("training makes", "and leaves")):
-        name = "between" if text.startswith("training") else "excess"
-        at = lambda run, look: PLACES["middle"](quantity(controls(run.arrays, look), name))
+    elif text.startswith("training makes"):
+        at = lambda run, look: PLACES["middle"](quantity(controls(run.arrays, look), "between"))
         plain = [run for run in runs if run.config["loss"] is None]
         yield "", re.match(BETWEEN, claim["here"])[0], with_interval([at(run, -1) - at(run, 0) for run in plain])
     else:
@@ -75,7 +74,7 @@ def measured(claim, used):
 def terms(text):
     """Quantities and weights that a claim asks for, and where."""
     if text.startswith("the larger of two"):
-        name = "within_without_top_3" if "top 3" in text else "excess" if "excess" in text else "within"
+        name = "within_without_top_3" if "top 3" in text else "between" if "between texts" in text else "within"
         return {name: 1}, "late half"
     if "top 3" in text:
         return {"between_without_top_3": 1, "between": -1}, "middle"

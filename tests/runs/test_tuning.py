@@ -23,6 +23,8 @@ def test_each_condition_takes_its_best_rate():
     found = tuning.at_best_rate(trials(), CHANGES)
     assert found == {"train": {"learning_rate": 1e-3}, "dispersion": CHANGES["dispersion"] | {"learning_rate": 1e-2}}
     assert "learning_rate" not in CHANGES["train"]
+    losses = tuning.table({"GPT-2": trials()}, lambda run: 2 * run.validation_loss)
+    assert losses.loc[("GPT-2", "train"), 1e-3] == 2 * LOSSES["train", 1e-3]
 
 
 def test_a_rate_that_diverged_is_passed_over_and_all_of_them_are_an_error():

@@ -1,6 +1,7 @@
 """The controls gathered from hidden states that come one text and one entry at a time."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from .result import Controls, first_third, group_numbers, same_third
 from .sums import Sums, cosines_to_others, exact, joined, means, of_subsets, without_dimensions
 from .sums import within as within_text
 
+RUN = 64  # tokens in a row that two texts rarely have in common by chance
 HOW = (
     "means, deviations and directions of the other texts: the first third's for the rest, the rest's for the first "
     "third, without token 0 and massive tokens"
@@ -40,12 +42,15 @@ class Gathering:
     most 64 groups of texts, for each row the mean and deviation of two thirds, and one vector for each id that
     several texts have (at most 1,024).
 
+    Warns of two texts that overlap.
+
     Raises
         ValueError: two texts with the same tokens.
     """
 
     def __init__(self, sequences: Sequence[Tensor], eps: float, everything: bool):
         _refuse_duplicates(sequences)
+        _warn_of_overlap(sequences)
         self.eps, self.everything, self.texts = eps, everything, len(sequences)
         self.group, self.first = group_numbers(self.texts), first_third(self.texts)
         self.repeats = Repeats(sequences)
@@ -87,13 +92,15 @@ class Gathering:
         sums = joined([of_subsets(z, norms, _kept(large), self.eps), *_against(z, others, self.eps)])
         views = Sums(*(torch.cat([field[:3], field[3 + len(FEWER) :]]) for field in sums))
         self._keep(row, text, means(views))
+        unit = z / norms.clamp_min(self.eps)[:, None]
+        of_ids = self.repeats.by_id(text, unit)
         shares = z.new_full((len(SHARES),), torch.nan) if others is None else others.shares
         numbers = [
             within_text(views),
             within_text(Sums(*(field[3 : 3 + len(FEWER)] for field in sums))),
-            self.repeats.see(row, text, z / norms.clamp_min(self.eps)[:, None])[None],
+            self.repeats.see(row, text, of_ids)[None],
             exact(shares),
-            self._to_mean(text, cosines_to_others(z, norms, sums.total[0], self.eps)),
+            self._to_mean(text, cosines_to_others(unit, self.repeats.of_other_ids(text, of_ids))),
             exact(large.sum()[None]),
         ]
         if self.everything:
@@ -175,6 +182,25 @@ def _refuse_duplicates(sequences: Sequence[Tensor]) -> None:
                 f"Texts {other} and {number} have the same tokens (after the cut at max_length), and cosines between "
                 "texts need different ones. Leave one out."
             )
+
+
+def _warn_of_overlap(sequences: Sequence[Tensor]) -> None:
+    """Warn of two texts that have a quarter of their runs of tokens in common, as parts of one document have."""
+    places: dict[bytes, int] = {}
+    for number, ids in enumerate(sequences):
+        row = ids.cpu().numpy()
+        if len(row) < RUN:
+            continue
+        runs = {run.tobytes() for run in np.lib.stride_tricks.sliding_window_view(row, RUN)}
+        before = Counter(places[run] for run in runs & places.keys())
+        other, shared = max(before.items(), key=lambda item: item[1], default=(number, 0))
+        if shared >= len(runs) / 4:
+            warnings.warn(
+                f"Texts {other} and {number} share {shared} runs of {RUN} tokens: they may be parts of one document, "
+                "and what lies between texts is then too high. Leave one out.",
+                stacklevel=4,
+            )
+        places |= dict.fromkeys(runs, number)
 
 
 def _warn_of_few(texts: int, name: str) -> None:

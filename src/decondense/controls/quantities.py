@@ -41,19 +41,22 @@ QUANTITIES = (
         ("between",), "mean over pairs of different texts s, t of <m_s, m_t>, m = mean of the u of a text",
         "[-1/(T-1), 1]", "O(N d)", "Ethayarajh 2019, with random words",
     ),
-    Quantity(("excess",), "within - between", "[-2, 2]", "O(1)", "self-similarity less anisotropy, Ethayarajh 2019"),
     Quantity(
-        _of("_centred"), "the same of z - c, c = mean of the tokens of other texts", "as above", "O(N d)",
+        ("excess",), "within - between; at most 1 - between, so it is small wherever between is near 1", "[-2, 2]",
+        "O(1)", "self-similarity less anisotropy, Ethayarajh 2019",
+    ),
+    Quantity(
+        _of("_centred"), "the same of z - c, c = mean of the tokens of other texts", "as those", "O(N d)",
         "Mu & Viswanath 2018",
     ),
     Quantity(
         _of("_standardised"), "the same of (z - c) / s, s = standard deviation of each dimension over these tokens",
-        "as above", "O(N d)", "Timkey & van Schijndel 2021",
+        "as those", "O(N d)", "Timkey & van Schijndel 2021",
     ),
     *(
         Quantity(
             _of(f"_without_top_{k}"), f"the same without the {k} dimension{'s' * (k > 1)} with the largest |c_k|",
-            "as above", "O(N d)", "rogue dimensions, Timkey & van Schijndel 2021",
+            "as those", "O(N d)", "rogue dimensions, Timkey & van Schijndel 2021",
         )
         for k in TOP
     ),
@@ -61,12 +64,15 @@ QUANTITIES = (
         SHARES, "sum of c_k^2 over these dimensions, divided by ||c||^2", "[0, 1]", "O(d)",
         "Rudman et al. 2022; Timkey & van Schijndel 2021",
     ),
-    Quantity(_of("_without_first"), "the same without token 0", "as above", "O(N d)", "Sun et al. 2024"),
+    Quantity(_of("_without_first"), "the same without token 0", "as those", "O(N d)", "Sun et al. 2024"),
     Quantity(
         _of("_without_massive"), f"the same without tokens whose norm is above {MASSIVE} x the median of the text",
-        "as above", "O(N d)", "massive activations, Sun et al. 2024",
+        "as those", "O(N d)", "massive activations, Sun et al. 2024",
     ),
-    Quantity(("massive_tokens",), "how many such tokens a text has", "[0, N/2]", "O(N)", "Sun et al. 2024"),
+    Quantity(
+        ("massive_tokens",), "how many such tokens a text has, with those that are not finite", "[0, N]", "O(N)",
+        "Sun et al. 2024",
+    ),
     Quantity(
         ("within_different_ids", "between_different_ids"),
         "within and between over the pairs of tokens with different ids; between texts a pair weighs 1 / (N_s N_t)",
@@ -74,8 +80,8 @@ QUANTITIES = (
     ),
     Quantity(
         TO_MEAN[:2],
-        "mean over tokens of <u_i, S - u_i> / ||u_i|| ||S - u_i||, S = sum of the u of the text; rare: its id "
-        "occurs in the measured texts less often than the median over all tokens, common: all others",
+        "mean over tokens of <u_i, S_i> / ||u_i|| ||S_i||, S_i = sum of the u of the text's tokens with other ids; "
+        "rare: its id occurs in the measured texts less often than the median over all tokens, common: all others",
         "[-1, 1]", "O(N d)", "frequency: Gao et al. 2019",
     ),
     Quantity(TO_MEAN[2:], "the same over the first and the second half of the text", "[-1, 1]", "O(N d)", "position"),

@@ -35,16 +35,24 @@ class Repeats:
         self.sums: dict[int, Tensor] = {}
         self.own: dict[int, Tensor] = {}
 
-    def see(self, row: int, text: int, unit: Float[Tensor, "tokens features"]) -> Float[Tensor, ""]:
+    def by_id(self, text: int, unit: Float[Tensor, "tokens features"]) -> Float[Tensor, "ids features"]:
+        """For each id of this text the sum over its tokens."""
+        groups = self.groups[text].to(unit.device)
+        return unit.new_zeros(len(self.counts[text]), unit.shape[1]).index_add_(0, groups, unit)
+
+    def of_other_ids(self, text: int, of_ids: Float[Tensor, "ids features"]) -> Float[Tensor, "tokens features"]:
+        """For each token of this text the sum over its tokens with another id; `of_ids` as `by_id` gives it."""
+        return (of_ids.sum(0) - of_ids)[self.groups[text].to(of_ids.device)]
+
+    def see(self, row: int, text: int, of_ids: Float[Tensor, "ids features"]) -> Float[Tensor, ""]:
         """Mean cosine of the pairs of tokens of this text with different ids; NaN if there is none.
 
-        What the text has of shared ids is kept for `same`.
+        What the text has of shared ids is kept for `same`; `of_ids` as `by_id` gives it.
         """
-        groups = self.groups[text].to(unit.device)
-        of_ids = unit.new_zeros(len(self.counts[text]), unit.shape[1]).index_add_(0, groups, unit)
-        self._keep(row, text, of_ids / len(unit))
-        different = exact(unit.sum(0)).square().sum() - exact(of_ids).square().sum()
-        pairs = len(unit) ** 2 - int(self.counts[text].square().sum())
+        tokens = len(self.groups[text])
+        self._keep(row, text, of_ids / tokens)
+        different = exact(of_ids.sum(0)).square().sum() - exact(of_ids).square().sum()
+        pairs = tokens**2 - int(self.counts[text].square().sum())
         return different / (pairs or float("nan"))
 
     def _keep(self, row: int, text: int, of_ids: Float[Tensor, "ids features"]) -> None:

@@ -60,7 +60,8 @@ class Controls:
     seed
         Of the bootstrap.
 
-    A vector that is not finite makes its row NaN, as in `Condensation`.
+    A vector that is not finite makes its row NaN, as in `Condensation`. A number that one text does not have (no rare
+    token; a quarter of fewer than two tokens) is NaN for all.
     """
 
     names: tuple[str, ...]
@@ -97,6 +98,8 @@ class Controls:
 
     def interval(self, name: str) -> Interval:
         """95 % bootstrap interval over the texts at each entry: two arrays, low and high.
+
+        Where a mean c of other texts is used, c is held fixed, so its own error is not in the interval.
 
         NaN with fewer than two texts, between texts with fewer than three pairs, and for `between_different_ids`.
         """

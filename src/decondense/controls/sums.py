@@ -67,16 +67,8 @@ def means(sums: Sums) -> Float[Tensor, "views features"]:
 
 
 def cosines_to_others(
-    z: Float[Tensor, "tokens features"],
-    norms: Float[Tensor, "tokens"],
-    total: Float[Tensor, "features"],
-    eps: float,
+    unit: Float[Tensor, "tokens features"], others: Float[Tensor, "tokens features"]
 ) -> Float[Tensor, "tokens"]:
-    """Cosine of each token to the mean direction of the other tokens of its text, range [-1, 1].
-
-    With S the sum of the unit vectors, <u_i, S - u_i> / ||S - u_i||; 0 where the others cancel.
-    """
-    scale = 1 / norms.clamp_min(eps)
-    dots, own = exact((z @ total) * scale), exact(norms * scale)
-    others = (exact(total).square().sum() - 2 * dots + own.square()).clamp_min(0).sqrt()
-    return (dots - own.square()) / (own * others).clamp_min(1e-12)
+    """Cosine of each token to a sum of unit vectors of its own, range [-1, 1]; 0 where these cancel, or are none."""
+    dots, lengths = (unit * others).sum(-1), (torch.linalg.vector_norm(one, dim=-1) for one in (unit, others))
+    return exact(dots) / exact(torch.stack(list(lengths)).prod(0)).clamp_min(1e-12)

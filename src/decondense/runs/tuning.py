@@ -7,6 +7,9 @@ import pandas as pd
 from . import grid, readings
 from .configuration import Configuration
 from .run import Run
+from .tables import Quantity
+
+VALIDATION_LOSS: Quantity = lambda run: run.validation_loss
 
 
 def trials(
@@ -32,12 +35,15 @@ def trials(
     )
 
 
-def table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
-    """Validation loss at the end of each tuning run (nats a token): a row a model and condition, a column a rate."""
+def table(runs: Mapping[str, Sequence[Run]], quantity: Quantity = VALIDATION_LOSS) -> pd.DataFrame:
+    """A quantity at the end of each tuning run: a row a model and condition, a column a rate.
+
+    Without another it is the validation loss (nats a token).
+    """
     rows: dict[tuple[str, str], dict[float, float]] = {}
     for name, tried in runs.items():
         for run in tried:
-            rows.setdefault((name, run.label), {})[readings.learning_rate(run)] = run.validation_loss
+            rows.setdefault((name, run.label), {})[readings.learning_rate(run)] = quantity(run)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="learning rate")
 
 

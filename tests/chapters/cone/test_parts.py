@@ -15,7 +15,7 @@ def test_a_place_is_an_entry_or_a_mean_of_them(made, place, entries):
 
 
 def test_the_late_half_of_five_entries_is_the_last_two():
-    assert parts.PLACES["late half"](np.arange(5.0)) == 3.5
+    assert parts.PLACES["late half"](np.arange(10.0).reshape(2, 5)).tolist() == [3.5, 8.5]
     assert parts.PLACES["middle"](np.arange(5.0)) == 2
 
 
@@ -40,6 +40,10 @@ def test_other_texts_are_refused(made):
     pair = [(made.result(texts=texts).controls, "within", 1.0) for texts in (5, 6)]
     with pytest.raises(ValueError, match=r"same texts are needed, got \[5, 6\] texts"):
         parts.estimate(pair, "last")
+
+
+def test_of_many_texts_the_units_are_groups(made):
+    assert parts.estimate([(made.result(texts=130).controls, "within", 1.0)], "last").units == 64
 
 
 def test_too_few_pairs_give_no_interval(made):

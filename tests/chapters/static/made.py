@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from decondense.chapters.static import tables
+from decondense.chapters.static import rows, tables
 
 
 def embedding(cosine=0.3, tie=0.4, gain=0.1, white=0.0, words=30, spread=0.01, seed=0):
     rng = np.random.default_rng(seed)
     around = lambda value, n: (value + spread * rng.standard_normal(n)).tolist()
-    names = [f"w{k}" for k in range(words)]
+    every = rows.categories()
+    names = [name for _, group in every.groupby("category") for name in group.word[: words // 10]]
     before = rng.random(words)
     precision = {
         cure: before + (gain + spread * rng.standard_normal(words)) * (cure != "none") for cure in tables.CURES

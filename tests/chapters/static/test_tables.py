@@ -15,7 +15,7 @@ spec.loader.exec_module(made)
 def test_estimates_of_an_embedding():
     found = made.embedding(cosine=0.3, tie=-0.4, gain=0.1)
     assert found.cosine["none"].value == pytest.approx(0.3, abs=0.01)
-    assert (found.cosine["none"].units, found.tie.units, found.gain["centring"].units) == (10, 20, 30)
+    assert (found.cosine["none"].units, found.tie.units, found.gain["centring"].units) == (10, 20, 10)
     assert found.tie.value == pytest.approx(-0.4, abs=0.01)
     assert list(found.gain) == ["centring", "all-but-the-top", "whitening"]
     assert found.gain["whitening"].value == pytest.approx(0.1, abs=0.01)

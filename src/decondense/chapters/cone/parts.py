@@ -9,17 +9,18 @@ from ... import stats
 from ...condensation import Condensation
 from ...controls import Controls
 from ...controls.result import GROUPS
+from ...metrics import mean_of_last
 from ...runs.tables import text
 from ...stats import Estimate, Interval
 
 Term = tuple[Controls, str, float]  # a quantity of a measurement, and its weight
 PLACES = {  # of values (..., entries)
     "middle": lambda values: values[..., (values.shape[-1] - 1) // 2],
-    "late half": lambda values: values[..., (values.shape[-1] - 1) // 2 + 1 :].mean(-1),
+    "late half": lambda values: mean_of_last(values, None),
     "last": lambda values: values[..., -1],
 }
 SHOWN = ("within", "between", "excess", "within_without_top_3", "between_without_top_3", "share_top_3")
-SHOWN += ("between_centred", "between_standardised")
+SHOWN += ("within_centred", "between_centred")
 
 
 def estimate(terms: Sequence[Term], place: str) -> Estimate:
@@ -34,9 +35,8 @@ def estimate(terms: Sequence[Term], place: str) -> Estimate:
     texts = {controls.texts for controls, _, _ in terms}
     if len(texts) != 1:
         raise ValueError(f"Measurements of the same texts are needed, got {sorted(texts)} texts.")
-    (units,) = texts
-    groups, (bootstraps, resamples) = min(units, GROUPS), stats.BOOTSTRAPS
-    draws = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), size=bootstraps * resamples)
+    units, (bootstraps, resamples) = min(max(texts), GROUPS), stats.BOOTSTRAPS  # of more texts some are drawn together
+    draws = np.random.default_rng(0).multinomial(units, np.full(units, 1 / units), size=bootstraps * resamples)
     value = sum(weight * PLACES[place](controls[name]) for controls, name, weight in terms)
     found = sum(weight * PLACES[place](controls.at_draws(name, draws)) for controls, name, weight in terms)
     found = found.reshape(bootstraps, resamples)

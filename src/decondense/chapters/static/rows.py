@@ -11,11 +11,11 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from ... import metrics, posthoc
+from ...controls.reference import massive
 
 GROUPS = 20  # of rows, disjoint and drawn at random: the units of the intervals
 SHOWN = 500  # rows in a figure
 SHRINKAGE = 1e-6  # of whitening: behind a LayerNorm one direction has no variance, which cannot be given any
-MASSIVE = 10  # times the median norm (Sun et al. 2024 ask for more of single activations)
 
 CURES: dict[str, Callable[[Tensor], Callable[[Tensor], Tensor]]] = {
     "none": lambda z: lambda other: other,
@@ -31,9 +31,8 @@ def leading(features: int) -> int:
 
 
 def ordinary(z: Float[Tensor, "tokens features"]) -> Float[Tensor, "some features"]:
-    """The rows at most `MASSIVE` times as long as the median row: a few longer ones would rule the mean."""
-    norm = z.float().norm(dim=-1)
-    return z[norm <= MASSIVE * norm.median()]
+    """The rows that are not `massive`: a few that are much longer than the median row would rule the mean."""
+    return z[~massive(z.float().norm(dim=-1))]
 
 
 def categories() -> pd.DataFrame:

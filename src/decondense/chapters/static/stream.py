@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ... import hooks, metrics
-from .rows import CURES, MASSIVE, ordinary
+from ...controls.reference import MASSIVE
+from .rows import CURES, ordinary
 
 
 def entries(

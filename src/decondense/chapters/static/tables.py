@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...stats import Estimate, mean_and_interval
 from .rows import CURES as FITS
+from .rows import categories
 
 CURES = tuple(FITS)  # "none" first
 
@@ -16,7 +17,7 @@ class Embedding(NamedTuple):
     """One embedding: mean cosine and gain of neighbours by cure, and the tie to frequency, with intervals.
 
     `cosine` and `tie` are over disjoint groups of rows, `gain` (in the share of neighbours of a word's own category,
-    against no cure) over words.
+    against no cure) over the categories: the words of one are each other's neighbours, and no units of their own.
     """
 
     cosine: dict[str, Estimate]
@@ -44,11 +45,13 @@ class Entries(NamedTuple):
 def embedding(described: dict) -> Embedding:
     """The estimates of what `rows.describe` gives."""
     precision = pd.DataFrame(described["precision"])
+    of_word = categories().set_index("word").category
+    by_category = precision.groupby(precision.index.map(of_word)).mean()
     groups = "groups of rows"
     return Embedding(
         {name: mean_and_interval(values, groups) for name, values in described["cosine"].items()},
         mean_and_interval(described["tie"], groups),
-        {name: mean_and_interval(precision[name] - precision["none"], "words") for name in CURES[1:]},
+        {name: mean_and_interval(by_category[name] - by_category["none"], "categories") for name in CURES[1:]},
         described,
     )
 
@@ -88,6 +91,6 @@ def summary(found: Mapping[str, Embedding]) -> pd.DataFrame:
 
 
 def gains(found: Mapping[str, Embedding]) -> pd.DataFrame:
-    """For `plots.differences`: gain of neighbours by embedding and cure, with the interval over words."""
+    """For `plots.differences`: gain of neighbours by embedding and cure, with the interval over the categories."""
     rows = {(name, cure): (e.value, *e.interval) for name, one in found.items() for cure, e in one.gain.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high"])

@@ -1,6 +1,5 @@
 """In how few dimensions each loss pushes a real layer, of a trained model and of its untrained twin; the record."""
 
-import copy
 from typing import NamedTuple
 
 import pandas as pd
@@ -72,17 +71,12 @@ def _measured(asked: dict, text: corpora.Corpus) -> tuple[dict, None]:
     ids = torch.tensor([row[: min(map(len, ids))] for row in ids])
     entry = max(1, round(asked["depth"] * (hooks.n_entries(model) - 1)))
     chosen = {label: losses.get(name, **options) for label, (name, options) in LOSSES.items()}
-    both = {"trained": model, "untrained": untrained(model, asked["seed"])}
+    first = models.load(asked["model"], "random", seed=asked["seed"], **how).model
+    both = {"trained": model, "untrained": first}
     table = lambda one: forces.concentration(_states(one, ids, entry), chosen).to_dict("index")
     tables = {weights: table(one) for weights, one in both.items()}
     corpus = {"name": asked["corpus"], "sha256": text.sha256}
     return {"tables": tables, "entry": entry, "tokens": ids.shape[1], "model": about, "corpus": corpus}, None
-
-
-def untrained(model: torch.nn.Module, seed: int) -> torch.nn.Module:
-    """A model of the same class and configuration, where the model is, with weights drawn anew."""
-    torch.manual_seed(seed)
-    return type(model)(copy.deepcopy(model.config)).to(model.device, model.dtype).eval()
 
 
 def _states(model: torch.nn.Module, ids: Tensor, entry: int) -> Float[Tensor, "batch tokens features"]:
@@ -98,8 +92,8 @@ def in_words(table: pd.DataFrame) -> str:
     first = {weights: table.loc[(weights, "dispersion"), "first token"] for weights in ("trained", "untrained")}
     return (
         f"Of the force with which dispersion turns the tokens of the trained model, {share('trained', 'dispersion')} "
-        f"lies in three dimensions, and {share('untrained', 'dispersion')} in the untrained one; once the centre of "
-        f"the other texts is taken away, {share('trained', 'dispersion, centred')}. The first token of a text feels "
-        f"{first['trained']:.2g} times the force on the others in the trained model, {first['untrained']:.2g} times in "
-        "the untrained: the gradient of a loss of directions is inverse to the norm."
+        f"lies in three dimensions, and {share('untrained', 'dispersion')} in the untrained one; of the force of "
+        f"dispersion with a centre, {share('trained', 'dispersion, centred')}. The force on the first token of a text "
+        f"is {first['trained']:.2g} times that on the others in the trained model, {first['untrained']:.2g} times in "
+        "the untrained. The gradient of a loss of directions is inverse to the norm."
     )
