@@ -90,7 +90,7 @@ def pictures(results: Path, target: Path) -> dict[str, str]:
     parts = (
         "Mean cosine of tokens of one text (blue) and of tokens of two texts (red) over depth: above, models as others "
         "trained them; below, the same architectures with their first weights. Red is what all texts share; the gap up "
-        "to blue belongs to the text. Dashed: between texts, when the mean of some other texts is taken off."
+        "to blue belongs to the text."
     )
     figure = ":::{{figure}} {}\n:name: fig-{}\n{}\n:::".format
     return {

@@ -39,10 +39,11 @@ def within_and_between(results: Sequence, titles: Sequence[str] | None = None, c
     return plots.closed(figure)
 
 
-def panel(axis, result) -> None:
-    """What is within texts and between them, of one result with controls, drawn into an axis."""
+def panel(axis, result, centred: bool = True) -> None:
+    """What is within texts and between them (`centred`, too), of one result with controls, drawn into an axis."""
     lines = (("within", "within texts", plots.BLUE, "-"), ("between", "between texts", plots.RED, "-"))
-    for name, label, colour, line in (*lines, ("between_centred", "between, centred", plots.RED, "--")):
+    dashed = (("between_centred", "between, centred", plots.RED, "--"),) if centred else ()
+    for name, label, colour, line in (*lines, *dashed):
         axis.plot(result.layer_fraction, result.controls[name], line, color=colour, label=label, linewidth=1.2)
         if line == "-":
             axis.fill_between(result.layer_fraction, *result.controls.interval(name), color=colour, alpha=0.2)

@@ -10,7 +10,7 @@ def test_trained_models_lie_above_their_twins(made):
     axes = figures.trained_and_untrained({"a": one, "b": other}, {"a": other}).axes
     assert [axis.get_title() for axis in axes] == ["a", "b", "", ""]
     for axis, result in ((axes[0], one), (axes[1], other), (axes[2], other)):
-        within, between, _ = axis.lines
+        within, between = axis.lines
         np.testing.assert_array_equal(within.get_ydata(), result.controls["within"])
         np.testing.assert_array_equal(between.get_ydata(), result.controls["between"])
     assert not axes[3].lines

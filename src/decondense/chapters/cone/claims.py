@@ -43,7 +43,9 @@ def claims(
         [
             _kind("pretrained language models: most of the cone is shared by all texts", trained, "middle", CONE),
             _kind("with first weights: most of it is shared by the tokens of one text", untrained, "middle", -CONE),
-            _kind("sentence encoders, last entry: the same, and texts lie apart", encoders, "last", -CONE),
+            _kind(
+                "sentence encoders, last entry: most of it is shared by the tokens of one text", encoders, "last", -CONE
+            ),
             _dimensions(trained),
             _rare(trained),
             *_sizes(pair),

@@ -31,17 +31,18 @@ def trained_and_untrained(trained: Mapping[str, Condensation], untrained: Mappin
         for row, results in zip(axes, (trained, untrained), strict=True):
             for axis, name in zip(row, names, strict=True):
                 if name in results:
-                    panel(axis, results[name])
+                    panel(axis, results[name], centred=False)
                 else:
                     axis.set_axis_off()
         for axis, name in zip(axes[0], names, strict=True):
-            axis.set_title(name)
+            axis.set_title(name, fontsize=8)
+        for axis in axes[1]:
+            axis.set_xlabel("layer fraction")
         axes[0, 0].set_ylim(min(0.0, axes[0, 0].get_ylim()[0]), 1.02)
         for axis, said in zip(axes[:, 0], ("trained", "first weights"), strict=True):
             axis.set_ylabel(f"{said}\nmean cosine")
         handles = next(axis for axis in axes.flat if axis.lines).get_legend_handles_labels()
-        figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
-        figure.supxlabel("layer fraction", fontsize=9)
+        figure.legend(*handles, loc="outside lower center", ncols=2, fontsize=8)
     return closed(figure)
 
 
