@@ -18,6 +18,7 @@ from .command import JsonOfWrongUsage, said_plainly
 from .compare import compare
 from .doctor import doctor
 from .measure import measure
+from .tokens import tokens
 from .train import train
 
 STATUS = (
@@ -61,6 +62,7 @@ def _options(
 app.command()(measure)
 app.command()(compare)
 app.command()(train)
+app.command()(tokens)
 app.command()(doctor)
 app.command()(cache)
 
