@@ -66,6 +66,11 @@ def test_the_first_pieces_are_enough_and_the_corpus_is_another(folder):
     assert part.sha256 != whole.sha256
 
 
+def test_no_more_is_held_out_than_measuring_needs(folder, monkeypatch):
+    monkeypatch.setattr(packed, "APART", 5)
+    assert write(folder)["files"]["held-out.npy"]["tokens"] == 5
+
+
 def test_no_more_pieces_are_packed_than_are_asked_for(folder):
     assert sorted(write(folder, pieces=2)["files"]) == ["held-out.npy", "train-00.npy", "train-01.npy"]
 

@@ -23,11 +23,12 @@ def tokens(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pack the documentation corpus, wikitext-2 and the Python source of free packages here into token files.
+    """Pack documentation, wikitext-2 and the Python source of free packages here into token files.
 
-    Each file has at most 60 MB. To train on them, call the folder tokens, and name the one above it in
-    DECONDENSE_DATA: the corpus, and its tokenizer, are packed/TOKENIZER. The source is under the licences that
-    tokens.json lists: it is to train on here, not to be passed on.
+    Each file has at most 40 MB. To train on them, call the folder tokens, and
+    name the one above it in DECONDENSE_DATA: the corpus, and its tokenizer,
+    are packed/TOKENIZER. The source is under the licences that tokens.json
+    lists: it is to train on, not to be passed on.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ the folder `tokens/NAME` of DECONDENSE_DATA; `models.load_tokenizer` knows the t
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,8 @@ from ..base.errors import unknown
 from ..base.files import move_folder, sha256, unfinished_folder, write_atomically
 
 PREFIX, HEADER, HELD_OUT = "packed/", "tokens.json", "held-out.npy"
-PIECE = 60_000_000  # bytes of a file at most
+PIECE = 40_000_000  # bytes of a file at most: one travels with a checkout of the repository where 64 MiB may
+APART = 1_000_000  # tokens that are held out at most
 AT_ONCE = 2_000  # documents that are tokenized at a time
 # What a tokenizer makes of it tells tokenizers with the same vocabulary, such as two orders of merges, from each other.
 PROBE = "Hello  world,\n\tdef f(x_1): return x_1**2 + 0.25  # naïve 東京 12345 don't\n"
@@ -61,7 +62,7 @@ def write(
     """Pack documents into token files; the folder appears whole or not at all. Returns what `tokens.json` holds.
 
     Each document is followed by the tokenizer's end of text, if it has one. Documents that are the same are packed
-    once, and one of `held_out` is not trained on.
+    once, and one of `held_out` is not trained on. Of what is held out `APART` tokens are kept.
 
     about
         What else the header says: where the texts come from, and their licences.
@@ -80,7 +81,7 @@ def write(
         raise ValueError("Token files need documents to train on and documents that are held out.")
     with unfinished_folder(folder.parent) as unfinished:
         room = _room(tokenizer, piece_bytes)
-        files = {HELD_OUT: _save(unfinished / HELD_OUT, _ids(_ordered(kept_out), tokenizer))}
+        files = {HELD_OUT: _save(unfinished / HELD_OUT, next(_cut(_ordered(kept_out), tokenizer, APART)))}
         for number, ids in enumerate(islice(_cut(_ordered(documents), tokenizer, room), pieces)):
             name = f"train-{number:02d}.npy"
             files[name] = _save(unfinished / name, ids)
@@ -111,7 +112,7 @@ def _ids(documents: Sequence[str], tokenizer) -> np.ndarray:
     return np.concatenate([np.asarray([*ids, *end], dtype=_dtype(tokenizer)) for ids in encoded])
 
 
-def _cut(documents: Sequence[str], tokenizer, room: int) -> Iterable[np.ndarray]:
+def _cut(documents: Sequence[str], tokenizer, room: int) -> Iterator[np.ndarray]:
     """The tokens of all documents in arrays of `room`, the last one shorter."""
     left = np.empty(0, dtype=_dtype(tokenizer))
     for start in range(0, len(documents), AT_ONCE):
