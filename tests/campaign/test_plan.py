@@ -6,6 +6,7 @@ import pytest
 
 from decondense.campaign import items, plan
 from decondense.campaign.plan import Plan, Rate
+from decondense.corpora import packed
 
 
 @pytest.fixture
@@ -87,15 +88,22 @@ def test_a_plan_of_other_code_or_texts_is_refused(family, kept, tmp_path, what, 
 
 def test_the_estimate_is_of_weights_blocks_and_logits(family):
     config = family.shared.changed(**family.changes["16 wide"])
-    vocabulary = plan._vocabulary(config)
-    assert plan.needed(config) == 16 * config.parameters() + 2 * 16 * (60 * 2 * 16 + 14 * vocabulary)
+    vocabulary = packed.read("packed/pocket-small").header["vocabulary"]
+    assert plan.needed_by(config) == 16 * config.parameters() + 2 * 16 * (60 * 2 * 16 + 14 * vocabulary)
 
 
-def test_what_does_not_fit_is_refused_with_the_estimate(family):
-    config = family.shared
-    plan.refuse_too_large(config, lambda: plan.needed(config))
-    with pytest.raises(MemoryError, match=r"campaign-family-tiny-gpt2-train \(0 M parameters\) needs about .* --tiny"):
-        plan.refuse_too_large(config, lambda: plan.needed(config) - 1)
+def test_what_does_not_fit_is_refused_with_the_estimate(monkeypatch):
+    monkeypatch.setattr(plan, "free_memory", lambda: 2**30)
+    plan.refuse_too_large("family, 8 wide,", 2**30)
+    with pytest.raises(MemoryError, match=r"family, 8 wide, needs about 3.5 GiB, 1.0 GiB are free on .* --tiny"):
+        plan.refuse_too_large("family, 8 wide,", 7 * 2**29)
+
+
+@pytest.mark.parametrize(("item", "label"), [("family", "896 wide"), ("width", "4096"), ("pretraining", "train")])
+def test_the_largest_models_fit_into_a_card_of_40_gib_by_the_estimate(item, label, tokens):
+    found = items.runs(item)
+    config = found.shared.changed(**found.changes[label])
+    assert 5 < plan.needed_by(config) / 2**30 < 40
 
 
 def test_memory_is_looked_at_before_anything_is_trained(family, monkeypatch):

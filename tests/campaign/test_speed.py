@@ -8,7 +8,7 @@ import torch
 from toys import tiny
 
 from decondense import losses
-from decondense.campaign import items, speed
+from decondense.campaign import items, plan, speed
 
 ENTRY = items.entry("speed", tiny=True)
 
@@ -38,6 +38,14 @@ def test_the_tables_of_the_records(records):
     assert (steps.utilisation > 0).all()
     assert list(measured.index) == [speed.FORWARD, speed.MEAN, speed.POOLED]
     assert "utilisation" not in measured
+
+
+def test_what_does_not_fit_is_refused_before_it_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
+    monkeypatch.setattr(plan, "free_memory", lambda: 0)
+    with pytest.raises(MemoryError, match="speed, gpt2, needs about"):
+        speed.make(ENTRY, tmp_path, True, 60.0, print)
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_the_table_is_the_median_over_rounds_of_ratios_within_them():

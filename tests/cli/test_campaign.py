@@ -27,6 +27,15 @@ def test_what_is_asked_is_passed_on(run, tmp_path, monkeypatch):
     assert seen == [(tmp_path, 9.0, "family", True)]
 
 
+def test_every_example_of_the_help_runs(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "run", lambda *given, say: say(""))
+    lines = [line.split() for line in run("--help").output.splitlines()]
+    examples = [words[2:] for words in lines if words[:2] == ["decondense", "campaign"]]
+    assert len(examples) == 4
+    assert [run(*words).exit_code for words in examples] == [0] * 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

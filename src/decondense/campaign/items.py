@@ -13,7 +13,7 @@ from ..runs import PreTraining
 CORPUS = "packed/pocket-small"
 # Of every run; and what a CPU takes in their place with --tiny.
 ALWAYS = {"corpus": CORPUS, "tokenizer": CORPUS, "sources": ("local",), "steps": 1000}  # the plan sets the steps
-LARGE = {"precision": "bfloat16", "texts": 20, "text_length": 512, "held_out": 64}
+LARGE = {"precision": "bfloat16", "texts": 8, "text_length": 512, "held_out": 64}
 TINY = {"batch_size": 2, "length": 16, "texts": 2, "text_length": 16, "held_out": 2, "checkpoints": 2}
 SHAPE = {"architecture": "GPT2Config", "n_layer": 12, "activation_function": "gelu_pytorch_tanh"}
 TINY_SHAPE = {"n_layer": 2, "n_embd": 16, "n_head": 2}

@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,8 +103,8 @@ def made(item: Runs, seconds: float) -> Plan:
         TooShort: not one seed of the least tokens fits; says how many minutes would do.
     """
     start = time.monotonic()
-    for change in item.changes.values():
-        refuse_too_large(item.shared.changed(**change))
+    for label, change in item.changes.items():
+        refuse_too_large(f"{item.name}, {label},", needed_by(item.shared.changed(**change)))
     rates = _measured(item)
     left = SHARE * (seconds - (time.monotonic() - start))
     steps, seeds = sized(item, rates, left, seconds / 60)
@@ -188,24 +188,24 @@ BLOCK = 60  # bytes a token, block and feature that are kept for the backward pa
 LOGITS = 14  # bytes a token and word: logits in bf16 and float32, their gradients
 
 
-def needed(config: PreTraining) -> int:
-    """Bytes that training takes, about, of a GPT-2 shape."""
+def needed(parameters: int, tokens: int, blocks: int, width: int, vocabulary: int) -> int:
+    """Bytes that training of a GPT-2 shape takes, about; tokens are those of a batch."""
+    return STATE * parameters + tokens * (BLOCK * blocks * width + LOGITS * vocabulary)
+
+
+def needed_by(config: PreTraining) -> int:
+    """`needed` of a run."""
+    vocabulary = store.corpus(config.corpus, tuple(config.sources)).rows.header["vocabulary"]
     tokens, shape = config.batch_size * config.length, config.shape
-    of_blocks = BLOCK * shape["n_layer"] * shape["n_embd"]
-    return STATE * config.parameters() + tokens * (of_blocks + LOGITS * _vocabulary(config))
+    return needed(config.parameters(), tokens, shape["n_layer"], shape["n_embd"], vocabulary)
 
 
-def _vocabulary(config: PreTraining) -> int:
-    return store.corpus(config.corpus, tuple(config.sources)).rows.header["vocabulary"]
-
-
-def refuse_too_large(config: PreTraining, free: Callable[[], int] | None = None) -> None:
-    """Raises a MemoryError with the estimate where training does not fit into the free memory of GPU or machine."""
-    bytes_needed, bytes_free = needed(config), (free or free_memory)()
+def refuse_too_large(name: str, bytes_needed: int) -> None:
+    """Raises a MemoryError with the estimate where that does not fit into the free memory of GPU or machine."""
+    bytes_free = free_memory()
     if bytes_needed > bytes_free:
         raise MemoryError(
-            f"{config.name} ({config.parameters() / 1e6:.0f} M parameters) needs about "
-            f"{bytes_needed / machine.GIB:.1f} GiB, {bytes_free / machine.GIB:.1f} GiB are free on "
+            f"{name} needs about {bytes_needed / machine.GIB:.1f} GiB, {bytes_free / machine.GIB:.1f} GiB are free on "
             f"{machine.gpu() or 'this machine'}. Take a larger one, or try all of it with --tiny."
         )
 

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from .. import hooks, losses, measurement, records
 from ..base import machine, timing
+from ..models import memory
 from ..runs.grid import matrix_rate
+from . import plan
 
 PLAIN, EXACT, PART, SECOND, FIRST = "plain", "exact", "256 tokens", "order 2", "order 1"
 FORMS: dict[str, Callable[[Tensor], Tensor] | None] = {
@@ -96,9 +98,12 @@ def _timed(cases: Mapping[str, Callable[[], object]], seconds: float) -> list[di
 def _steps(entry: Mapping, name: str, seconds: float) -> dict:
     from transformers import GPT2Config, GPT2LMHeadModel
 
+    config = GPT2Config(n_positions=entry["length"], **NO_DROPOUT | entry["steps"][name])
+    tokens = entry["batch"] * entry["length"]
+    bytes_needed = plan.needed(memory.count(config), tokens, config.n_layer, config.n_embd, config.vocab_size)
+    plan.refuse_too_large(f"speed, {name},", bytes_needed)
     device, rate = machine.device(), matrix_rate(MATRIX if torch.cuda.is_available() else 1024)
     torch.manual_seed(0)
-    config = GPT2Config(n_positions=entry["length"], **NO_DROPOUT | entry["steps"][name])
     model = GPT2LMHeadModel(config).to(device).train()
     ids = torch.randint(config.vocab_size, (entry["batch"], entry["length"]), device=device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)

@@ -1,10 +1,12 @@
 """An item of training runs: planned, tuned, trained run by run until the time is up, and read."""
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from ..runs import readings, store, tuning
 from ..runs.grid import Job
@@ -95,7 +97,11 @@ def _record(config, end: float):
         return found
     if time.monotonic() >= end:
         raise OutOfTime
-    return store.train(config, lambda step: _check(step, config.steps, end))
+    record = store.train(config, lambda step: _check(step, config.steps, end))
+    if torch.cuda.is_available():
+        gc.collect()  # a trainer and its model hold each other
+        torch.cuda.empty_cache()
+    return record
 
 
 def _check(step: int, steps: int, end: float) -> None:
