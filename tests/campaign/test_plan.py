@@ -40,6 +40,13 @@ def test_too_few_minutes_name_how_many_would_do(family):
     assert (steps >= 10, seeds) == (True, [0])
 
 
+def test_no_token_is_seen_twice(family):
+    assert plan.no_token_twice(family).most == 40 * 60  # a tokenizer without an end of text
+    assert plan.no_token_twice(family._replace(most=320)).most == 320
+    with pytest.raises(ValueError, match=r"pocket-small has 2,400 tokens, a run of family needs 9,999: add pieces"):
+        plan.no_token_twice(family._replace(least=9999))
+
+
 def test_the_short_runs_that_choose_a_rate_are_in_the_cost(tokens):
     item = items.runs("width", tiny=True)  # three labels, two of them tuned over two rates
     rates = dict.fromkeys(item.changes, Rate(1.0, 2.0))

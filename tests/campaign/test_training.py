@@ -106,6 +106,15 @@ def test_rates_are_tuned_by_short_runs_of_a_seed_of_their_own(place):
     assert {config["learning_rate"] for config in configs if config["seed"] < 5} == {1e-2}
 
 
+def test_a_best_rate_at_the_edge_is_said(place, monkeypatch):
+    item = items.runs("pretraining", tiny=True)._replace(rates=[1e-3, 1e-2, 1e-1])
+    best = {"train": {"learning_rate": 1e-2}, "dispersion": {"learning_rate": 1e-1}}
+    monkeypatch.setattr(training.tuning, "at_best_rate", lambda tried, changes: best)
+    assert training.at_the_edge(item, []) == [
+        "pretraining, dispersion: the best rate, 0.1, is at the edge of those tried; a better one may lie beyond."
+    ]
+
+
 def test_a_rate_of_its_own_is_kept(place):
     assert make("width", place)[0]
     configs = [json.loads(text)["config"] for text in records_in(place).values()]

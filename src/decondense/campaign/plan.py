@@ -100,9 +100,10 @@ def made(item: Runs, seconds: float) -> Plan:
 
     Raises
         MemoryError: the largest model does not fit (`refuse_too_large`).
+        ValueError: the token files have fewer tokens than a run needs at least.
         TooShort: not one seed of the least tokens fits; says how many minutes would do.
     """
-    start = time.monotonic()
+    start, item = time.monotonic(), no_token_twice(item)
     for label, change in item.changes.items():
         refuse_too_large(f"{item.name}, {label},", needed_by(item.shared.changed(**change)))
     rates = _measured(item)
@@ -112,6 +113,21 @@ def made(item: Runs, seconds: float) -> Plan:
     tuning_steps = max(1, round(TUNING * steps)) if item.tuned else 0
     how = {"minutes": seconds / 60, "machine": where, "code": code(), "corpus": corpus_of(item.shared)}
     return Plan(item.name, steps, tuning_steps, seeds, rates, **how)
+
+
+def no_token_twice(item: Runs) -> Runs:
+    """The item with no more tokens a run than the token files have.
+
+    Raises
+        ValueError: that is less than the least.
+    """
+    packed = store.corpus(item.shared.corpus, tuple(item.shared.sources)).rows
+    there = sum(packed.header["files"][name]["tokens"] for name in packed.pieces)
+    if there < item.least:
+        raise ValueError(
+            f"{packed.folder} has {there:,} tokens, a run of {item.name} needs {item.least:,}: add pieces of it."
+        )
+    return item._replace(most=min(item.most, there))
 
 
 def sized(item: Runs, rates: Mapping[str, Rate], seconds: float, minutes: float) -> tuple[int, list[int]]:

@@ -44,6 +44,8 @@ def make(item: Runs, out: Path, tiny: bool, seconds: float, say: Say) -> bool:
         done, every = counts(item, plan)
         say(f"{item.name}: the time is up, {done} of {every} runs are done. The same command goes on.")
         return False
+    for line in at_the_edge(item, tried):
+        say(line)
     say(f"{item.name}: all {sum(counts(item, plan)[1:])} runs are done.")
     say(summary(runs).to_string())
     return True
@@ -74,6 +76,17 @@ def jobs(item: Runs, plan: Plan, tried: Sequence[Run]) -> list[Job]:
     changes = item.changes | tuning.at_best_rate(tried, item.tuned)
     shared = item.shared.changed(steps=plan.steps)
     return [(label, shared.changed(**changes[label], seed=seed)) for seed in plan.seeds for label in item.changes]
+
+
+def at_the_edge(item: Runs, tried: Sequence[Run]) -> list[str]:
+    """A line for each label whose best rate is the lowest or the highest of those tried: a better one may be beyond."""
+    found = {label: change["learning_rate"] for label, change in tuning.at_best_rate(tried, item.tuned).items()}
+    ends = (min(item.rates, default=None), max(item.rates, default=None))
+    return [
+        f"{item.name}, {label}: the best rate, {rate:g}, is at the edge of those tried; a better one may lie beyond."
+        for label, rate in found.items()
+        if rate in ends
+    ]
 
 
 def counts(item: Runs, plan: Plan) -> tuple[int, int]:
