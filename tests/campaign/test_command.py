@@ -121,6 +121,7 @@ def with_what_they_need(names):
     return found
 
 
+@pytest.mark.slow_process
 def test_it_needs_no_package_but_the_six_and_accelerate(tokens, tmp_path):
     """A family at tiny size, by a Python that sees nothing else."""
     names = with_what_they_need(SIX)

@@ -29,6 +29,11 @@ def test_an_unknown_item_names_the_nearest():
         items.entry("famly")
 
 
+def test_an_item_that_is_no_grid():
+    with pytest.raises(ValueError, match="The item 'speed' is no grid of training runs"):
+        items.runs("speed")
+
+
 @pytest.mark.parametrize("tiny", [False, True])
 @pytest.mark.parametrize("name", GRIDS)
 def test_each_grid_is_one_of_runs_that_can_be_made(name, tiny):

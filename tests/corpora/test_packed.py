@@ -98,6 +98,13 @@ def test_a_piece_that_is_damaged_or_of_another_packing_is_refused(folder):
         corpora.load("packed/words")
 
 
+def test_a_header_that_is_cut_short(folder):
+    write(folder)
+    (folder / "tokens.json").write_text('{"tokenizer": "0')
+    with pytest.raises(ValueError, match=r"tokens.json is damaged: copy it again"):
+        corpora.load("packed/words")
+
+
 @pytest.mark.parametrize("missing", ["held-out.npy", "train-00.npy"])
 def test_a_folder_without_a_file_that_is_needed(folder, missing):
     write(folder, pieces=1)

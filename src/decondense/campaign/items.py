@@ -77,6 +77,8 @@ def runs(name: str, tiny: bool = False) -> Runs:
         ValueError: unknown item, or one of another kind; what `check_design` and `PreTraining` raise.
     """
     found = entry(name, tiny)
+    if found["kind"] != "runs":
+        raise ValueError(f"The item {name!r} is no grid of training runs.")
     if not tiny:
         check_design(found)
     how = dict(found["shared"])

@@ -164,10 +164,13 @@ def read(name: str) -> Packed:
     Raises
         What `folder_of` raises.
         FileNotFoundError: no piece, or none that is held out.
-        ValueError: a file is not the one that was packed.
+        ValueError: a file is not the one that was packed, or `tokens.json` is damaged.
     """
     folder = folder_of(name)
-    header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+    try:
+        header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{folder / HEADER} is damaged: copy it again.") from error
     pieces = [file for file in sorted(header["files"]) if file != HELD_OUT and (folder / file).is_file()]
     if not pieces or not (folder / HELD_OUT).is_file():
         raise FileNotFoundError(f"{folder} lacks {HELD_OUT if pieces else 'train-00.npy'}: copy it there.")
