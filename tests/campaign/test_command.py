@@ -9,6 +9,7 @@ import pytest
 
 from decondense.campaign import command, items, plan, speed, training
 
+pytestmark = pytest.mark.usefixtures("tokens")
 SOURCE = Path(command.__file__).parents[2]
 
 
@@ -32,6 +33,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, how, wh
     with pytest.raises(ValueError) as caught:  # noqa: PT011, the message is compared
         run(tmp_path / "out", **how)
     assert str(caught.value).startswith(why)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_token_files_nothing_is_begun(tmp_path, monkeypatch):
+    monkeypatch.delenv("DECONDENSE_DATA")
+    with pytest.raises(FileNotFoundError, match="set DECONDENSE_DATA"):
+        run(tmp_path / "out", tiny=True)
     assert not (tmp_path / "out").exists()
 
 

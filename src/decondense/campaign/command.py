@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 import transformers
 
+from ..corpora import packed
 from . import items, speed, training
 from .plan import TooShort
 
@@ -33,6 +34,7 @@ def run(out: Path, minutes: float, only: str | None = None, tiny: bool = False, 
 
     Raises
         ValueError: no minutes; an unknown item; without `tiny` no CUDA device; what `training.make` raises.
+        FileNotFoundError: the token files are not there (`packed.folder_of`).
     """
     if not minutes > 0:
         raise ValueError(f"--minutes must be above 0, got {minutes:g}.")
@@ -43,8 +45,11 @@ def run(out: Path, minutes: float, only: str | None = None, tiny: bool = False, 
         raise ValueError(
             "The campaign needs a CUDA device, and there is none here. --tiny runs all of it small, on the CPU."
         )
+    if any(items.entry(name)["kind"] == "runs" for name in chosen):
+        packed.folder_of(items.CORPUS)
     end = time.monotonic() + 60 * minutes
     transformers.logging.set_verbosity_error()  # what of its remarks matters is an error of ours
+    transformers.logging.disable_progress_bar()
     with _records_in(out), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # the Trainer prints each log
         done = [_one(name, out, tiny, end, say, name == chosen[0]) for name in chosen]
     return all(done)
