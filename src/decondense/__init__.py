@@ -3,9 +3,12 @@
 The public way in is `from decondense import measure`.
 """
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-__version__ = version("decondense")
+try:
+    __version__ = version("decondense")
+except PackageNotFoundError:  # the source alone, on a machine where nothing is installed
+    __version__ = "not installed"
 _PUBLIC = {"measure": "measurement", "Condensation": "condensation"}
 __all__ = ["Condensation", "__version__", "measure"]
 

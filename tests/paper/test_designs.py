@@ -11,7 +11,7 @@ from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
 from decondense.stats import detectable_with
 
-NAMES = ["fig3", "family", "fig5", "table5", "midtraining", "cone"]
+NAMES = ["fig3", "family", "fig5", "table5", "midtraining", "cone", "family_gpu", "pretraining_gpu"]
 
 
 # --- what a design can see ------------------------------------------------------------------------------------------
@@ -127,6 +127,17 @@ def test_the_spread_of_the_family_is_root_2_times_that_of_one_model(which, quant
     assert getattr(designs.load("family"), which).spread == pytest.approx(found, abs=6e-4)
 
 
+def test_the_designs_of_the_campaign_have_the_spreads_of_those_on_a_laptop():
+    assert [effect.spread for effect in designs.load("family_gpu")[-2:]] == [
+        effect.spread for effect in designs.load("family")[-2:]
+    ]
+    of = lambda: (pilot("table5-gpt2-train", n_embd=64), pilot("table5-gpt2-dispersion", n_embd=64, weight=0.1))
+    design = designs.load("pretraining_gpu")
+    assert design.primary[:2] == designs.load("table5").secondary[:2]
+    assert design.primary.spread == designs.load("table5").secondary.spread
+    assert design.secondary.spread == pytest.approx(differences(*of(), range(5), Run.late_half).std(ddof=1), abs=6e-4)
+
+
 @pytest.mark.parametrize(("which", "quantity"), [("primary", logprob), ("secondary", validation_loss)])
 def test_the_smallest_effects_of_table_5_are_a_hundredth_of_the_values_without_dispersion(which, quantity):
     mean = np.mean([quantity(run) for run in pilot("table5-gpt2-train", n_embd=64).values()])
@@ -163,6 +174,8 @@ def late_half_fall(figure, smallest, largest):
         (designs.load("fig3").secondary, published_fall("Fig. 3b", "rho", "GPT2-like (controlled)")),
         (designs.load("family").primary, late_half_fall("Fig2a", "GPT2", "GPT2-xl")),
         (designs.load("family").secondary, published_fall("Fig. 2b", "rho", "GPT2")),
+        (designs.load("family_gpu").primary, late_half_fall("Fig2a", "GPT2", "GPT2-xl")),
+        (designs.load("family_gpu").secondary, published_fall("Fig. 2b", "rho", "GPT2")),
         (designs.load("fig5").primary, published_fall("Fig. 2b", "rho", "Qwen2.5") / 6),
         (designs.load("fig5").secondary, late_half_fall("Fig2a", "GPT2", "GPT2-xl") / 3),
         (designs.load("midtraining").secondary, late_half_fall("Fig2a", "GPT2", "GPT2-xl") / 2),

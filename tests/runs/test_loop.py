@@ -341,5 +341,28 @@ def test_the_state_is_saved_when_it_is_late_at_a_step_that_is_logged(asked):
     assert asked(13, seconds=0, save=True)  # of the Trainer's own accord
 
 
+@pytest.mark.parametrize(
+    ("took", "seconds", "processes", "saved"),
+    [(3.0, 59.0, 1, False), (3.0, 61.0, 1, True), (3.0, 59.0, 2, True), (0.9, 1.0, 1, True), (0.0, 0.0, 1, True)],
+)
+def test_saving_takes_a_twentieth_of_the_time_at_most(took, seconds, processes, saved):
+    callback, control = loop.SaveInTime(), SimpleNamespace(should_save=True, should_training_stop=False)
+    callback.on_train_begin(None, None, None)
+    callback.last, callback.took = callback.last - seconds, took
+    args = SimpleNamespace(logging_steps=1, world_size=processes)
+    callback.on_step_end(args, SimpleNamespace(global_step=1), control)
+    assert control.should_save is saved
+
+
+def test_how_long_a_save_took_is_from_the_end_of_the_step(monkeypatch):
+    clock = iter([0.0, 10.0, 14.0, 14.0])
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    callback, control = loop.SaveInTime(), SimpleNamespace(should_save=True, should_training_stop=False)
+    callback.on_train_begin(None, None, None)
+    callback.on_step_end(SimpleNamespace(logging_steps=1, world_size=1), SimpleNamespace(global_step=1), control)
+    callback.on_save(None, None, None)
+    assert (callback.last, callback.took) == (14.0, 4.0)
+
+
 def test_the_state_after_the_last_step_is_never_saved(asked):
     assert not asked(8, seconds=loop.SAVE_SECONDS, save=True, stop=True)

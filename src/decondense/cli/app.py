@@ -14,10 +14,12 @@ from ..base.files import repository_root, sweep_cache
 from ..book import reproduce as runner
 from ..book.profiles import PROFILES
 from .cache import cache
+from .campaign import campaign
 from .command import JsonOfWrongUsage, said_plainly
 from .compare import compare
 from .doctor import doctor
 from .measure import measure
+from .tokens import tokens
 from .train import train
 
 STATUS = (
@@ -61,6 +63,8 @@ def _options(
 app.command()(measure)
 app.command()(compare)
 app.command()(train)
+app.command()(tokens)
+app.command()(campaign)
 app.command()(doctor)
 app.command()(cache)
 

@@ -24,7 +24,7 @@ from ..base.errors import unknown
 from ..base.extras import need
 from ..base.files import CANNOT_WRITE, sha256
 from ..stats import RESAMPLES
-from . import documentation
+from . import documentation, packed
 
 BYTES = 8  # of a word, about
 
@@ -59,11 +59,12 @@ class Streamed:
 class Corpus:
     """A named list of rows of text, where it came from, and the SHA-256 of the rows (in every record).
 
-    For `Streamed` rows the SHA-256 is that of their identity: revision on the hub, or names and sizes of local files.
+    For `Streamed` rows the SHA-256 is that of their identity: revision on the hub, or names and sizes of local files;
+    for `packed.Packed` ones of the hashes of their files.
     """
 
     name: str
-    rows: list[str] | Streamed
+    rows: list[str] | Streamed | packed.Packed
     source: str
     sha256: str
 
@@ -191,13 +192,16 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
 
     The paper used wikitext-103, pubmed_qa, imdb and squad; for the others there is no published value. What a local
     folder holds may be a part of the hub's data set: the source and the SHA-256 of the rows are in every record. c4
-    (300 GB) is `Streamed`: `packing.stream` reads it, `sample_texts` cannot.
+    (300 GB) is `Streamed`: `streams.stream` reads it, `sample_texts` cannot. `packed/NAME` are token files, in the
+    folder of DECONDENSE_DATA (`packed`): likewise.
 
     Raises
         ValueError: unknown corpus or source.
         FileNotFoundError: no source given has it; the message says what was tried and what would help.
         ImportError: only the hub could have it, and the extra `train`, which reads data sets of the hub, is missing.
     """
+    if packed.is_packed(name):
+        return _corpus(name, packed.read(name), f"token files {name}")
     if name not in ORIGINS:
         raise unknown("corpus", name, ORIGINS)
     for source in sources:
@@ -228,8 +232,8 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
     )
 
 
-def _corpus(name: str, rows: list[str] | Streamed, source: str) -> Corpus:
-    return Corpus(name, rows, source, sha256(rows.identity if isinstance(rows, Streamed) else "\x1e".join(rows)))
+def _corpus(name: str, rows: list[str] | Streamed | packed.Packed, source: str) -> Corpus:
+    return Corpus(name, rows, source, sha256("\x1e".join(rows) if isinstance(rows, list) else rows.identity))
 
 
 def _from_local(origin: Origin) -> tuple[list[str] | Streamed, str]:
@@ -283,11 +287,13 @@ def sample_texts(
     for any tokenizer that gives at least one token a word, so after truncation to 512 tokens they do not matter.
 
     Raises
-        ValueError: n < 1, a `Streamed` corpus, or the corpus ends before `min_words` words (say how many it gave).
+        ValueError: n < 1, a `Streamed` or packed corpus, or the corpus ends before `min_words` words (say how many it
+            gave).
         MemoryError: so many texts, and the bootstrap over them, do not fit in free memory.
     """
-    if isinstance(corpus.rows, Streamed):
-        raise ValueError(f"{corpus.name} is read row by row: texts cannot be drawn from it. Take another corpus.")
+    if not isinstance(corpus.rows, list):
+        what = "read row by row" if isinstance(corpus.rows, Streamed) else "packed as token ids"
+        raise ValueError(f"{corpus.name} is {what}: texts cannot be drawn from it. Take another corpus.")
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}.")
     needed, free = n * (BYTES * max_words + 16 * RESAMPLES), psutil.virtual_memory().available

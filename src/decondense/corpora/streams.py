@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from .. import corpora
 from ..base.files import cache_dir, sha256, write_atomically
+from . import packed
 
 HELD_OUT = 0.05  # share of the stream, at its end, that is never trained on
 _ROWS = 10_000  # tokenized at a time
@@ -42,11 +43,15 @@ def stream(corpus: corpora.Corpus, tokenizer, wanted: Needs | None = None) -> St
     wanted
         Of a `corpora.Streamed` corpus this many tokens are taken and no more: the first are held out, so that a longer
         run has the same ones, the others are for training. Its file grows part by part, and a preparation that was
-        killed goes on after its last part. A corpus that ends before gives all it has. Others take no notice.
+        killed goes on after its last part. A corpus that ends before gives all it has. Others take no notice. Token
+        files (`packed`) are read as they were packed.
 
     Raises
-        ValueError: a streamed corpus, and nothing said of what is wanted; the file in the cache is damaged.
+        ValueError: a streamed corpus, and nothing said of what is wanted; the file in the cache is damaged; token
+            files of another tokenizer.
     """
+    if isinstance(corpus.rows, packed.Packed):
+        return Stream(*packed.tokens(corpus.rows, tokenizer))
     if isinstance(corpus.rows, corpora.Streamed):
         return _some(corpus, tokenizer, wanted)
     path = cache_dir() / "streams" / f"{corpus.name}-{_key(corpus, tokenizer)}.npy"

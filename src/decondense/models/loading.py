@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from ..base.assets import SOURCES
+from ..corpora import packed
 from . import adapters, catalogue, memory, mirrors, pocket, quantise
 from .sources import first_source, whole
 
@@ -97,7 +98,12 @@ def load(
 def load_tokenizer(
     name: str, sources: Sequence[str] = SOURCES, *, accept_terms: bool = False, trust_remote_code: bool = False
 ):
-    """The tokenizer alone of a model (short name, hub id, folder or pocket model); all else as in `load`."""
+    """The tokenizer alone of a model (short name, hub id, folder or pocket model); all else as in `load`.
+
+    Also that of token files, by their name (`corpora.packed`).
+    """
+    if packed.is_packed(name):
+        name = str(packed.folder_of(name))
     if catalogue.is_adapter(name) and not any(Path(name).glob("tokenizer*")):
         name = catalogue.base_of_adapter(Path(name))
     if name in pocket.SIZES:

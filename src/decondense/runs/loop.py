@@ -28,7 +28,9 @@ from .watch import LOOK, Watch, fingerprint, whole_model
 FORGET_AFTER = 1000 / 1526  # of the steps: the paper's one reset in a run of 1,526 steps
 LONG = 200  # steps; a longer run saves its state on the way,
 SAVE_EVERY = 500  # after so many steps at most,
-SAVE_SECONDS = 600  # and after this time
+SAVE_SECONDS = 600  # and after this time;
+SAVE_COST = 20  # but never sooner than after so many times as long as a save took that took longer than
+SAVE_CHEAP = 1.0  # seconds: on a GPU the weights may take longer to write than the steps between two saves
 LOGGED = ("step", "loss", "loss_language", "loss_regulariser", "learning_rate", "grad_norm")
 
 
@@ -157,7 +159,8 @@ def _evaluate(config: Configuration, loaded: models.Loaded) -> evaluate.Evaluati
 
 
 class SaveInTime(TrainerCallback):
-    """Saves the state when `SAVE_SECONDS` went by since the last time: a tenth of the steps may be hours.
+    """Saves the state when `SAVE_SECONDS` went by since the last time: a tenth of the steps may be hours; or seconds,
+    and then it is saved less often, so that at most a twentieth of the time goes into it.
 
     Only at a step that is logged, as all saving here, and in one process: many would not agree on the time.
 
@@ -166,15 +169,18 @@ class SaveInTime(TrainerCallback):
     """
 
     def on_train_begin(self, args, state, control, **_) -> None:
-        self.last = time.monotonic()
+        self.last, self.took = time.monotonic(), 0.0
 
     def on_save(self, args, state, control, **_) -> None:
-        self.last = time.monotonic()
+        self.last, self.took = time.monotonic(), time.monotonic() - self.asked
 
     def on_step_end(self, args, state, control, **_) -> None:
-        late = time.monotonic() - self.last >= SAVE_SECONDS
-        if late and args.world_size == 1 and state.global_step % args.logging_steps == 0:
+        self.asked = time.monotonic()
+        since, alone = self.asked - self.last, args.world_size == 1
+        if alone and since >= SAVE_SECONDS and state.global_step % args.logging_steps == 0:
             control.should_save = True
+        if alone and self.took > SAVE_CHEAP and since < SAVE_COST * self.took:
+            control.should_save = False
         if control.should_training_stop:
             control.should_save = False
 

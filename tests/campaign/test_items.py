@@ -1,0 +1,78 @@
+"""The items as data: whole, in order of worth, with designs that see what they ask for."""
+
+import json
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from decondense.campaign import items
+from decondense.paper import designs
+
+GRIDS = [name for name in items.names() if items.entry(name)["kind"] == "runs"]
+
+
+def parameters(item, change):
+    """Of a model with the vocabulary of the pocket tokenizer."""
+    shape = {**item.shared.shape, **change.get("shape", {})}
+    config = GPT2Config(vocab_size=4096, n_positions=512, **{k: v for k, v in shape.items() if k != "architecture"})
+    with torch.device("meta"):
+        return GPT2LMHeadModel(config).num_parameters()
+
+
+def test_the_items_in_order_of_worth():
+    assert items.names() == ["speed", "family", "width", "pretraining"]
+
+
+def test_an_unknown_item_names_the_nearest():
+    with pytest.raises(ValueError, match=r"Unknown item 'famly'. Did you mean 'family'\?"):
+        items.entry("famly")
+
+
+def test_an_item_that_is_no_grid():
+    with pytest.raises(ValueError, match="The item 'speed' is no grid of training runs"):
+        items.runs("speed")
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+@pytest.mark.parametrize("name", GRIDS)
+def test_each_grid_is_one_of_runs_that_can_be_made(name, tiny):
+    item = items.runs(name, tiny)
+    for change in item.changes.values():
+        config = item.shared.changed(**change)
+        assert config.corpus == config.tokenizer == "packed/pocket-small"
+        assert config.shape["n_embd"] % config.shape["n_head"] == 0
+        assert json.loads(json.dumps(config.as_dict())) == config.as_dict()
+    assert item.shared.precision == ("float32" if tiny else "bfloat16")
+    assert item.least <= item.most
+    assert len(set(item.seeds)) == len(item.seeds)
+
+
+def test_the_family_has_one_depth_and_4_to_120_million_parameters():
+    item = items.runs("family")
+    sizes = [parameters(item, change) / 1e6 for change in item.changes.values()]
+    assert sizes == sorted(sizes)
+    assert (round(sizes[0]), round(sizes[-1])) == (4, 120)
+    assert {item.shared.changed(**change).shape["n_layer"] for change in item.changes.values()} == {12}
+
+
+def test_pretraining_is_of_30_to_60_million_parameters():
+    item = items.runs("pretraining")
+    assert 30 <= parameters(item, {}) / 1e6 <= 60
+    assert list(item.tuned) == ["train", "dispersion"]
+
+
+def test_of_the_width_the_paper_s_rate_is_not_tuned():
+    item = items.runs("width")
+    assert list(item.tuned) == ["64", "256", "1024", "4096"]
+    assert {item.changes[f"{label}, paper's rate"]["learning_rate"] for label in item.tuned} == {2.5e-5}
+
+
+@pytest.mark.parametrize("name", [name for name in GRIDS if "design" in items.entry(name)])
+def test_a_verdict_has_the_seeds_of_its_design(name):
+    assert len(items.runs(name).seeds) == designs.load(items.entry(name)["design"]).n
+
+
+def test_fewer_seeds_than_the_design_are_refused():
+    with pytest.raises(ValueError, match="The design family_gpu has 5 seeds, and the item has 3"):
+        items.check_design({"design": "family_gpu", "seeds": [0, 1, 2]})
