@@ -11,7 +11,7 @@ MEANING = (
     "share. The excess, within less between, is what the tokens of one text share beyond that. Centred: after the mean "
     "of other texts is removed; standardised: and each dimension divided by its standard deviation; without top 3: "
     "without the three largest dimensions of that mean, whose share of its squared norm is the last row. With few "
-    "texts that mean is not exact; give ten or more. One text has no other, so all but the first row is NaN. No token is "
+    "texts that mean is not exact; give ten or more. One text has no other: all but the first row is NaN. No token is "
     "paired with itself. report.json has every quantity at every entry, and the last block before the final norm."
 )
 
