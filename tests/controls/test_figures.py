@@ -23,7 +23,7 @@ def test_a_panel_a_model_has_both_lines(result):
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].get_lines()}
     np.testing.assert_array_equal(lines["within texts"], result.controls["within"])
     np.testing.assert_array_equal(lines["between texts"], result.controls["between"])
-    np.testing.assert_array_equal(lines["between, centred"], result.controls["between_centred"])
+    assert len(lines) == 2
 
 
 def test_without_a_result_it_says_so():

@@ -364,12 +364,12 @@ def test_float32_is_the_cure_of_what_a_narrow_type_breaks():
 
 @pytest.mark.parametrize(("overlap", "warned"), [(150, True), (110, True), (70, False), (0, False)])
 def test_two_parts_of_one_document_are_warned_of(overlap, warned):
-    """Of two texts of 200 tokens, 137 runs of 64 each."""
+    """Of two texts of 200 tokens, 169 runs of 32 each."""
     ids = torch.arange(400)
     texts = [ids[:200], ids[200 - overlap : 400 - overlap], ids[:40] + 500]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         Gathering(texts, 1e-3, False)
     said = [str(one.message) for one in caught]
-    assert said == [f"Texts 0 and 1 share {overlap - 63} runs of 64 tokens: they may be parts of one document, "
+    assert said == [f"Texts 0 and 1 share {overlap - 31} runs of 32 tokens: they may be parts of one document, "
                     "and what lies between texts is then too high. Leave one out."] * warned  # fmt: skip

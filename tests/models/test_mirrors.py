@@ -196,7 +196,7 @@ def test_an_interrupt_leaves_nothing_behind(toy, monkeypatch):
     assert in_cache() == []
 
 
-def test_a_wheel_with_a_whole_model_is_read_from_its_folder(tmp_path, monkeypatch):
+def test_a_wheel_with_a_whole_model_is_read_from_its_folder(tmp_path, monkeypatch, caplog):
     """Only what `save_pretrained` writes is taken, and only what lies right in the folder."""
     folder = tmp_path / "saved"
     tiny("bert").save_pretrained(folder)
@@ -215,7 +215,9 @@ def test_a_wheel_with_a_whole_model_is_read_from_its_folder(tmp_path, monkeypatc
     found = mirrors.folder("toy")
     assert sorted(path.name for path in found.iterdir()) == ["config.json", "model.safetensors"]
     assert mirrors.precision(found) == {}
-    loaded = models.load("toy", sources=["pypi"], device="cpu")
+    with caplog.at_level("WARNING", logger="transformers"):
+        loaded = models.load("toy", sources=["pypi"], device="cpu")
+    assert "LOAD REPORT" not in caplog.text  # of a head that was never there
     theirs = tiny("bert").state_dict()
     assert all(torch.equal(values, theirs[name]) for name, values in loaded.model.state_dict().items())
     assert loaded.provenance["source"] == "PyPI mirror of Lab/Toy (toy==1.0, 1 wheels)"

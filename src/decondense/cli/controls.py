@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 SHOWN = (
-    "within", "between", "excess", "within_centred", "between_centred", "within_standardised", "between_standardised",
-    "within_without_top_3", "between_without_top_3", "share_top_3",
+    "within", "between", "excess", "excess_centred", "excess_standardised", "within_without_top_3",
+    "between_without_top_3", "excess_without_top_3", "share_top_3",
 )  # fmt: skip
 MEANING = (
     "Between texts is the mean cosine of tokens of different texts: what is high there is one vector that all texts "
     "share. The excess, within less between, is what the tokens of one text share beyond that. Centred: after the mean "
     "of other texts is removed; standardised: and each dimension divided by its standard deviation; without top 3: "
-    "without the three largest dimensions of that mean, whose share of its squared norm is the last row. No token is "
+    "without the three largest dimensions of that mean, whose share of its squared norm is the last row. With few "
+    "texts that mean is not exact; give ten or more. One text has no other: all but the first row is NaN. No token is "
     "paired with itself. report.json has every quantity at every entry, and the last block before the final norm."
 )
 

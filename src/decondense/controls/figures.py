@@ -11,8 +11,7 @@ from .. import plots
 def within_and_between(results: Sequence, titles: Sequence[str] | None = None, columns: int = 4) -> Figure:
     """Mean cosine within texts and between texts over layer fraction, a panel a model, with 95 % intervals.
 
-    What lies between the two lines is the excess; dashed, what is left between texts after centring. Without any result
-    the figure says so.
+    What lies between the two lines is the excess. Without any result the figure says so.
 
     Raises
         ValueError: a result without controls.
@@ -39,12 +38,10 @@ def within_and_between(results: Sequence, titles: Sequence[str] | None = None, c
     return plots.closed(figure)
 
 
-def panel(axis, result, centred: bool = True) -> None:
-    """What is within texts and between them (`centred`, too), of one result with controls, drawn into an axis."""
-    lines = (("within", "within texts", plots.BLUE, "-"), ("between", "between texts", plots.RED, "-"))
-    dashed = (("between_centred", "between, centred", plots.RED, "--"),) if centred else ()
-    for name, label, colour, line in (*lines, *dashed):
-        axis.plot(result.layer_fraction, result.controls[name], line, color=colour, label=label, linewidth=1.2)
-        if line == "-":
-            axis.fill_between(result.layer_fraction, *result.controls.interval(name), color=colour, alpha=0.2)
+def panel(axis, result) -> None:
+    """What is within texts and between them, of one result with controls, drawn into an axis."""
+    lines = (("within", "within texts", plots.BLUE), ("between", "between texts", plots.RED))
+    for name, label, colour in lines:
+        axis.plot(result.layer_fraction, result.controls[name], color=colour, label=label, linewidth=1.2)
+        axis.fill_between(result.layer_fraction, *result.controls.interval(name), color=colour, alpha=0.2)
     axis.set(xlim=(0, 1), xticks=(0, 0.5, 1))

@@ -19,7 +19,7 @@ from .result import Controls, first_third, group_numbers, same_third
 from .sums import Sums, cosines_to_others, exact, joined, means, of_subsets, without_dimensions
 from .sums import within as within_text
 
-RUN = 64  # tokens in a row that two texts rarely have in common by chance
+RUN = 32  # tokens in a row that two texts rarely have in common by chance
 HOW = (
     "means, deviations and directions of the other texts: the first third's for the rest, the rest's for the first "
     "third, without token 0 and massive tokens"

@@ -184,7 +184,7 @@ def _read(where: str, *, dtype: torch.dtype, to_count: str | None = None, **how)
     counted first and refused where it does not fit.
     """
     config = _configuration(where, **how)
-    kind = _kind(config)
+    kind = _kind_of_new(config) if _is_encoder(config) else _kind(config)
     if to_count:
         memory.refuse_if_too_large(where, memory.count(config, kind), dtype, to_count)
     model, absent = _from_pretrained(kind, where, config, dtype, how)
@@ -221,6 +221,13 @@ def _kind_of_new(config):
 
     trunk = getattr(MODEL_MAPPING.get(type(config), None), "__name__", None)
     return AutoModel if config.architectures == [trunk] else _kind(config)
+
+
+def _is_encoder(config) -> bool:
+    """Whether its causal head would be no part of what was published: BERT and its like, saved as they are used."""
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING
+
+    return type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
 
 
 def _kind(config):

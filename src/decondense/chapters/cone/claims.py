@@ -77,11 +77,11 @@ def _rare(found: Results) -> Claim:
 
 def _sizes(pair: Sequence[Condensation]) -> Iterator[Claim]:
     for name, said in (
-        ("within", "within texts"),
-        ("between", "between texts"),
-        ("within_without_top_3", "within texts, without the top 3 dimensions of the mean"),
+        ("within", "late half: within texts"),
+        ("between", "late half: between texts"),
+        ("within_without_top_3", "late half, without the top 3 dimensions of the mean: within texts"),
     ):
-        claim = f"the larger of two pretrained models has less, late half: {said}"
+        claim = f"the larger of two pretrained models has less, {said}"
         if not pair:
             yield Claim(claim=claim, here="", verdict=verdicts.not_testable("no two sizes of one model are here"))
             continue

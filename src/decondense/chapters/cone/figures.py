@@ -31,7 +31,7 @@ def trained_and_untrained(trained: Mapping[str, Condensation], untrained: Mappin
         for row, results in zip(axes, (trained, untrained), strict=True):
             for axis, name in zip(row, names, strict=True):
                 if name in results:
-                    panel(axis, results[name], centred=False)
+                    panel(axis, results[name])
                 else:
                     axis.set_axis_off()
         for axis, name in zip(axes[0], names, strict=True):

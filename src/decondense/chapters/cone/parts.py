@@ -20,7 +20,7 @@ PLACES = {  # of values (..., entries)
     "last": lambda values: values[..., -1],
 }
 SHOWN = ("within", "between", "excess", "within_without_top_3", "between_without_top_3", "share_top_3")
-SHOWN += ("within_centred", "between_centred")
+SHOWN += ("excess_centred", "excess_without_top_3")
 
 
 def estimate(terms: Sequence[Term], place: str) -> Estimate:
