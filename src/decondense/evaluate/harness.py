@@ -23,6 +23,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from tqdm import tqdm
 
+from ..base import hub
 from ..base.assets import SOURCES
 from ..base.errors import unknown
 from . import benchmarks, pocket_tasks
@@ -78,8 +79,11 @@ def _checked(name: str, loaded: Loaded, shots: int | None) -> Loaded:
 
 
 def _from_hub(name: str) -> Loaded:
-    leaves = _manager(benchmarks.table().get(name, {}).get("folder", "")).load([name])["tasks"]
-    return Loaded(leaves, f"hub {next(iter(leaves.values())).DATASET_PATH}", None, "")
+    with hub.plainly(benchmarks.table().get(name, {}).get("hub", name), kind="datasets"):
+        leaves = _manager(benchmarks.table().get(name, {}).get("folder", "")).load([name])["tasks"]
+    task = next(iter(leaves.values()))
+    at = hub.commit_of_rows(next(iter(task.dataset.values())), task.DATASET_PATH)
+    return Loaded(leaves, f"hub {task.DATASET_PATH} at {at}", None, "")
 
 
 def _from_files(read, name: str) -> Loaded:

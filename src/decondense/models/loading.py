@@ -167,7 +167,7 @@ def _pretrained(
     to_count = None if "parameters" in entry or trust_remote_code else device
     read = partial(_read, dtype=DTYPES[dtype], to_count=to_count, trust_remote_code=trust_remote_code)
     model, provenance = first_source(name, sources, dtype, read, accept_terms, revision)
-    return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
+    return model, tokenizer, provenance
 
 
 def _read(where: str, *, dtype: torch.dtype, to_count: str | None = None, **how):

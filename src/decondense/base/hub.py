@@ -1,0 +1,177 @@
+"""The Hugging Face hub: the commit that a name means, its refusals in words, and downloads held against their hash."""
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import file_digest
+from pathlib import Path
+
+from .files import CANNOT_WRITE
+
+AGAIN = "the same command goes on from there"
+NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3", "aiohttp", "fsspec")  # raise what is no OSError
+COMMIT = re.compile(r"[0-9a-f]{40}")
+OF_BLOB = re.compile(r"[0-9a-f]{64}")  # a file in the hub's cache that is named by its SHA-256
+
+
+def commit(model: str, revision: str | None = None, local: bool = False) -> str:
+    """The commit that a revision of a model's repository means now; with `local`, in what the hub's cache holds.
+
+    The configuration is downloaded for it, which every model needs: the cache then knows the name of the revision too.
+
+    Raises
+        OSError: whatever the hub refuses, see `in_words`; nothing in the cache.
+        ValueError: what answers has no commits.
+    """
+    from huggingface_hub import hf_hub_download
+
+    path = hf_hub_download(model, "config.json", revision=revision, local_files_only=local)
+    return checked(Path(path).parent.name, model)
+
+
+def commit_of_data(dataset: str) -> str:
+    """The commit that the main branch of a data set's repository is at now.
+
+    Raises
+        OSError: whatever the hub refuses, see `in_words`.
+        ValueError: what answers has no commits.
+    """
+    from huggingface_hub import HfApi
+
+    return checked(HfApi().dataset_info(dataset).sha, dataset)
+
+
+def commit_of_rows(table, name: str) -> str:
+    """The commit that the rows of a data set were read from: `datasets` keeps them in a folder of this name.
+
+    Raises
+        ValueError: they are from no commit.
+    """
+    kept = [Path(file["filename"]).parent.name for file in table.cache_files]
+    return checked(kept[0] if kept else "", name)
+
+
+def checked(found: str | None, name: str) -> str:
+    """A commit as it is.
+
+    Raises
+        ValueError: it is none.
+    """
+    if not COMMIT.fullmatch(found or ""):
+        cure = "Without one no number could be traced to it: see whether HF_ENDPOINT is a hub, or give a local folder."
+        raise ValueError(f"Which commit of {name} was read is not known. {cure}")
+    return found
+
+
+def cache() -> Path:
+    """The folder in which the hub's library keeps models."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def folder(model: str) -> Path:
+    """Where the hub's library keeps a model."""
+    return cache() / f"models--{model.replace('/', '--')}"
+
+
+@contextmanager
+def whole(model: str) -> Iterator[None]:
+    """Hold what is downloaded meanwhile against the hash that the hub names it by, which its library does not.
+
+    Raises
+        ValueError: a file is another one. It is removed.
+    """
+    before = set(_blobs(model))
+    try:
+        yield
+    finally:
+        _refuse_wrong(model, [path for path in _blobs(model) if path not in before])
+
+
+def _blobs(model: str) -> Iterable[Path]:
+    return [path for path in (folder(model) / "blobs").glob("*") if OF_BLOB.fullmatch(path.name)]
+
+
+def _refuse_wrong(model: str, blobs: Iterable[Path]) -> None:
+    for path in blobs:
+        with path.open("rb") as file:
+            found = file_digest(file, "sha256").hexdigest()
+        if found != path.name:
+            path.unlink()
+            raise ValueError(
+                f"A file of {model} came with the SHA-256 {found[:12]}..., the hub says {path.name[:12]}... It is "
+                "removed: the same command downloads it again."
+            )
+
+
+@contextmanager
+def plainly(name: str, revision: str | None = None, kind: str = "models") -> Iterator[None]:
+    """Turn what the libraries of the hub raise for a refusal or a broken connection into one line with its cure.
+
+    Raises
+        OSError: with `in_words`; a full disk keeps its number.
+    """
+    try:
+        yield
+    except Exception as error:
+        if said := in_words(error, name, revision, kind):
+            raise ConnectionError(said) from error
+        if (full := _full(error)) is not None:
+            cure = f"Free some space, or set HF_HOME to a folder on another disk: {AGAIN}"
+            raise OSError(full, f"{os.strerror(full)}. {cure}", str(cache())) from error
+        raise
+
+
+def in_words(error: BaseException, name: str, revision: str | None = None, kind: str = "models") -> str | None:
+    """One line for what the hub or the connection to it refused; `None` for any other error."""
+    chain = list(_chain(error))
+    answers = [answer for answer in (getattr(e, "response", None) for e in chain) if answer is not None]
+    if answers:
+        return _refusal(answers[-1].status_code, answers[-1].headers, name, revision, kind)
+    for e in reversed(chain):
+        if type(e).__module__.split(".")[0] in NETWORK:
+            why = str(e).splitlines()[0] if str(e) else "no answer"
+            return f"the connection broke ({type(e).__name__}: {why}); what came is kept, {AGAIN}"
+    return None
+
+
+def _refusal(status: int, headers: Mapping, name: str, revision: str | None, kind: str) -> str:
+    where = f"{_endpoint()}/{'' if kind == 'models' else f'{kind}/'}{name}"
+    code = headers.get("X-Error-Code")
+    if code == "GatedRepo" and status == 403:
+        return f"{name} is gated and your account has no access (403): ask for it at {where}, then {AGAIN}"
+    if code == "GatedRepo":
+        return f"{name} is gated ({status}): accept its terms at {where} and log in with `hf auth login`, then {AGAIN}"
+    if code == "RevisionNotFound":
+        return f"{name} has no revision {revision!r} ({status}): {where}/tree/main lists them"
+    if code == "EntryNotFound":
+        return f"{name} lacks a file that was asked for ({status}): see {where}/tree/{revision or 'main'}"
+    if code == "RepoNotFound" or status in (401, 404):
+        return f"there is no {name}, or it is private ({status}): look at the name, or log in with `hf auth login`"
+    if status == 429:
+        wait = headers.get("Retry-After")
+        return f"too many requests (429): wait {f'{wait} s' if wait else 'some minutes'}, then {AGAIN}"
+    if status >= 500:
+        return f"the hub has a fault of its own ({status}): try later, {AGAIN}"
+    return f"the hub refused {name} ({status}): {headers.get('X-Error-Message') or f'see {where}'}"
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return constants.ENDPOINT
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _full(error: BaseException) -> int | None:
+    numbers = [getattr(e, "errno", None) for e in _chain(error)]
+    return next((n for n in numbers if n in CANNOT_WRITE or n == errno.ENOSPC), None)
