@@ -2,7 +2,9 @@
 
 import datasets.config
 import huggingface_hub.constants
+import huggingface_hub.hf_api
 import pytest
+import transformers.utils.hub
 from huggingface_hub.utils import close_session
 from standin import data, models, server
 
@@ -16,7 +18,11 @@ def hub(monkeypatch, tmp_path):
     with server.serving(made) as address:
         constants = huggingface_hub.constants
         monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", address)  # made when it was imported
+        monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         monkeypatch.setattr(datasets.config, "HF_ENDPOINT", address)

@@ -5,23 +5,40 @@ import io
 import json
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 from standin.server import Repository
 
-WORDS = "the mean cosine of all pairs in a text is taken over every layer before it falls with depth and width".split()
+WORDS = [
+    "the",
+    "mean",
+    "cosine",
+    "of",
+    "all",
+    "pairs",
+    "in",
+    "a",
+    "text",
+    "is",
+    "taken",
+    "over",
+    "every",
+    "layer",
+    "before",
+    "it",
+    "falls",
+    "with",
+    "depth",
+    "and",
+    "width",
+]
 LINES, ITEMS = 600, 12
-SUBJECTS = """abstract_algebra anatomy astronomy business_ethics clinical_knowledge college_biology college_chemistry
-    college_computer_science college_mathematics college_medicine college_physics computer_security conceptual_physics
-    econometrics electrical_engineering elementary_mathematics formal_logic global_facts high_school_biology
-    high_school_chemistry high_school_computer_science high_school_european_history high_school_geography
-    high_school_government_and_politics high_school_macroeconomics high_school_mathematics high_school_microeconomics
-    high_school_physics high_school_psychology high_school_statistics high_school_us_history high_school_world_history
-    human_aging human_sexuality international_law jurisprudence logical_fallacies machine_learning management marketing
-    medical_genetics miscellaneous moral_disputes moral_scenarios nutrition philosophy prehistory professional_accounting
-    professional_law professional_medicine professional_psychology public_relations security_studies sociology
-    us_foreign_policy virology world_religions""".split()
+# Of mmlu: one configuration each.
+_TASKS = Path(find_spec("lm_eval").origin).parent / "tasks" / "mmlu" / "default"
+SUBJECTS = sorted(path.stem.removeprefix("mmlu_") for path in _TASKS.glob("mmlu_*.yaml"))
 
 Row = Callable[[int], dict]
 
@@ -33,6 +50,14 @@ def words(number: int, count: int = 40) -> str:
 
 def line(number: int) -> dict:
     return {"text": f" {words(number)} \n" if number % 5 else ""}
+
+
+def review(number: int) -> dict:
+    return {"text": words(number), "label": number % 2}
+
+
+def last_word(number: int) -> dict:
+    return {"text": words(number, 20)}
 
 
 def abstract(number: int) -> dict:
@@ -88,7 +113,7 @@ def exam(number: int, subject: str) -> dict:
 
 
 def split_into(names: str, row: Row, rows: int = ITEMS) -> dict[str, tuple[Row, int]]:
-    return {name: (row, rows) for name in names.split()}
+    return dict.fromkeys(names.split(), (row, rows))
 
 
 THREE = "train validation test"
@@ -100,19 +125,21 @@ SETS = {
         for name in ("wikitext-103-raw-v1", "wikitext-103-v1", "wikitext-2-raw-v1", "wikitext-2-v1")
     },
     "qiaojin/PubMedQA": {f"pqa_{kind}": split_into("train", abstract, 200) for kind in ("labeled", "unlabeled")},
-    "stanfordnlp/imdb": {"plain_text": split_into("train test unsupervised", lambda n: line(n + 1) | {"label": n % 2}, 200)},
+    "stanfordnlp/imdb": {"plain_text": split_into("train test unsupervised", review, 200)},
     "rajpurkar/squad": {"plain_text": split_into("train validation", passage, 200)},
     "codelion/fineweb-edu-1B": {"default": split_into("train", page, 200)},
     "allenai/c4": {"en": split_into("train validation", page, 200), "de": split_into("train validation", page, 2)},
     "facebook/anli": {
         "plain_text": split_into(" ".join(f"{s}_r{r}" for r in (1, 2, 3) for s in ("train", "dev", "test")), premise)
     },
-    "EleutherAI/lambada_openai": {name: split_into("test", lambda n: {"text": words(n, 20)}) for name in ("default", "de")},
+    "EleutherAI/lambada_openai": {name: split_into("test", last_word) for name in ("default", "de")},
     "allenai/openbookqa": {
         name: split_into(THREE, partial(lettered, question="question_stem")) for name in ("main", "additional")
     },
     "baber/piqa": {"default": split_into(THREE, goal)},
-    "truthfulqa/truthful_qa": {"generation": split_into("validation", goal), "multiple_choice": split_into("validation", truth)},
+    "truthfulqa/truthful_qa": {
+        "generation": split_into("validation", goal), "multiple_choice": split_into("validation", truth)
+    },
     "allenai/winogrande": {f"winogrande_{size}": split_into(THREE, blank) for size in ("xs", "xl")},
     "allenai/ai2_arc": {"ARC-Challenge": ARC, "ARC-Easy": ARC},
     "openlifescienceai/medmcqa": {"default": split_into(THREE, medical)},
@@ -134,7 +161,9 @@ def files(name: str) -> dict[str, bytes]:
             rows = [row(number) for number in range(position * count, (position + 1) * count)]  # no split like another
             pieces = 2 if (name, split) in IN_PIECES else 1
             for piece in range(pieces):
-                made[_path(name, configuration, split, f"{piece:05d}-of-{pieces:05d}")] = _written(name, rows[piece::pieces])
+                made[_path(name, configuration, split, f"{piece:05d}-of-{pieces:05d}")] = _written(
+                    name, rows[piece::pieces]
+                )
             paths[split] = _path(name, configuration, split, "*")
         where = "".join(f"  - split: {split}\n    path: {path}\n" for split, path in paths.items())
         configurations.append(f"- config_name: {configuration}\n  data_files:\n{where}")

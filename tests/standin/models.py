@@ -30,8 +30,8 @@ UNTIED |= {"deepseek-r1-distill-qwen-1.5b", "qwen2.5-math-7b"}
 TOKENIZERS = {"GPT2Config": "GPT2Tokenizer", "BloomConfig": "BloomTokenizerFast", "Qwen2Config": "Qwen2Tokenizer"}
 TOKENIZERS |= {"Qwen3Config": "Qwen2Tokenizer", "Olmo3Config": "GPT2Tokenizer"}
 OWN_CODE = {
-    "configuration_qwen.py": b"raise SystemExit('code of a repository was run')\n",
-    "modeling_qwen.py": b"raise SystemExit('code of a repository was run')\n",
+    f"{part}_qwen.py": b"raise SystemExit('code of a repository was run')\n"
+    for part in ("configuration", "modeling", "tokenization")
 }
 CHECKPOINTS = {"olmo-3-7b"}
 
@@ -41,7 +41,9 @@ def shape(name: str) -> dict:
     known = catalogue.table()[name]
     known = known if "architecture" in known else known | QWEN2 | {"parameters": 10**9 * (5 * (name in UNTIED))}
     config = known["config"]
-    kept = {key: config[key] for key in ("max_position_embeddings", "architectures", "tie_word_embeddings") if key in config}
+    kept = {
+        key: config[key] for key in ("max_position_embeddings", "architectures", "tie_word_embeddings") if key in config
+    }
     kept |= {"tie_word_embeddings": False} if name in UNTIED else {}
     small = dict(TINY.get(known["architecture"], SHAPE))
     small |= {key: HEADS for key in ("num_key_value_heads",) if key in config or "Qwen2" in known["architecture"]}
@@ -97,7 +99,12 @@ def with_own_code() -> dict[str, bytes]:
     """Qwen1: its classes are code in the repository, which nothing may run, or even fetch."""
     of_class = {"AutoConfig": "configuration_qwen.QWenConfig", "AutoModelForCausalLM": "modeling_qwen.QWenLMHeadModel"}
     config = {"model_type": "qwen", "architectures": ["QWenLMHeadModel"], "auto_map": of_class}
-    return {"config.json": json.dumps(config).encode(), **OWN_CODE}
+    cutter = {
+        "tokenizer_class": "QWenTokenizer",
+        "auto_map": {"AutoTokenizer": ["tokenization_qwen.QWenTokenizer", None]},
+    }
+    plain = {"config.json": config, "tokenizer_config.json": cutter}
+    return {**{name: json.dumps(value).encode() for name, value in plain.items()}, **OWN_CODE}
 
 
 def repositories(checkpoints: list[str]) -> dict[tuple[str, str], Repository]:

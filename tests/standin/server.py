@@ -19,7 +19,9 @@ from urllib.parse import unquote, urlsplit
 LARGE = (".safetensors", ".parquet", ".json.gz")  # kept by hash, as the hub keeps what is too large for git
 CHUNK = 2**14
 PATHS = (
-    re.compile(r"/api/(?P<kind>models|datasets)/(?P<id>[^/]+/[^/]+)(/(?P<what>revision|tree|paths-info)/(?P<rest>.+))?"),
+    re.compile(
+        r"/api/(?P<kind>models|datasets)/(?P<id>[^/]+/[^/]+)(/(?P<what>revision|tree|paths-info)/(?P<rest>.+))?"
+    ),
     re.compile(r"/((?P<kind>datasets)/)?(?P<id>[^/]+/[^/]+)/(?P<what>resolve)/(?P<rest>.+)"),
 )
 

@@ -20,7 +20,9 @@ def test_a_corpus_of_the_hub(hub, name):
     assert {asked.id for asked in hub.log if asked.kind} == {asked_for}
     brought = [asked.file for asked in hub.downloads()]
     assert len(set(brought)) == len(brought)
-    assert {file.split("/")[0] for file in brought if "/" in file} == {configuration or next(iter(data.SETS[asked_for]))}
+    assert {file.split("/")[0] for file in brought if "/" in file} == {
+        configuration or next(iter(data.SETS[asked_for]))
+    }
 
 
 def test_c4_is_streamed_at_its_pinned_revision(hub):

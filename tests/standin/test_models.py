@@ -10,9 +10,9 @@ from decondense import models
 # Name and revision; the class; whether the head is tied to the embedding; how many files the weights are in.
 LAYOUTS = {
     "gpt2": (None, "GPT2LMHeadModel", True, 1),
-    "bloom-7b1": (None, "BloomForCausalLM", True, 2),
+    "bloom-7b1": (None, "BloomForCausalLM", True, 4),
     "qwen2.5-0.5b": (None, "Qwen2ForCausalLM", True, 1),
-    "qwen2.5-7b": (None, "Qwen2ForCausalLM", False, 4),
+    "qwen2.5-7b": (None, "Qwen2ForCausalLM", False, 5),
     "qwen3-0.6b": (None, "Qwen3ForCausalLM", True, 1),
     "olmo-3-7b": ("stage1-step0", "Olmo3ForCausalLM", False, 5),
     "deepseek-r1-distill-qwen-7b": (None, "Qwen2ForCausalLM", False, 4),

@@ -3,15 +3,17 @@
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
 
+from .extras import need
 from .files import CANNOT_WRITE
 
 AGAIN = "the same command goes on from there"
-NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3", "aiohttp", "fsspec")  # raise what is no OSError
+NETWORK = ("httpx", "httpx2", "httpcore", "requests", "urllib3", "aiohttp")  # some of their errors are no OSError
 COMMIT = re.compile(r"[0-9a-f]{40}")
 OF_BLOB = re.compile(r"[0-9a-f]{64}")  # a file in the hub's cache that is named by its SHA-256
 
@@ -31,16 +33,26 @@ def commit(model: str, revision: str | None = None, local: bool = False) -> str:
     return checked(Path(path).parent.name, model)
 
 
-def commit_of_data(dataset: str) -> str:
-    """The commit that the main branch of a data set's repository is at now.
+def rows(dataset: str, configuration: str | None, split: str, *, streaming: bool = False) -> tuple:
+    """A split of a data set on its main branch, and the commit that it is from; offline, what the cache holds.
 
     Raises
         OSError: whatever the hub refuses, see `in_words`.
-        ValueError: what answers has no commits.
+        ValueError: a file is not the one that the hub names, or what answers has no commits.
+        ImportError: the extra `train`, with `datasets`, is missing.
     """
+    datasets = need("datasets", extra="train")
+    if datasets.config.HF_HUB_OFFLINE:
+        table = datasets.load_dataset(dataset, configuration, split=split)
+        return table, commit_of_rows(table, dataset)
     from huggingface_hub import HfApi
 
-    return checked(HfApi().dataset_info(dataset).sha, dataset)
+    with plainly(dataset, kind="datasets"), whole(dataset, "datasets") as prepared:
+        at = checked(HfApi().dataset_info(dataset).sha, dataset)
+        how = {"streaming": True} if streaming else {}
+        table = datasets.load_dataset(dataset, configuration, split=split, revision=at, **how)
+        prepared += [] if streaming else folders(table)
+    return table, at
 
 
 def commit_of_rows(table, name: str) -> str:
@@ -49,8 +61,12 @@ def commit_of_rows(table, name: str) -> str:
     Raises
         ValueError: they are from no commit.
     """
-    kept = [Path(file["filename"]).parent.name for file in table.cache_files]
-    return checked(kept[0] if kept else "", name)
+    return checked(next((folder.name for folder in folders(table)), None), name)
+
+
+def folders(table) -> list[Path]:
+    """Where `datasets` keeps the rows that it made of the files of the hub."""
+    return [Path(file["filename"]).parent for file in table.cache_files]
 
 
 def checked(found: str | None, name: str) -> str:
@@ -72,39 +88,44 @@ def cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def folder(model: str) -> Path:
-    """Where the hub's library keeps a model."""
-    return cache() / f"models--{model.replace('/', '--')}"
+def folder(name: str, kind: str = "models") -> Path:
+    """Where the hub's library keeps the files of a repository."""
+    return cache() / f"{kind}--{name.replace('/', '--')}"
 
 
 @contextmanager
-def whole(model: str) -> Iterator[None]:
+def whole(name: str, kind: str = "models") -> Iterator[list[Path]]:
     """Hold what is downloaded meanwhile against the hash that the hub names it by, which its library does not.
+
+    The list that is given is for folders made of these files: they go where a file is wrong.
 
     Raises
         ValueError: a file is another one. It is removed.
     """
-    before = set(_blobs(model))
+    before, made = set(_blobs(name, kind)), []
     try:
-        yield
+        yield made
     finally:
-        _refuse_wrong(model, [path for path in _blobs(model) if path not in before])
+        _refuse_wrong(name, [path for path in _blobs(name, kind) if path not in before], made)
 
 
-def _blobs(model: str) -> Iterable[Path]:
-    return [path for path in (folder(model) / "blobs").glob("*") if OF_BLOB.fullmatch(path.name)]
+def _blobs(name: str, kind: str) -> list[Path]:
+    return [path for path in (folder(name, kind) / "blobs").glob("*") if OF_BLOB.fullmatch(path.name)]
 
 
-def _refuse_wrong(model: str, blobs: Iterable[Path]) -> None:
+def _refuse_wrong(name: str, blobs: Iterable[Path], made: Iterable[Path]) -> None:
     for path in blobs:
         with path.open("rb") as file:
             found = file_digest(file, "sha256").hexdigest()
-        if found != path.name:
-            path.unlink()
-            raise ValueError(
-                f"A file of {model} came with the SHA-256 {found[:12]}..., the hub says {path.name[:12]}... It is "
-                "removed: the same command downloads it again."
-            )
+        if found == path.name:
+            continue
+        path.unlink()
+        for of_it in made:
+            shutil.rmtree(of_it, ignore_errors=True)
+        raise ValueError(
+            f"A file of {name} came with the SHA-256 {found[:12]}..., the hub says {path.name[:12]}... It is removed: "
+            "the same command downloads it again."
+        )
 
 
 @contextmanager

@@ -256,9 +256,8 @@ def _from_hub(origin: Origin) -> tuple[list[str] | Streamed, str]:
         how = {"split": split, "revision": origin.revision, "streaming": True}
         rows = lambda: (row[column] for row in load_dataset(dataset, configuration, **how))
         return Streamed(f"{dataset} {configuration} {split} {origin.revision}", rows), f"hub {dataset} ({split})"
-    with hub_of_all.plainly(dataset, kind="datasets"):
-        table = load_dataset(dataset, configuration, split=split)
-    return list(table[column]), f"hub {dataset} ({split}) at {hub_of_all.commit_of_rows(table, dataset)}"
+    table, at = hub_of_all.rows(dataset, configuration, split)
+    return list(table[column]), f"hub {dataset} ({split}) at {at}"
 
 
 def _from_pypi(origin: Origin) -> tuple[list[str], str]:

@@ -91,15 +91,9 @@ def _of_hub(dataset: str, sources: Sequence[str]) -> tuple:
         raise FileNotFoundError(f"There is no folder {dataset}, and of the hub it may not be: add hub to --sources.")
     datasets = need("datasets", extra="train")
     name, configuration, split, *_ = [*dataset.split(":"), "", ""]
-    how = {"name": configuration or None, "split": split or "train"}
     offline = datasets.config.HF_HUB_OFFLINE  # then the cache has it whole, or not at all
     try:
-        if offline:
-            table = datasets.load_dataset(name, **how)
-            return table, hub.commit_of_rows(table, name)
-        with hub.plainly(name, kind="datasets"):
-            at = hub.commit_of_data(name)
-            return datasets.load_dataset(name, **how, revision=at, streaming=True), at
+        return hub.rows(name, configuration or None, split or "train", streaming=not offline)
     except Exception as error:  # of any library of the network below it
         cure = "Look at the name (owner/name:configuration:split)" + (", or go online." if offline else ".")
         raise FileNotFoundError(f"Could not get the data set {dataset} from the hub ({error}). {cure}") from error

@@ -79,11 +79,15 @@ def _checked(name: str, loaded: Loaded, shots: int | None) -> Loaded:
 
 
 def _from_hub(name: str) -> Loaded:
-    with hub.plainly(benchmarks.table().get(name, {}).get("hub", name), kind="datasets"):
-        leaves = _manager(benchmarks.table().get(name, {}).get("folder", "")).load([name])["tasks"]
-    task = next(iter(leaves.values()))
-    at = hub.commit_of_rows(next(iter(task.dataset.values())), task.DATASET_PATH)
-    return Loaded(leaves, f"hub {task.DATASET_PATH} at {at}", None, "")
+    entry = benchmarks.table().get(name, {})
+    where = entry.get("hub", name)
+    with hub.plainly(where, kind="datasets"), hub.whole(where, "datasets") as prepared:
+        leaves = _manager(entry.get("folder", "")).load([name])["tasks"]
+        tables = [table for task in leaves.values() for table in task.dataset.values()]
+        prepared += [folder for table in tables for folder in hub.folders(table)]
+    path = next(iter(leaves.values())).DATASET_PATH
+    at = f" at {hub.commit_of_rows(tables[0], path)}" if entry else ""  # other tasks' data may be from elsewhere
+    return Loaded(leaves, f"hub {path}{at}", None, "")
 
 
 def _from_files(read, name: str) -> Loaded:
