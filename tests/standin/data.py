@@ -13,29 +13,10 @@ import pyarrow.parquet
 from standin.server import Repository
 
 WORDS = [
-    "the",
-    "mean",
-    "cosine",
-    "of",
-    "all",
-    "pairs",
-    "in",
-    "a",
-    "text",
-    "is",
-    "taken",
-    "over",
-    "every",
-    "layer",
-    "before",
-    "it",
-    "falls",
-    "with",
-    "depth",
-    "and",
-    "width",
-]
-LINES, ITEMS = 600, 12
+    "the", "mean", "cosine", "of", "all", "pairs", "in", "a", "text", "is", "taken", "over", "every", "layer", "before",
+    "it", "falls", "with", "depth", "and", "width",
+]  # fmt: skip
+LINES, ROWS, ITEMS = 1200, 700, 12  # of wikitext, of other texts, of benchmarks
 # Of mmlu: one configuration each.
 _TASKS = Path(find_spec("lm_eval").origin).parent / "tasks" / "mmlu" / "default"
 SUBJECTS = sorted(path.stem.removeprefix("mmlu_") for path in _TASKS.glob("mmlu_*.yaml"))
@@ -124,11 +105,11 @@ SETS = {
         name: split_into(THREE, line, LINES)
         for name in ("wikitext-103-raw-v1", "wikitext-103-v1", "wikitext-2-raw-v1", "wikitext-2-v1")
     },
-    "qiaojin/PubMedQA": {f"pqa_{kind}": split_into("train", abstract, 200) for kind in ("labeled", "unlabeled")},
-    "stanfordnlp/imdb": {"plain_text": split_into("train test unsupervised", review, 200)},
-    "rajpurkar/squad": {"plain_text": split_into("train validation", passage, 200)},
-    "codelion/fineweb-edu-1B": {"default": split_into("train", page, 200)},
-    "allenai/c4": {"en": split_into("train validation", page, 200), "de": split_into("train validation", page, 2)},
+    "qiaojin/PubMedQA": {f"pqa_{kind}": split_into("train", abstract, ROWS) for kind in ("labeled", "unlabeled")},
+    "stanfordnlp/imdb": {"plain_text": split_into("train test unsupervised", review, ROWS)},
+    "rajpurkar/squad": {"plain_text": split_into("train validation", passage, ROWS)},
+    "codelion/fineweb-edu-1B": {"default": split_into("train", page, ROWS)},
+    "allenai/c4": {"en": split_into("train validation", page, ROWS), "de": split_into("train validation", page, 2)},
     "facebook/anli": {
         "plain_text": split_into(" ".join(f"{s}_r{r}" for r in (1, 2, 3) for s in ("train", "dev", "test")), premise)
     },

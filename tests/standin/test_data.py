@@ -8,7 +8,10 @@ from decondense import corpora, evaluate, models
 from decondense.corpora import hub as any_set
 from decondense.evaluate import harness
 
-ROWS = {"wikitext-103": 600, "wikitext-2": 600, "pubmed_qa": 200, "imdb": 200, "squad": 200, "fineweb-edu-1B": 200}
+ROWS = {
+    "wikitext-103": data.LINES, "wikitext-2": data.LINES, "pubmed_qa": data.ROWS, "imdb": data.ROWS, "squad": data.ROWS,
+    "fineweb-edu-1B": data.ROWS,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -37,7 +40,7 @@ def test_c4_is_streamed_at_its_pinned_revision(hub):
 def test_a_data_set_without_a_name_here(hub):
     found = any_set.texts("stanfordnlp/imdb:plain_text:test", 2)
     sha = commit("stanfordnlp/imdb", "main")
-    assert found.source == f"stanfordnlp/imdb:plain_text:test (hub at {sha}, column text, the first 200 rows)"
+    assert found.source == f"stanfordnlp/imdb:plain_text:test (hub at {sha}, column text, the first 700 rows)"
     assert {asked.revision for asked in hub.downloads()} == {sha}
 
 

