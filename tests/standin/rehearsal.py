@@ -1,4 +1,4 @@
-"""The profiles gpu and paper from start to end, against a hub on loopback: python tests/standin/rehearsal.py --help
+"""The profiles gpu and paper from start to end, against a hub on loopback: `nox -s rehearsal -- --help`
 
 The package, its notebooks and its book are copied to build/rehearsal, where `overlay.toml` cuts sizes and steps and the
 table of models has the sizes that the hub serves. At the end every id and revision that the profiles name must have
@@ -29,14 +29,7 @@ from decondense.models import catalogue, memory
 
 OLMO = "allenai/Olmo-3-1025-7B"
 COPIED = ("src", "notebooks", "book")
-UNTRAINED = (
-    "UNTRAINED",
-    "PREDICTED",
-    "SHAPES",
-    "SHAPE",
-    "FORECAST",
-    "REPEATED",
-)  # their architecture alone is asked for
+UNTRAINED = ("UNTRAINED", "PREDICTED", "SHAPES", "SHAPE", "FORECAST", "REPEATED")  # of these the architecture is enough
 
 
 def cut(value: object, size: object) -> object:
@@ -112,7 +105,7 @@ def prepare(root: Path, place: Path) -> None:
     tables = tomllib.loads(file.read_text(encoding="utf-8"))
     for profile in ("gpu", "paper"):
         tables[profile] = cut_profile(tables[profile], notebooks, sizes)
-    file.write_text(written({name: table for name, table in tables.items()}), encoding="utf-8")
+    file.write_text(written(tables), encoding="utf-8")
     (place / "src" / "decondense" / "models" / "families.toml").write_text(written(small_families()), encoding="utf-8")
 
 
@@ -171,6 +164,7 @@ def main() -> int:
     parser.add_argument("--profile", choices=["gpu", "paper"], action="append", help="both without it")
     parser.add_argument("--only", action="append", default=[], help="id of a page; all without it")
     given = parser.parse_args()
+    transformers.utils.logging.disable_progress_bar()
     root = repository_root()
     place = root / "build" / "rehearsal"
     prepare(root, place)
