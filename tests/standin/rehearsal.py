@@ -39,6 +39,8 @@ def cut(value: object, size: object) -> object:
         return {key: cut(of_it, within[key]) if key in within else of_it for key, of_it in value.items()}
     if isinstance(size, dict):
         return value
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return [cut(of_it, size) for of_it in value]
     return value[:size] if isinstance(value, list) and isinstance(size, int) else size
 
 
