@@ -2,7 +2,7 @@
 
 The package, its notebooks and its book are copied to build/rehearsal, where `overlay.toml` cuts sizes and steps and the
 table of models has the sizes that the hub serves. At the end every id and revision that the profiles name must have
-been asked for, nothing else, and no file twice.
+been asked for, nothing else, and no file twice; every record of a run names the commits that it is of.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import transformers
 from standin import data, models, server
 
 from decondense.base.files import repository_root
+from decondense.base.hub import COMMIT
 from decondense.book import cells, profiles
 from decondense.chapters.fig4.course import REVISIONS
 from decondense.corpora import ORIGINS
@@ -151,6 +152,24 @@ def report(hub: server.Hub, expected: set[tuple]) -> list[str]:
     return lines + [f"downloaded twice: {' '.join(what)}" for what in twice]
 
 
+def sources(value: object) -> Iterator[dict]:
+    """Everything in a record that says where it is from."""
+    if isinstance(value, dict) and isinstance(value.get("source"), str):
+        yield value
+    for of_it in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from sources(of_it)
+
+
+def untraced(records: Path) -> list[str]:
+    """Records with something of the hub and no commit, a line each."""
+    return [
+        f"without a commit: {path.name}: {found['source']}"
+        for path in sorted(records.glob("**/*.json"))
+        for found in sources(json.loads(path.read_text(encoding="utf-8")))
+        if found["source"].startswith("hub ") and not COMMIT.search(f"{found['source']} {found.get('revision')}")
+    ]
+
+
 def environment(place: Path, address: str) -> dict[str, str]:
     """Nothing of the user's: caches of its own, the hub on loopback, no other way out."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "DECONDENSE_"))}
@@ -181,6 +200,7 @@ def main() -> int:
             done = subprocess.run(command, cwd=place, env=environment(place, address))
             wrong += [f"{profile}: the run ended with status {done.returncode}"] if done.returncode else []
             expected |= named(profile, pages)
+            wrong += untraced(place / "build" / profile / "records")
     wrong += report(hub, expected)
     print(f"{len(expected)} ids and revisions are named, {len(hub.log)} requests, {len(hub.downloads())} downloads")
     print("\n".join(wrong) or "All that the profiles name was asked for, nothing else, and no file twice.")

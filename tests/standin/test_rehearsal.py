@@ -1,5 +1,6 @@
 """What the rehearsal itself does to profiles, and what it says of a hub that was asked for something else."""
 
+import json
 import tomllib
 
 import pytest
@@ -48,3 +49,12 @@ def test_what_is_said_of_a_hub_that_was_asked_for_something_else():
         "asked for, and named nowhere: models a/b early",
         f"downloaded twice: models a/b resolve {file.revision} x",
     ]
+
+
+def test_records_without_a_commit_are_named(tmp_path):
+    sha = "c" * 40
+    kept = {"model": {"source": "hub a/b", "revision": sha}, "corpus": {"source": f"hub d/e (train) at {sha}"}}
+    lost = {"deep": [{"source": "hub a/b", "revision": None}, {"source": "local folder", "revision": None}]}
+    for name, content in {"kept": kept, "lost": lost}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert rehearsal.untraced(tmp_path) == ["without a commit: lost.json: hub a/b"]

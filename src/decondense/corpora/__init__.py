@@ -257,7 +257,8 @@ def _from_hub(origin: Origin) -> tuple[list[str] | Streamed, str]:
     if origin.revision:
         how = {"split": split, "revision": origin.revision, "streaming": True}
         rows = lambda: (row[column] for row in load_dataset(dataset, configuration, **how))
-        return Streamed(f"{dataset} {configuration} {split} {origin.revision}", rows), f"hub {dataset} ({split})"
+        source = f"hub {dataset} ({split}) at {origin.revision}"
+        return Streamed(f"{dataset} {configuration} {split} {origin.revision}", rows), source
     table, at = hub_of_all.rows(dataset, configuration, split)
     return list(table[column]), f"hub {dataset} ({split}) at {at}"
 
