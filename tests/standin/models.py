@@ -14,13 +14,14 @@ from decondense.models import catalogue
 
 END = "<|endoftext|>"
 SHARDED_FROM = 5_000_000_000  # parameters: what the hub has in several files
-WIDTH, HEADS, VOCABULARY = 32, 2, 600
+WIDTH, HEADS = 32, 2
+ENTRIES, PADDED = 284, 600  # of the tokenizer; of the embedding, which is padded but for GPT-2 and Bloom
 TINY = {
-    "GPT2Config": {"n_embd": WIDTH, "n_head": HEADS, "vocab_size": VOCABULARY},
-    "BloomConfig": {"hidden_size": WIDTH, "n_head": HEADS, "vocab_size": VOCABULARY},
+    "GPT2Config": {"n_embd": WIDTH, "n_head": HEADS, "vocab_size": ENTRIES},
+    "BloomConfig": {"hidden_size": WIDTH, "n_head": HEADS, "vocab_size": ENTRIES},
 }
 SHAPE = {
-    "hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_attention_heads": HEADS, "vocab_size": VOCABULARY,
+    "hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_attention_heads": HEADS, "vocab_size": PADDED,
 }  # fmt: skip
 # The table has no architecture of these: as their authors published them.
 QWEN2 = {"architecture": "Qwen2Config", "config": {"max_position_embeddings": 32768}}
@@ -60,7 +61,7 @@ def backend() -> str:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    how = {"vocab_size": VOCABULARY, "special_tokens": [END], "initial_alphabet": alphabet, "show_progress": False}
+    how = {"vocab_size": ENTRIES, "special_tokens": [END], "initial_alphabet": alphabet, "show_progress": False}
     made.train_from_iterator(["the mean cosine of all pairs in a text"], trainers.BpeTrainer(**how))
     return made.to_str()
 

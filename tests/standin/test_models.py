@@ -29,6 +29,7 @@ def test_a_model_of_the_hub(hub, name):
     head = loaded.model.get_output_embeddings()
     assert tied is None or (head.weight is loaded.model.get_input_embeddings().weight) == tied
     assert loaded.tokenizer.decode(loaded.tokenizer("the mean").input_ids) == "the mean"
+    assert len(loaded.tokenizer) == served.ENTRIES
     assert loaded.provenance["revision"] == commit(asked_for, revision or "main")
     brought = [(a.revision, a.file) for a in hub.downloads()]
     assert len(set(brought)) == len(brought)
