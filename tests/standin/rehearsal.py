@@ -29,6 +29,7 @@ from decondense.evaluate import benchmarks
 from decondense.models import catalogue, memory
 
 OLMO = "allenai/Olmo-3-1025-7B"
+PROFILES = ("gpu", "paper")
 COPIED = ("src", "notebooks", "book")
 UNTRAINED = ("UNTRAINED", "PREDICTED", "SHAPES", "SHAPE", "FORECAST", "REPEATED")  # of these the architecture is enough
 
@@ -106,7 +107,7 @@ def prepare(root: Path, place: Path) -> None:
     sizes = tomllib.loads((Path(__file__).parent / "overlay.toml").read_text(encoding="utf-8"))
     file = place / "src" / "decondense" / "book" / "profiles.toml"
     tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    for profile in ("gpu", "paper"):
+    for profile in PROFILES:
         tables[profile] = cut_profile(tables[profile], notebooks, sizes)
     file.write_text(written(tables), encoding="utf-8")
     (place / "src" / "decondense" / "models" / "families.toml").write_text(written(small_families()), encoding="utf-8")
@@ -180,30 +181,36 @@ def environment(place: Path, address: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile", choices=["gpu", "paper"], action="append", help="both without it")
-    parser.add_argument("--only", action="append", default=[], help="id of a page; all without it")
-    given = parser.parse_args()
-    transformers.utils.logging.disable_progress_bar()
-    root = repository_root()
-    place = root / "build" / "rehearsal"
+def rehearse(root: Path, profile: str, only: list[str]) -> list[str]:
+    """Run the pages of a profile in a copy and with a hub of its own; what was not as it should be, a line each."""
+    place = root / "build" / "rehearsal" / profile
     prepare(root, place)
     pages = {profiles.notebook_id(path): path for path in sorted((root / "notebooks").glob("*.ipynb"))}
-    pages = {page: path for page, path in pages.items() if not given.only or page in given.only}
-    wrong, expected = [], set()
+    expected = named(profile, {page: path for page, path in pages.items() if not only or page in only})
     hub = server.Hub(models.repositories([name for name in REVISIONS.values() if name != "main"]) | data.repositories())
+    command = [sys.executable, "-m", "decondense", "reproduce", "--profile", profile]
+    command += [word for page in only for word in ("--only", page)] + ["--no-book"] * bool(only)
     with server.serving(hub) as address:
-        for profile in given.profile or ["gpu", "paper"]:
-            command = [sys.executable, "-m", "decondense", "reproduce", "--profile", profile]
-            command += [word for page in given.only for word in ("--only", page)] + ["--no-book"] * bool(given.only)
-            done = subprocess.run(command, cwd=place, env=environment(place, address))
-            wrong += [f"{profile}: the run ended with status {done.returncode}"] if done.returncode else []
-            expected |= named(profile, pages)
-            wrong += untraced(place / "build" / profile / "records")
-    wrong += report(hub, expected)
-    print(f"{len(expected)} ids and revisions are named, {len(hub.log)} requests, {len(hub.downloads())} downloads")
-    print("\n".join(wrong) or "All that the profiles name was asked for, nothing else, and no file twice.")
+        status = subprocess.run(command, cwd=place, env=environment(place, address)).returncode
+    print(f"{profile}: {len(expected)} ids and revisions, {len(hub.log)} requests, {len(hub.downloads())} downloads")
+    ended = [f"the run ended with status {status}"] if status else []
+    return [*ended, *report(hub, expected), *untraced(place / "build" / profile / "records")]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", choices=PROFILES, action="append", help="both without it")
+    parser.add_argument("--only", action="append", default=[], help="id of a page; all, and the book, without it")
+    given = parser.parse_args()
+    transformers.utils.logging.disable_progress_bar()
+    wrong = [
+        f"{profile}: {line}"
+        for profile in given.profile or PROFILES
+        for line in rehearse(repository_root(), profile, given.only)
+    ]
+    print(
+        "\n".join(wrong) or "All that was named was asked for, nothing else, nothing twice; all records have commits."
+    )
     return 1 if wrong else 0
 
 
