@@ -95,14 +95,13 @@ def small_families() -> dict[str, dict]:
 
 
 def prepare(root: Path, place: Path) -> None:
-    """A copy of the repository in which the profiles gpu and paper are small; its records are none."""
+    """A copy of the repository in which the profiles gpu and paper are small; committed records come along."""
     shutil.rmtree(place, ignore_errors=True)
-    leave = shutil.ignore_patterns("__pycache__", "results", "_build")
+    leave = shutil.ignore_patterns("__pycache__", "_build")
     for folder in COPIED:
         shutil.copytree(root / folder, place / folder, ignore=leave)
     for file in (p for p in root.iterdir() if p.is_file()):
         shutil.copy2(file, place)
-    (place / "book" / "results").mkdir()
     notebooks = {profiles.notebook_id(path): path for path in (root / "notebooks").glob("*.ipynb")}
     sizes = tomllib.loads((Path(__file__).parent / "overlay.toml").read_text(encoding="utf-8"))
     file = place / "src" / "decondense" / "book" / "profiles.toml"
