@@ -140,6 +140,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def rehearsal(session: nox.Session) -> None:
+    """Run the profiles gpu and paper in tiny sizes against a hub on loopback: nox -s rehearsal -- --profile gpu"""
+    prepare(session)
+    run(session, "standin.rehearsal", *session.posargs, env={"PYTHONPATH": str(Path("tests").resolve())})
+
+
+@nox.session
 def versions(session: nox.Session) -> None:
     """Run the tests of hooks, measurement and trainers with the lowest, a middle and the newest transformers."""
     prepare(session)

@@ -16,6 +16,15 @@ from decondense.corpora import documentation
 WIKITEXT = " \n = Title = \n \n A sentence .\n"
 
 
+COMMIT = "c" * 40
+
+
+class Rows(dict):
+    """Columns as `datasets` has them in its cache, which names a folder by the commit."""
+
+    cache_files = ({"filename": f"/cache/{COMMIT}/train.arrow"},)
+
+
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """The folder DECONDENSE_DATA, and a function that writes into it."""
@@ -113,12 +122,21 @@ def test_hub_is_asked_for_the_right_split(monkeypatch):
 
     def load_dataset(*arguments, **how):
         asked.append((arguments, how))
-        return {"long_answer": ["A.", "B."], "question": ["?", "?"]}
+        return Rows(long_answer=["A.", "B."], question=["?", "?"])
 
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     corpus = corpora.load("pubmed_qa", ["hub"])
     assert asked == [(("qiaojin/PubMedQA", "pqa_labeled"), {"split": "train"})]
-    assert (corpus.rows, corpus.source) == (["A.", "B."], "hub qiaojin/PubMedQA (train)")
+    assert (corpus.rows, corpus.source) == (["A.", "B."], f"hub qiaojin/PubMedQA (train) at {COMMIT}")
+
+
+def test_rows_of_no_commit_are_refused(monkeypatch):
+    monkeypatch.setattr(Rows, "cache_files", [{"filename": "/cache/0.0.0/train.arrow"}])
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: Rows(long_answer=["A."]))
+    with pytest.raises(
+        FileNotFoundError, match=r"hub: Which commit of qiaojin/PubMedQA was read is not known\. Without"
+    ):
+        corpora.load("pubmed_qa", ["hub"])
 
 
 def test_c4_is_read_row_by_row_from_the_pinned_revision_and_only_when_asked(monkeypatch):
@@ -171,10 +189,11 @@ def test_an_empty_c4_folder_is_refused(data):
 
 def test_corpus_of_the_width_experiment_is_on_the_hub_alone(monkeypatch):
     asked = []
-    monkeypatch.setattr("datasets.load_dataset", lambda *a, **how: asked.append((a, how)) or {"text": ["A.", "B."]})
+    rows = Rows(text=["A.", "B."])
+    monkeypatch.setattr("datasets.load_dataset", lambda *a, **how: asked.append((a, how)) or rows)
     corpus = corpora.load("fineweb-edu-1B", ["local", "hub"])
     assert asked == [(("codelion/fineweb-edu-1B", None), {"split": "train"})]
-    assert (corpus.rows, corpus.source) == (["A.", "B."], "hub codelion/fineweb-edu-1B (train)")
+    assert (corpus.rows, corpus.source) == (["A.", "B."], f"hub codelion/fineweb-edu-1B (train) at {COMMIT}")
     settings = paper.table("tableS1_settings")
     assert "codelion/fineweb-edu-1B" in set(settings[settings.experiment == "controlled_gpt2"].value)
     with pytest.raises(FileNotFoundError, match="Tried pypi: no wheel carries it"):

@@ -1,5 +1,7 @@
 """Data sets without a name here: folders that `datasets` saved, and the hub as far as it can be asked offline."""
 
+from types import SimpleNamespace
+
 import datasets
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from decondense import corpora
 from decondense.corpora import hub
 
+COMMIT = "c" * 40
 ROWS = [f"row {i} has forty words " + "of no use " * 12 for i in range(600)]
 CHATS = [[{"role": "user", "content": f"number {i}"}] for i in range(30)]
 
@@ -58,23 +61,29 @@ def test_what_is_refused(folder, name, column, error, said):
         hub.texts(f"{folder}/{name}", 1, column=column)
 
 
-def test_the_hub_is_asked_for_rows_one_by_one(monkeypatch):
+def test_the_hub_is_asked_for_rows_one_by_one(monkeypatch, tmp_path):
     asked = []
 
     def load_dataset(*arguments, **how):
         asked.append((arguments, how))
-        return datasets.Dataset.from_dict({"text": ROWS}).to_iterable_dataset()
+        found = datasets.Dataset.from_dict({"text": ROWS})
+        if how.get("streaming"):
+            return found.to_iterable_dataset()
+        found.save_to_disk(tmp_path / COMMIT)
+        return datasets.load_from_disk(tmp_path / COMMIT)
 
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
-    assert hub.texts("owner/name:en:test", 1).source == "owner/name:en:test (hub, column text, the first 600 rows)"
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_: SimpleNamespace(sha=COMMIT))
+    source = f"owner/name:en:test (hub at {COMMIT}, column text, the first 600 rows)"
+    assert hub.texts("owner/name:en:test", 1).source == source
     hub.texts("owner/name", 1)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)  # the cache cannot be streamed
     hub.texts("owner/name:en", 1)
     assert asked == [
-        (("owner/name", "en"), {"split": "test", "streaming": True}),
-        (("owner/name", None), {"split": "train", "streaming": True}),
-        (("owner/name", "en"), {"split": "train", "streaming": False}),
+        (("owner/name", "en"), {"split": "test", "revision": COMMIT, "streaming": True}),
+        (("owner/name", None), {"split": "train", "revision": COMMIT, "streaming": True}),
+        (("owner/name", "en"), {"split": "train"}),
     ]
 
 

@@ -45,6 +45,9 @@ def wheel(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "fetch", lambda asset: {benchmarks.ASSET: path}[asset])
 
 
+COMMIT = "c" * 40
+
+
 @pytest.fixture
 def hub(monkeypatch):
     """lm-eval's stock tasks as they are, with the rows above in place of the hub's, which has all splits."""
@@ -61,6 +64,7 @@ def hub(monkeypatch):
         return datasets.DatasetDict({split: datasets.Dataset.from_list(found) for split, found in rows.items()})
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(harness.hub, "commit_of_rows", lambda *_: COMMIT)  # these rows are in memory
 
 
 def asked(loaded, shots=0, leaves=None):
@@ -88,7 +92,7 @@ def test_local_data_give_the_stock_prompts(folder, hub, name):
     local, stock = (harness.load(name, 0, [source]) for source in ("local", "hub"))
     assert asked(local) == asked(stock, leaves=local.leaves)
     assert len(asked(local)) == len(next(iter(HUB[name].values())))
-    assert (local.source[:11], stock.source) == ("local files", f"hub {benchmarks.table()[name]['hub']}")
+    assert (local.source[:11], stock.source) == ("local files", f"hub {benchmarks.table()[name]['hub']} at {COMMIT}")
     assert (len(local.sha256), stock.sha256) == (64, None)
 
 

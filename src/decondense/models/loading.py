@@ -67,6 +67,7 @@ def load(
             whose weights are pickles; weights that lack some of the trunk's; a file that is not what it should be.
         PermissionError: a mirror's terms were not accepted, or the model needs remote code that was not allowed.
         FileNotFoundError: no source has the weights; the message says what was tried.
+        ConnectionError: the same, and the hub could not be reached, or was busy: a later try may find them.
         MemoryError: the model does not fit in free memory; the estimate is made before anything is loaded.
     """
     device = catalogue.check_settings(weights, dtype, sources, device)
@@ -173,7 +174,7 @@ def _pretrained(
     to_count = None if "parameters" in entry or trust_remote_code else device
     read = partial(_read, dtype=DTYPES[dtype], to_count=to_count, trust_remote_code=trust_remote_code)
     model, provenance = first_source(name, sources, dtype, read, accept_terms, revision)
-    return model, tokenizer, provenance | {"revision": getattr(model.config, "_commit_hash", None)}
+    return model, tokenizer, provenance
 
 
 def _read(where: str, *, dtype: torch.dtype, to_count: str | None = None, **how):

