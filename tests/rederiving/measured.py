@@ -20,8 +20,6 @@ DIGITS = 6  # compared of a number that a record states in full
 def measurement(record):
     """Name, stated, how to derive, digits: correlations with intervals over the texts, mu at three entries."""
     results, last, texts = record.results, len(record.results["mu"]) - 1, len(record.mu_per_text)
-    if "rho_interval" not in results:  # on ids of no text
-        return
     for name, statistic in (("rho", spearman), ("tau", kendall)):
         yield name, results[name], lambda f=statistic: f(record.mu()), DIGITS
         for end, word in enumerate(("low", "high") if texts > 1 else ()):

@@ -62,7 +62,8 @@ def _purposes() -> dict[str, str]:
     except FileNotFoundError:
         users = {}
     weights = {entry["mirror"] for entry in models.table().values() if "mirror" in entry}
-    what = {name: "packed weights" if name in weights else "data" for name in assets.table()}
+    kind = lambda asset: "weights" if "folder" in asset else "packed weights"
+    what = {name: kind(asset) if name in weights else "data" for name, asset in assets.table().items()}
     profiles = {name: f", profile {', '.join(users[name])}" if name in users else "" for name in what}
     return {name: what[name] + profiles[name] for name in what}
 

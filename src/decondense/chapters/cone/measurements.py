@@ -1,5 +1,6 @@
 """Models with their first weights, on token ids that no two texts share (real texts share words), and drawn wider."""
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -7,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ... import measure, models, records, surveys
+from ... import corpora, measure, models, records, surveys
+from ...base.files import sha256
 from ...condensation import Condensation
 from ...models import pocket
 
@@ -69,8 +71,9 @@ def _record(name: str, drawn: Callable[[], torch.nn.Module], how: dict) -> recor
         model, seed = drawn(), how["seed"]
         ids = _ids(model.get_input_embeddings().weight.shape[0], how["n_texts"], how["max_length"], seed)
         found = measure(model, None, ids, max_length=how["max_length"], controls=True, seed=seed, name=name)
-        parameters = sum(p.numel() for p in model.parameters())
-        return {"mu": found.mu.tolist(), "rho": found.rho, "model": {"parameters": parameters}}, found.to_bytes()
+        about = {"model": name, "parameters": sum(p.numel() for p in model.parameters())}
+        drawn_ids = corpora.Corpus("no text", [], "ids drawn without replacement", sha256(json.dumps(ids)))
+        return surveys.summary(found, about, drawn_ids), found.to_bytes()
 
     return records.run(f"random-ids-{models.file_name(name)}", config, compute, __name__)
 
