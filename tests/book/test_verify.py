@@ -17,8 +17,9 @@ from decondense.runs import grid, store
 
 ROOT = Path(__file__).parents[2]
 EVERY = sorted(records.committed_folder().glob("*-seed*.json"))
-# Numbers that stand alone: times, and results of the two theories. The history holds them, and the claims made of them.
-ALONE = ("bench-", "cones-", "expansion-", "probe-", "signal-", "static-")
+# Numbers that stand alone: times, shares of forces, results of the two theories. The history holds them, and the claims
+# made of them.
+ALONE = ("bench-", "cones-", "expansion-", "probe-", "signal-", "static-", "where-")
 
 
 def halved(value):
