@@ -74,3 +74,9 @@ def test_what_counts(share, word):
 def test_one_seed_cannot_tell():
     found = released.against_the_text(made({"dispersion": [0.5], "acute": [0.9]}))
     assert found.counts.tolist() == ["cannot tell"] * 2
+
+
+def test_in_words():
+    found = released.in_words(released.against_the_text(made({"dispersion": [0.5, 0.5], "acute": [0.51, 0.53]})))
+    assert found["released code, acute, late-half μ"] == "+0.020 [-0.107, +0.147]"
+    assert list(found) == [f"released code, acute, {quantity}" for quantity in SMALLEST]

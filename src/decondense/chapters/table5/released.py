@@ -59,3 +59,11 @@ def against_the_text(found: Sequence[Run]) -> pd.DataFrame:
             rows.append((label, quantity, one.value, *one.interval, margin, COUNTS.get(word, word)))
     names = ["condition", "quantity"]
     return pd.DataFrame(rows, columns=[*names, "difference", "low", "high", "smallest", "counts"]).set_index(names)
+
+
+def in_words(changed: pd.DataFrame) -> dict[str, str]:
+    """The rows of `against_the_text` as text by name: `released code, acute, late-half μ: +0.012 [-0.004, +0.028]`."""
+    return {
+        f"released code, {label}, {quantity}": f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        for (label, quantity), row in changed.iterrows()
+    }
