@@ -46,6 +46,7 @@ def tokens(*shape, dtype=torch.float32):
         {"mask": MASK, "document_ids": IDS},
         {"subsample": 9},
         {"temperature": 0.5, "clamp": 0.2, "eps": 1e-3},
+        {"acute": True, "clamp": 0.01},
         {"order": 1},
         {"order": 2, "mask": MASK},
         {"centre": "batch", "mask": MASK, "document_ids": IDS},

@@ -90,6 +90,8 @@ def residual_stream(
 def trained_passes(model: nn.Module, chosen: Sequence[int]) -> Iterator[list[Pass]]:
     """The forward passes inside the block that have a gradient, in order, with the states at the entries `chosen`.
 
+    Entry L + 1 is the bare output of the last block, as in `residual_stream`.
+
     A trainer may make others (a reference model's, metrics), under `no_grad`: they are let go at once.
 
     Raises
@@ -107,7 +109,7 @@ def trained_passes(model: nn.Module, chosen: Sequence[int]) -> Iterator[list[Pas
             passes.append(Pass(dict(current), given))
         current.clear()
 
-    with _listening(model, see, end):
+    with _listening(model, see, end, last_block=max(chosen, default=0) >= n_entries(model)):
         yield passes
 
 

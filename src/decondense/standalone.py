@@ -482,7 +482,7 @@ EPS = 1e-2  # added to norms by the released code
 def dispersion(
     z: Tensor, *, mask: Tensor | None = None, document_ids: Tensor | None = None, subsample: int | None = None,
     generator: torch.Generator | None = None, temperature: float = 1.0, clamp: float = CLAMP, eps: float = EPS,
-    order: int | None = None, centre: Literal["batch"] | Tensor | None = None,
+    acute: bool = False, order: int | None = None, centre: Literal["batch"] | Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """log mean_{i != j} exp(-D_ij / temperature), with the angular distance D_ij = arccos(cos(z_i, z_j)) / pi.
 
@@ -495,6 +495,9 @@ def dispersion(
         band it is that at the band's edge, so that tokens that coincide in direction are still pushed apart.
     eps
         Vectors are divided by (norm + eps).
+    acute
+        Only pairs at an acute angle are pushed: the cosine is cut to [clamp, 1 - clamp], without a gradient outside of
+        it, as in one commit of the released pre-training code. Tokens that coincide are not pushed either.
     order
         `None`: all pairs. 1: their mean cosine, O(N d). 2: and its variance, O(N d^2). See `expansion`.
     centre
@@ -507,22 +510,25 @@ def dispersion(
         tokens of other texts to where these look spread. `mean_direction` is the loss of what is left out here.
 
     Raises
-        ValueError: `centre="batch"` with one sequence (document); a centre of another shape; and as all losses.
+        ValueError: `centre="batch"` with one sequence (document); a centre of another shape; `acute` with a clamp of
+            1/2 or more, which leaves no cosine; and as all losses.
 
     Source: Table 1 and Section 4 of the paper; mean, clamp and eps as in the released code; `centre` is this library's.
     """
     check_options(temperature=temperature, clamp=clamp, eps=eps)
+    if acute and clamp >= 0.5:
+        raise ValueError(f"acute leaves the cosines from clamp to 1 - clamp: clamp must be below 0.5, got {clamp}.")
     z = z if centre is None else centred(z, centre, mask, document_ids)
-    how = {"subsample": subsample, "generator": generator, "temperature": temperature, "clamp": clamp, "eps": eps}
-    return mean_over_documents(_dispersion, z, mask, document_ids, order=order, **how)
+    how = {"subsample": subsample, "generator": generator, "eps": eps, "order": order}
+    kernel = partial(_acute_kernel if acute else _dispersion_kernel, temperature, clamp)
+    return mean_over_documents(_dispersion, z, mask, document_ids, kernel=kernel, **how)
 
 
 def _dispersion(
-    z: Tensor, *, mask: Tensor | None, subsample: int | None, generator: torch.Generator | None, temperature: float,
-    clamp: float, eps: float, order: int | None,
+    z: Tensor, *, mask: Tensor | None, subsample: int | None, generator: torch.Generator | None, eps: float,
+    order: int | None, kernel: Kernel,
 ) -> Tensor:  # fmt: skip
     z, mask = prepare(z, mask, subsample, generator)
-    kernel = partial(_dispersion_kernel, temperature, clamp)
     if order is not None:
         mean = mean_over_pairs(z, kernel, order, eps=eps, mask=mask)
         return mean_over_sequences(lambda s, n: s.log(), mean, z, mask)
@@ -531,7 +537,17 @@ def _dispersion(
 
 
 def _dispersion_kernel(temperature: float, clamp: float, cosine: Tensor) -> tuple[Tensor, Tensor]:
-    c = cosine.clamp_(clamp - 1, 1 - clamp)
+    return _falling(cosine.clamp_(clamp - 1, 1 - clamp), temperature)
+
+
+def _acute_kernel(temperature: float, clamp: float, cosine: Tensor) -> tuple[Tensor, Tensor]:
+    inside = (cosine >= clamp) & (cosine <= 1 - clamp)
+    value, slope = _falling(cosine.clamp_(clamp, 1 - clamp), temperature)
+    return value, slope.mul_(inside)
+
+
+def _falling(c: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """exp(-arccos(c) / (pi temperature)) and its slope; c, whose place they take, inside of (-1, 1)."""
     value = c.acos().mul_(-1 / (math.pi * temperature)).exp_()  # e^-50 at the lowest temperature: float32 has it
     return value, _slope_of_arccos(c, math.pi * temperature).mul_(value)
 

@@ -33,12 +33,13 @@ def cosine(a, b, eps):
     return a @ b / ((math.sqrt(a @ a) + eps) * (math.sqrt(b @ b) + eps))
 
 
-def angle(a, b, clamp, eps):
-    return math.acos(min(max(cosine(a, b, eps), -1 + clamp), 1 - clamp)) / math.pi
+def angle(a, b, clamp, eps, acute=False):
+    return math.acos(min(max(cosine(a, b, eps), clamp if acute else -1 + clamp), 1 - clamp)) / math.pi
 
 
-def dispersion(z, temperature=1.0, clamp=0.1, eps=0.01):
-    return math.log(np.mean([math.exp(-angle(z[i], z[j], clamp, eps) / temperature) for i, j in pairs(len(z))]))
+def dispersion(z, temperature=1.0, clamp=0.1, eps=0.01, acute=False):
+    found = [math.exp(-angle(z[i], z[j], clamp, eps, acute) / temperature) for i, j in pairs(len(z))]
+    return math.log(np.mean(found))
 
 
 def orthogonalization(z, clamp=0.1, eps=0.01):
@@ -94,6 +95,7 @@ VARIANTS = [
     *((name, {"clamp": c}) for name in CLAMPED for c in (0.01, 0.25, 0.6)),
     *((name, {"eps": 0.7}) for name in (*ANGULAR, "decorrelation", "decorrelation_tokens")),
     ("dispersion", {"temperature": 0.3, "clamp": 0.3, "eps": 0.2}),
+    *(("dispersion", {"acute": True} | more) for more in ({}, {"clamp": 1e-4, "temperature": 0.3}, {"clamp": 0.4})),
     ("l2_repel", {"norm_weight": 0.0}),
     ("l2_repel", {"norm_weight": 2.5, "temperature": 2.0}),
     ("wang_he_hinge", {"margin": 4.0}),
@@ -243,6 +245,13 @@ def straight_dispersion(z, temperature=1.0, clamp=0.1, eps=0.01):
     return (-straight_through(z, clamp, eps) / temperature).exp().mean(1).log().mean()
 
 
+def cut_dispersion(z, temperature=1.0, clamp=0.1, eps=0.01, **_):
+    """Of acute pairs: PyTorch's own clamp hands no gradient on outside of its band."""
+    u = z / (z.norm(dim=-1, keepdim=True) + eps)
+    c = (u @ u.mT)[:, ~torch.eye(z.shape[1], dtype=torch.bool)].clamp(clamp, 1 - clamp)
+    return (-c.arccos() / math.pi / temperature).exp().mean(1).log().mean()
+
+
 def straight_orthogonalization(z, clamp=0.1, eps=0.01):
     return (0.5 - straight_through(z, clamp, eps)).clamp_min(0).square().mean()
 
@@ -250,8 +259,33 @@ def straight_orthogonalization(z, clamp=0.1, eps=0.01):
 @pytest.mark.parametrize(("name", "options"), [v for v in VARIANTS if v[0] in CLAMPED], ids=str)
 def test_gradient_through_the_clamp_is_that_at_the_edge_of_the_band(name, options):
     z = tokens(3, 6, 2)
-    expected = gradient(lambda z: globals()[f"straight_{name}"](z, **options), z)
+    kind = "cut" if "acute" in options else "straight"
+    expected = gradient(lambda z: globals()[f"{kind}_{name}"](z, **options), z)
     torch.testing.assert_close(gradient(losses.get(name, **options), z), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "pushed"), [(1.0, False), (30.0, True), (80.0, True), (91.0, False), (170.0, False)]
+)
+def test_acute_pushes_pairs_at_an_acute_angle_alone(degrees, pushed):
+    angle = math.radians(degrees)
+    z = torch.tensor([[[1.0, 0.0], [math.cos(angle), math.sin(angle)]]], dtype=torch.float64)
+    usual, acute = (losses.get("dispersion", clamp=0.01, eps=1e-12, acute=acute) for acute in (False, True))
+    assert bool(gradient(acute, z).any()) is pushed
+    assert gradient(usual, z).any()
+
+
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_acute_is_the_usual_loss_where_all_pairs_are_acute(order):
+    z = tokens(2, 5, 8, scale=0.3, shift=2.0)  # cosines of about 0.8
+    usual, acute = (losses.get("dispersion", clamp=0.05, order=order, acute=acute) for acute in (False, True))
+    assert acute(z).item() == usual(z).item()
+    torch.testing.assert_close(gradient(acute, z), gradient(usual, z), rtol=1e-12, atol=0)
+
+
+def test_acute_with_a_clamp_that_leaves_no_cosine_is_refused():
+    with pytest.raises(ValueError, match=r"clamp must be below 0\.5, got 0\.5"):
+        losses.dispersion(tokens(1, 3, 2), acute=True, clamp=0.5)
 
 
 @pytest.mark.parametrize("degrees", [1e-3, 5.0, 20.0, 160.0, 179.0])

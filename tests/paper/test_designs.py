@@ -11,7 +11,7 @@ from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
 from decondense.stats import detectable_with
 
-NAMES = ["fig3", "family", "fig5", "table5", "midtraining", "cone", "family_gpu", "pretraining_gpu"]
+NAMES = ["fig3", "family", "fig5", "table5", "midtraining", "cone", "family_gpu", "pretraining_gpu", "released"]
 
 
 # --- what a design can see ------------------------------------------------------------------------------------------
@@ -107,6 +107,10 @@ PILOTS = {
         lambda: [pilot("table5-gpt2-train", n_embd=64), pilot("table5-gpt2-dispersion", n_embd=64, weight=1.0)],
         (Run.late_half, validation_loss),
     ),
+    "released": (
+        lambda: [pilot("table5-gpt2-dispersion", n_embd=64, weight=weight) for weight in (0.1, 1.0)],
+        (Run.late_half, validation_loss),
+    ),
 }
 
 
@@ -114,7 +118,7 @@ PILOTS = {
 @pytest.mark.parametrize("name", PILOTS)
 def test_the_spread_is_that_of_the_pilot(name, which):
     of, quantities = PILOTS[name]
-    seeds = range(5 if name in ("table5", "cone") else 3)
+    seeds = range(5 if name in ("table5", "cone", "released") else 3)
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 
@@ -149,6 +153,13 @@ def test_a_part_of_dispersion_does_the_work_where_it_does_half(which, quantity):
     of, _ = PILOTS["cone"]
     found = differences(*of(), range(5), quantity).mean() / 2
     assert getattr(designs.load("cone"), which).smallest == pytest.approx(found, abs=6e-4)
+
+
+def test_a_difference_of_the_released_code_counts_where_it_does_half_of_what_dispersion_does():
+    of, _ = PILOTS["table5"]
+    found = differences(*of(), range(5), Run.late_half).mean() / 2
+    assert designs.load("released").primary.smallest == pytest.approx(found, abs=6e-4)
+    assert designs.load("released").secondary[1:3] == designs.load("table5").secondary[1:3]
 
 
 def test_the_smallest_effect_of_mid_training_is_a_hundredth_of_what_is_there_before():

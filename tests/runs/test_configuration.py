@@ -38,8 +38,13 @@ OF_ALL = [
     ({"centre": "batch", "batch_size": 1}, "the batch has 1 of two tokens or more"),
     ({"loss": "mean_direction", "batch_size": 1}, "the batch has 1 of two tokens or more"),
     ({"loss": "mean_direction", "centre": "batch"}, "Unknown option of mean_direction 'centre'"),
+    ({"clamp": 0.0}, "clamp must be above 0, got 0.0."),
+    ({"clamp": 1.0}, "clamp must lie between 1e-06 and 0.999, got 1.0."),
+    ({"clamp": 0.5, "acute": True}, "clamp must be below 0.5, got 0.5"),
+    ({"acute": "yes"}, "acute must be true or false, got 'yes'"),
+    ({"loss": "l2_repel", "acute": True}, "Unknown option of l2_repel 'acute'"),
     ({"layers": "lates"}, "Unknown layers 'lates'. Did you mean 'last'"),
-    ({"layers": []}, "layers must be one of all, last, early_half, late_half, or a list of entries"),
+    ({"layers": []}, "layers must be one of all, last, early_half, late_half, block_outputs, or a list of entries"),
     ({"layers": [1, -1]}, "layers must be one of"),
     ({"layers": [1.5]}, "layers must be one of"),
     ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
@@ -151,11 +156,20 @@ def test_a_configuration_is_plain_json_and_read_back(weight, steps, layers, make
         (mid, {"temperature": 0.5}),
         (scratch, {"subsample": 8}),
         (mid, {"centre": "batch"}),
+        (scratch, {"clamp": 0.01}),
+        (scratch, {"acute": True}),
     ],
 )
 def test_what_nothing_reads_is_no_part_of_the_configuration(make, change):
     assert make(loss=None, **change).as_dict() == make(loss=None).as_dict()
     assert make(**change).as_dict() != make().as_dict()
+
+
+def test_the_usual_clamp_is_not_said():
+    assert not {"clamp", "acute"} & set(scratch().as_dict())
+    found = scratch(clamp=1e-4, acute=True).as_dict()
+    assert (found["clamp"], found["acute"]) == (1e-4, True)
+    assert read(found).as_dict() == found
 
 
 def test_tokens_are_counted():

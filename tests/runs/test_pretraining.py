@@ -44,6 +44,15 @@ def test_a_published_shape_by_its_name():
     assert model.num_parameters() == models.table()["qwen3-0.6b"]["parameters"]
 
 
+@pytest.mark.parametrize("shape", [GPT2, QWEN3], ids=["gpt2", "qwen3"])
+def test_an_untied_head_has_weights_of_its_own(world, shape):
+    tied = scratch(shape=shape)
+    untied = tied.changed(shape={"tie_word_embeddings": False})
+    assert untied.parameters() == tied.parameters() + 64 * 16
+    model = untied.load().model
+    assert not torch.equal(model.get_input_embeddings().weight, model.get_output_embeddings().weight)
+
+
 def test_a_shape_that_the_table_has_not_is_refused():
     unknown = next(name for name, entry in models.table().items() if "architecture" not in entry)
     with pytest.raises(ValueError, match=r"is not in the table of models: give the shape itself"):

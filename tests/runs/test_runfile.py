@@ -1,5 +1,6 @@
 """The runs of a file, refused before any run if they are bad; and the recipes that ship."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from toy_runs import GPT2, scratch, write_runs
 
 from decondense import models, paper
 from decondense.book import cells, profiles
+from decondense.chapters.table5 import released
 from decondense.paper import accuracies
 from decondense.runs import MidTraining, PreTraining, grid, midtraining, runfile
 
@@ -221,3 +223,14 @@ def test_the_grid_of_table_5_is_the_profile_of_its_notebook():
     expected = grid.jobs(shared, asked["CHANGES"], asked["SEEDS"])
     assert runfile.read(RECIPES / "table5.toml", asked["PROCESSES"]) == expected
     assert shared.tokens == pytest.approx(156e9, rel=1e-4)
+
+
+def test_the_switches_of_the_released_code_are_conditions_of_the_recipe(tmp_path):
+    text = re.sub(r"(?m)^#(?=[\[a-z])", "", (RECIPES / "table5.toml").read_text())
+    (tmp_path / "all.toml").write_text(text)
+    found = {label: config.as_dict() for label, config in runfile.read(tmp_path / "all.toml", 640)}
+    assert list(found) == list(released.changes(1))
+    usual = found["dispersion"]
+    for label, change in list(released.changes(1).items())[2:]:
+        shape = usual["shape"] | change.get("shape", {})
+        assert found[label] == usual | change | {"shape": shape}

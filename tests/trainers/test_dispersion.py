@@ -14,7 +14,7 @@ from toy_runs import all_done, two_forked
 from toys import COMPILING, RELEASE, unchecked
 from transformers import Trainer, TrainerCallback
 
-from decondense import losses, metrics, trainers
+from decondense import hooks, losses, metrics, trainers
 from decondense.trainers import DispersionTrainer
 from decondense.trainers.forgetting import ActiveForgetting
 
@@ -136,6 +136,53 @@ def test_first_loss_is_that_of_the_hidden_states(tmp_path, padded, layers):
     assert total == pytest.approx(language + 0.3 * expected, abs=ROUNDED)
 
 
+def test_block_outputs_end_before_the_final_norm(tmp_path):
+    data, net = rows(8), model()
+    with torch.no_grad():
+        net.transformer.ln_f.weight[:8] = 3.0  # else it would hardly turn a state
+        net.transformer.ln_f.bias += 0.3
+    bare = []
+    hook = hooks.blocks(net)[-1].register_forward_hook(
+        lambda _m, _a, out: bare.append(out[0] if type(out) is tuple else out)
+    )
+    output, _ = hidden_states(net, data)
+    hook.remove()
+    trainer = make(tmp_path, data=data, net=net, layers="block_outputs", subsample=None)
+    stream = [*output.hidden_states[1:-1], bare[0]]
+    expected = np.mean([losses.dispersion(z).item() for z in stream])
+    usual = np.mean([losses.dispersion(z).item() for z in output.hidden_states[1:]])
+    trainer.train()
+    assert logs(trainer)[0][2] == pytest.approx(expected, rel=1e-5)
+    assert abs(usual - expected) > 1e-3
+
+
+@pytest.mark.parametrize("how", [{"clamp": 0.01}, {"clamp": 1e-4, "acute": True}], ids=["clamp", "acute"])
+def test_options_of_the_clamp_reach_the_loss(tmp_path, how):
+    data, net = rows(8), model()
+    output, _ = hidden_states(net, data)
+    expected = np.mean([losses.dispersion(z, **how).item() for z in output.hidden_states[1:]])
+    trainer = make(tmp_path, data=data, net=net, subsample=None, **how)
+    trainer.train()
+    assert logs(trainer)[0][2] == pytest.approx(expected, rel=1e-5)
+
+
+def test_weight_times_accumulation_is_the_sum_of_the_batches(tmp_path):
+    """A regulariser that is added to each micro-batch undivided: the gradient of one step, by hand."""
+    weight, data, net = 0.3, rows(8), model().double()
+    ids = torch.stack([row["input_ids"] for row in data])
+    found = make(tmp_path, data=data, net=net, weight=4 * weight, subsample=None, args=SMALL | {"max_grad_norm": 0})
+    total = net(input_ids=ids, labels=ids).loss  # texts of one length: the mean over them all
+    for part in ids.split(2):
+        states = net(input_ids=part, output_hidden_states=True).hidden_states[1:]
+        total = total + weight * sum(losses.dispersion(z) for z in states) / len(states)
+    expected = torch.cat([g.flatten() for g in torch.autograd.grad(total, list(net.parameters()))])
+    seen = []
+    keep = lambda *_, **how: seen.append(torch.cat([p.grad.flatten() for p in how["model"].parameters()]))
+    found.add_callback(type("Keep", (TrainerCallback,), {"on_pre_optimizer_step": keep})())
+    found.train()
+    torch.testing.assert_close(seen[0], expected, rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.filterwarnings(r"ignore:\w+ (is flat on|pushes no) :UserWarning")
 @pytest.mark.parametrize("name", losses.names())
 def test_every_loss_trains(tmp_path, name):
@@ -189,7 +236,7 @@ def test_outputs_are_those_of_the_model(tmp_path):
 def test_defaults_are_the_papers():
     usual = {name: p.default for name, p in inspect.signature(DispersionTrainer).parameters.items()}
     expected = {"loss": "dispersion", "weight": 0.1, "layers": "all", "temperature": None, "subsample": 256}
-    expected |= {"centre": None}
+    expected |= {"centre": None, "clamp": None, "acute": False}
     assert {name: usual[name] for name in expected} == expected
     assert (ActiveForgetting().every, ActiveForgetting().std) == (1000, 0.02)
 
@@ -262,6 +309,8 @@ def test_bfloat16_autocast(tmp_path, monkeypatch):
         ("early_half", 5, [1, 2]),
         ("late_half", 4, [3, 4]),
         ("late_half", 5, [3, 4, 5]),
+        ("block_outputs", 4, [1, 2, 3, 5]),
+        ("block_outputs", 1, [2]),
         ([0], 4, [0]),
         ((4, 1), 4, [4, 1]),
     ],
@@ -305,6 +354,9 @@ def test_unknown_layers_name_the_nearest():
         ({"subsample": 1}, "subsample must be at least 2, got 1"),
         ({"centre": "bach"}, "centre is 'batch' or None. A tensor is of one layer"),
         ({"centre": "batch", "loss": "decorrelation"}, "Unknown option of decorrelation 'centre'"),
+        ({"acute": True, "loss": "orthogonalization"}, "Unknown option of orthogonalization 'acute'"),
+        ({"acute": True, "clamp": 0.6}, "clamp must be below 0.5, got 0.6"),
+        ({"clamp": 0.0}, "clamp must lie between 1e-06 and 0.999, got 0"),
         ({"temperature": 1.0, "loss": "decorrelation"}, "Unknown option of decorrelation 'temperature'"),
         ({"loss": "dispersoin"}, "Unknown loss 'dispersoin'. Did you mean 'dispersion'"),
         ({"net": torch.nn.Linear(2, 2)}, "Found no Transformer blocks in Linear"),

@@ -168,6 +168,15 @@ def test_only_passes_with_a_gradient_are_kept():
     assert [sorted(found.entries) for found in passes] == [[1, LAYERS]] * 2
 
 
+def test_one_entry_more_is_the_bare_output_of_the_last_block():
+    model = tiny("gpt2").train()
+    with hooks.trained_passes(model, [LAYERS, LAYERS + 1]) as passes:
+        model(IDS)
+    found = passes[0].entries
+    assert torch.equal(model.transformer.ln_f(found[LAYERS + 1]), found[LAYERS])
+    assert not torch.allclose(found[LAYERS + 1], found[LAYERS])
+
+
 def test_a_model_whose_trunk_is_frozen_has_none():
     model = tiny("gpt2").requires_grad_(False)
     model.lm_head = torch.nn.Linear(32, 64)

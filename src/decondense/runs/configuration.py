@@ -23,8 +23,8 @@ WHOLE = {  # whole numbers, and the least of each
     "steps": 0, "batch_size": 1, "accumulation": 1, "length": 1, "checkpoints": 1, "texts": 1, "text_length": 1,
     "held_out": 1, "few_shot": 0, "train_tokens": 0, "subsample": 2, "stop_after": 1, "processes": 1, "seed": 0,
 }  # fmt: skip
-ABOVE_0 = ("learning_rate", "weight", "temperature", "noise_alpha")
-OF_A_LOSS = ("weight", "layers", "temperature", "subsample", "centre")  # nothing else reads these
+ABOVE_0 = ("learning_rate", "weight", "temperature", "noise_alpha", "clamp")
+OF_A_LOSS = ("weight", "layers", "temperature", "subsample", "centre", "clamp", "acute")  # nothing else reads these
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Configuration(ABC):
         Windows of `length` tokens that give the validation loss.
     tasks, few_shot
         For each benchmark the limit on its items (`None`: all), as in `evaluate.evaluate`; scored after the last step.
-    loss, weight, layers, temperature, subsample, centre
+    loss, weight, layers, temperature, subsample, centre, clamp, acute
         Of the regulariser, as in `DispersionTrainer`.
     elsewhere
         Other corpora, on whose held-out windows the geometry is measured after the last step.
@@ -77,6 +77,8 @@ class Configuration(ABC):
     temperature: float | None = None
     subsample: int | None = None
     centre: str | None = None
+    clamp: float | None = None
+    acute: bool = False
     elsewhere: Sequence[str] = ()
     controls: bool = False
     stop_after: int | None = None
@@ -100,7 +102,7 @@ class Configuration(ABC):
         found = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         if self.loss is None:
             found |= dict.fromkeys(OF_A_LOSS)
-        for name in ("centre", "elsewhere", "controls"):
+        for name in ("centre", "clamp", "acute", "elsewhere", "controls"):
             if not found[name]:  # usual, and not said
                 del found[name]
         return json.loads(json.dumps(found))
@@ -183,7 +185,7 @@ def _checked(given: Mapping) -> dict:
     numbers |= {name: above_0(name, found[name]) for name in ABOVE_0 if name in found}
     made = dict(given) | numbers | {"tasks": _tasks(given["tasks"] or {}), "sources": _sources(given["sources"])}
     made["elsewhere"] = _elsewhere(given["elsewhere"])
-    made["controls"] = flag("controls", given["controls"])
+    made |= {name: flag(name, given[name]) for name in ("controls", "acute")}
     if made["loss"] is not None:
         made["layers"] = _layers(made["layers"])
         _check_loss(made)
@@ -266,5 +268,5 @@ def _check_loss(config: Mapping) -> None:
         raise unknown("loss", config["loss"], losses.names())
     if config["centre"] not in (None, "batch"):
         raise ValueError(f"centre must be 'batch', or left out, got {config['centre']!r}.")
-    how = {name: config[name] for name in ("temperature", "centre") if config[name] is not None}
+    how = {name: config[name] for name in ("temperature", "centre", "clamp", "acute") if config[name]}
     losses.get(config["loss"], **how)(torch.zeros(min(config["batch_size"], 2), 2, 1), subsample=config["subsample"])

@@ -36,8 +36,10 @@ class DispersionMixin:
         The paper's lambda.
     layers
         As in `entries`.
-    temperature
-        Of the losses that have one; `None` takes the loss's own, 1.
+    temperature, clamp
+        Of the losses that have one; `None` takes the loss's own, 1 and 0.1.
+    acute
+        Of `dispersion`: only pairs at an acute angle are pushed.
     subsample
         Random tokens of each sequence that enter the loss, anew at every layer and step, drawn from `args.seed`;
         `None` takes them all. The released code takes 256.
@@ -86,6 +88,8 @@ class DispersionMixin:
         temperature: float | None = None,
         subsample: int | None = 256,
         centre: str | None = None,
+        clamp: float | None = None,
+        acute: bool = False,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -99,7 +103,7 @@ class DispersionMixin:
             raise ValueError("Several GPUs in one process are not supported. Start with `accelerate launch`.")
         if not (isinstance(centre, str | None) and centre in (None, "batch")):
             raise ValueError("centre is 'batch' or None. A tensor is of one layer: for a training loop of your own.")
-        given = {"temperature": temperature, "centre": centre}
+        given = {"temperature": temperature, "centre": centre, "clamp": clamp, "acute": acute or None}
         options = {name: value for name, value in given.items() if value is not None}
         self.loss = None if loss is None else losses.get(loss, **options)
         if self.loss is not None:

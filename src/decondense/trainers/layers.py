@@ -9,16 +9,17 @@ from torch import Tensor, nn
 
 from ..base.errors import unknown
 
-LAYERS = ("all", "last", "early_half", "late_half")
+LAYERS = ("all", "last", "early_half", "late_half", "block_outputs")
 
-Layers = Literal["all", "last", "early_half", "late_half"] | Sequence[int]
+Layers = Literal["all", "last", "early_half", "late_half", "block_outputs"] | Sequence[int]
 
 
 def entries(layers: Layers, blocks: int) -> list[int]:
     """Which entries 1..L of the residual stream of a model with L = `blocks` blocks the regulariser reads.
 
     "all" is 1..L, "last" is L, "early_half" 1..L//2, "late_half" L//2 + 1..L, as in the released code; or the entries
-    themselves. Entry 0, the embedding output, is in none of the four.
+    themselves. "block_outputs" is "all" with L + 1, the output of the last block before the final norm, in place of L,
+    as in the released pre-training code. Entry 0, the embedding output, is in none of the five.
 
     Raises
         ValueError: another word, or an entry that the model does not have.
@@ -28,11 +29,13 @@ def entries(layers: Layers, blocks: int) -> list[int]:
         "last": range(blocks, blocks + 1),
         "early_half": range(1, blocks // 2 + 1),
         "late_half": range(blocks // 2 + 1, blocks + 1),
+        "block_outputs": [*range(1, blocks), blocks + 1],
     }
     if isinstance(layers, str) and layers not in named:
         raise unknown("layers", layers, LAYERS)
     found = list(named[layers] if isinstance(layers, str) else layers)
-    whole = all(isinstance(entry, int) and not isinstance(entry, bool) and 0 <= entry <= blocks for entry in found)
+    last = blocks + 1 if layers == "block_outputs" else blocks
+    whole = all(isinstance(entry, int) and not isinstance(entry, bool) and 0 <= entry <= last for entry in found)
     if not (whole and found and len(set(found)) == len(found)):
         shown = layers if isinstance(layers, str) else found
         raise ValueError(f"layers={shown!r}: a model of {blocks} blocks has the entries 0 to {blocks}, each once.")

@@ -64,5 +64,8 @@ CHANGES = {"train": {}, "dispersion": {"loss": "dispersion", "weight": 0.1}}
 
 def test_committed_runs_give_the_committed_verdicts():
     every, said, _ = committed("table5", CHANGES)
-    runs = {"GPT-2": [run for run in every if run.config["shape"].get("n_embd") == 32 and run.seed < 100]}
+    ours = lambda run: (
+        run.config["experiment"] == "table5" and run.config["shape"].get("n_embd") == 32 and run.seed < 100
+    )
+    runs = {"GPT-2": [run for run in every if ours(run)]}
     assert [claim.as_dict() for claim in claims.claims(runs, NO_CHECK)][:5] == said[:5]
