@@ -1,13 +1,16 @@
-"""The dispersion loss, its alternatives of Table 1, the losses of Wang & He they come from, and one between texts.
+"""The dispersion loss, its alternatives of Table 1, the losses of Wang & He behind them, and others against collapse.
 
     from decondense import losses
     loss = language_loss + 0.1 * losses.dispersion(hidden)      # hidden: (batch, tokens, features)
+    losses.get("sigreg", slices=512)(hidden)                    # by name, with options
+    losses.combined({"dispersion": 0.1, "koleo": 0.02})(hidden) # several at once
 
-Each loss is a function of the hidden states z of one layer. It is taken of each sequence on its own and averaged over
-the sequences. Two losses look at several texts, and push one part each of what condenses a text:
+Each loss is a function of the hidden states z of one layer. Most are taken of each sequence on its own and averaged
+over the sequences. These are not:
 
-    losses.mean_direction(hidden)                  # what the texts of the batch share, and nothing else
-    losses.dispersion(hidden, centre="batch")      # what the tokens of a text share beyond that
+    mean_direction, dispersion(centre="batch")       between the sequences of a batch: what they share, what not
+    variance, covariance, vicreg, sigreg, isoscore   of the tokens of the whole batch together (`losses.pooled`)
+    info_nce, barlow                                 of two views of the same tokens, `views` (`losses.views`)
 
 Common to all:
 
@@ -32,12 +35,13 @@ Warns (the losses of distances, and `wang_he_cosine` at a low temperature)
 
 Raises (all of them)
     ValueError: z has fewer than two tokens, or the mask leaves no sequence (document) two; a mask or document numbers
-        of another shape; an option out of its range; one sequence (document), for the two losses that look at several.
-        `has_pairs` tells the first in advance.
+        of another shape; an option out of its range; one sequence (document), for the losses that look at several
+        (`least_texts`). `has_pairs` tells the first in advance.
 """
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -45,9 +49,14 @@ import torch
 from ..base.errors import unknown
 from .batch import LOWEST_TEMPERATURE, Hidden, Mask, Scalar
 from .between import mean_direction
+from .cosines import cosine, hyperspherical_energy, koleo, simctg, uniformity
 from .covariance import decorrelation, decorrelation_tokens, wang_he_covariance
 from .documents import DocumentIds, document_ids, document_ids_from_lengths, has_pairs
+from .normality import sigreg
+from .pooled import covariance, variance, vicreg
 from .repulsion import CLAMP, EPS, dispersion, l2_repel, orthogonalization, wang_he_cosine, wang_he_hinge, wang_he_l2
+from .spectrum import isoscore, log_det, rank_floor
+from .views import barlow, info_nce
 
 __all__ = [
     "CLAMP",
@@ -55,6 +64,10 @@ __all__ = [
     "LOSSES",
     "LOWEST_TEMPERATURE",
     "Loss",
+    "barlow",
+    "combined",
+    "cosine",
+    "covariance",
     "decorrelation",
     "decorrelation_tokens",
     "dispersion",
@@ -62,11 +75,24 @@ __all__ = [
     "document_ids_from_lengths",
     "get",
     "has_pairs",
+    "hyperspherical_energy",
+    "info_nce",
+    "isoscore",
+    "koleo",
     "l2_repel",
     "least_texts",
+    "log_det",
     "mean_direction",
     "names",
+    "needs_views",
     "orthogonalization",
+    "rank_floor",
+    "sigreg",
+    "simctg",
+    "trial",
+    "uniformity",
+    "variance",
+    "vicreg",
     "wang_he_cosine",
     "wang_he_covariance",
     "wang_he_hinge",
@@ -78,14 +104,17 @@ LOSSES: dict[str, Callable[..., Scalar]] = {
     for f in (
         dispersion, decorrelation, decorrelation_tokens, l2_repel, orthogonalization,
         wang_he_l2, wang_he_cosine, wang_he_hinge, wang_he_covariance, mean_direction,
+        cosine, uniformity, koleo, hyperspherical_energy, simctg, variance, covariance, vicreg, sigreg, isoscore,
+        log_det, rank_floor, info_nce, barlow,
     )
 }  # fmt: skip
 
-_GIVEN_BY_THE_BATCH = ("z", "mask", "document_ids")
+_GIVEN_BY_THE_BATCH = ("z", "views", "mask", "document_ids")
+_OF_SEVERAL_TEXTS = ("mean_direction", "variance", "covariance", "vicreg")
 
 
 def names() -> list[str]:
-    """The names that `get` knows: Table 1 first, then Wang & He's, then this library's own."""
+    """The names that `get` knows: Table 1 first, then Wang & He's, this library's own, and those of other sources."""
     return list(LOSSES)
 
 
@@ -104,9 +133,54 @@ def get(name: str, **options) -> Callable[..., Scalar]:
     return partial(LOSSES[name], **options)
 
 
-def least_texts(name: str | None, centre: object = None, **_) -> int:
-    """How many texts of two tokens a batch must have for a loss with these options: 2 where it looks at several."""
-    return 2 if name == "mean_direction" or isinstance(centre, str) else 1
+def combined(weights: Mapping[str, float]) -> Callable[..., Scalar]:
+    """The sum of several losses, each times its weight: `losses.combined({"dispersion": 0.1, "koleo": 0.02})`.
+
+    Raises
+        ValueError: no loss, an unknown one, or a weight that is not positive.
+    """
+    if not weights:
+        raise ValueError("No loss given. Give one or more, such as {'dispersion': 0.1}.")
+    for name, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+            raise ValueError(f"The weight of {name} must be above 0, got {weight!r}.")
+    return partial(_weighted_sum, parts=[(float(weight), get(name)) for name, weight in weights.items()])
+
+
+def _weighted_sum(z: Hidden, *, parts, views: Hidden | None = None, **how) -> Scalar:
+    given = lambda loss: {"views": views} if needs_views(loss) else {}
+    return torch.stack([weight * loss(z, **given(loss), **how) for weight, loss in parts]).sum()
+
+
+def _parts(loss: Callable[..., Scalar]) -> list[Callable[..., Scalar]]:
+    held = getattr(loss, "keywords", {}).get("parts")
+    return [part for _, part in held] if held else [loss]
+
+
+def needs_views(loss: Callable[..., Scalar] | None) -> bool:
+    """Whether a loss takes `views`, the states of another pass over the same tokens."""
+    asks = lambda part: "views" in inspect.signature(part).parameters
+    return loss is not None and any(asks(part) for part in _parts(loss))
+
+
+def least_texts(loss: Callable[..., Scalar] | None) -> int:
+    """How many texts of two tokens a batch must have for a loss as `get` or `combined` gives it."""
+
+    def several(part) -> bool:
+        name, options = getattr(getattr(part, "func", part), "__name__", ""), getattr(part, "keywords", {})
+        return name in _OF_SEVERAL_TEXTS or isinstance(options.get("centre"), str)
+
+    return 2 if any(several(part) for part in _parts(loss)) else 1
+
+
+def trial(loss: Callable[..., Scalar], subsample: int | None = None, texts: int = 2) -> None:
+    """Take the loss of a few tokens, so that an option out of its range is refused before any training.
+
+    Raises
+        ValueError: as the loss.
+    """
+    z = torch.linspace(-1, 1, texts * 16 * 4).sin().view(texts, 16, 4)
+    loss(z, subsample=subsample, **({"views": z.cos()} if needs_views(loss) else {}))
 
 
 class Loss(torch.nn.Module):
@@ -117,8 +191,11 @@ class Loss(torch.nn.Module):
         self.name, self.options = name, options
         self._loss = get(name, **options)
 
-    def forward(self, z: Hidden, mask: Mask | None = None, document_ids: DocumentIds | None = None) -> Scalar:
-        return self._loss(z, mask=mask, document_ids=document_ids)
+    def forward(
+        self, z: Hidden, mask: Mask | None = None, document_ids: DocumentIds | None = None, views: Hidden | None = None
+    ) -> Scalar:
+        given = {} if views is None else {"views": views}
+        return self._loss(z, mask=mask, document_ids=document_ids, **given)
 
     def extra_repr(self) -> str:
         return ", ".join([repr(self.name), *(f"{k}={v!r}" for k, v in self.options.items())])

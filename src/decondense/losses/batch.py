@@ -19,6 +19,13 @@ _RANGES = {
     "eps": (1e-12, math.inf),
     "margin": (1e-12, math.inf),
     "norm_weight": (0, math.inf),
+    "t": (1e-3, 20),  # exp(-4 t) stays in the range of float32
+    "power": (0.1, 8),
+    "variance_weight": (0, math.inf),
+    "covariance_weight": (0, math.inf),
+    "off_diagonal": (0, math.inf),
+    "distortion": (1e-3, math.inf),
+    "floor": (0.01, 1),
 }
 
 

@@ -74,7 +74,7 @@ class _Moments(torch.autograd.Function):
             norm = torch.linalg.vector_norm(z, dim=-1)
             scale, pairs = 1 / (norm + eps), (n * (n - 1)).clamp_min(1)
             total, length = scale[:, None] @ z, (norm * scale).square()  # the directions are not written out
-            gram = None if order == 1 else _gram(z * scale[..., None])
+            gram = None if order == 1 else gram_of(z * scale[..., None])
             mean = (total.square().sum((-2, -1)) - length.sum(-1)) / pairs
             square = mean.square() if gram is None else _off_diagonal(gram, length) / pairs
         ctx.save_for_backward(z, norm, scale, pairs, total, length, gram)
@@ -103,10 +103,11 @@ class _Moments(torch.autograd.Function):
 def sum_of_squared_products(x: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch"]:
     """sum_{i != j} <x_i, x_j>^2 over ordered pairs of rows, through the smaller of the two Gram matrices."""
     with torch.autocast(x.device.type, enabled=False):
-        return _off_diagonal(_gram(x), x.square().sum(-1))
+        return _off_diagonal(gram_of(x), x.square().sum(-1))
 
 
-def _gram(x: Tensor) -> Tensor:
+def gram_of(x: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch smaller smaller"]:
+    """The smaller of the two Gram matrices, x x^T and x^T x. Their eigenvalues are the same but for zeros."""
     return x @ x.mT if x.shape[1] <= x.shape[2] else x.mT @ x
 
 

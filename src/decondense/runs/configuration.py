@@ -7,7 +7,7 @@
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import ClassVar
 
@@ -24,7 +24,7 @@ WHOLE = {  # whole numbers, and the least of each
     "held_out": 1, "few_shot": 0, "train_tokens": 0, "subsample": 2, "stop_after": 1, "processes": 1, "seed": 0,
 }  # fmt: skip
 ABOVE_0 = ("learning_rate", "weight", "temperature", "noise_alpha", "clamp")
-OF_A_LOSS = ("weight", "layers", "temperature", "subsample", "centre", "clamp", "acute")  # nothing else reads these
+OF_A_LOSS = ("weight", "layers", "temperature", "subsample", "centre", "clamp", "acute", "options")  # only a loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,9 @@ class Configuration(ABC):
     tasks, few_shot
         For each benchmark the limit on its items (`None`: all), as in `evaluate.evaluate`; scored after the last step.
     loss, weight, layers, temperature, subsample, centre, clamp, acute
-        Of the regulariser, as in `DispersionTrainer`.
+        Of the regulariser, as in `DispersionTrainer`: a name, or a table of names and weights.
+    options
+        Of the loss, by their names: `options = {slices = 512}` for `sigreg`.
     elsewhere
         Other corpora, on whose held-out windows the geometry is measured after the last step.
     controls
@@ -71,14 +73,15 @@ class Configuration(ABC):
     few_shot: int = 1
     sources: Sequence[str] = models.SOURCES
     seed: int = 0
-    loss: str | None = None
-    weight: float | None = 0.1
+    loss: str | Mapping[str, float] | None = None
+    weight: float | None = None
     layers: str | Sequence[int] | None = "all"
     temperature: float | None = None
     subsample: int | None = None
     centre: str | None = None
     clamp: float | None = None
     acute: bool = False
+    options: Mapping | None = None
     elsewhere: Sequence[str] = ()
     controls: bool = False
     stop_after: int | None = None
@@ -102,7 +105,7 @@ class Configuration(ABC):
         found = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         if self.loss is None:
             found |= dict.fromkeys(OF_A_LOSS)
-        for name in ("centre", "clamp", "acute", "elsewhere", "controls"):
+        for name in ("centre", "clamp", "acute", "options", "elsewhere", "controls"):
             if not found[name]:  # usual, and not said
                 del found[name]
         return json.loads(json.dumps(found))
@@ -149,6 +152,11 @@ class Configuration(ABC):
         return {}
 
     @property
+    def condition(self) -> str:
+        """The loss in the name of the record; several joined by a plus."""
+        return "+".join(self.loss) if isinstance(self.loss, Mapping) else self.loss or "train"
+
+    @property
     @abstractmethod
     def name(self) -> str:
         """How the name of the record begins."""
@@ -188,6 +196,7 @@ def _checked(given: Mapping) -> dict:
     made |= {name: flag(name, given[name]) for name in ("controls", "acute")}
     if made["loss"] is not None:
         made["layers"] = _layers(made["layers"])
+        made["weight"] = made["weight"] or (1.0 if isinstance(made["loss"], Mapping) else 0.1)
         _check_loss(made)
     return made
 
@@ -264,9 +273,23 @@ def _layers(layers) -> str | tuple[int, ...]:
 
 def _check_loss(config: Mapping) -> None:
     """As `DispersionTrainer` will: a bad option fails here, and not in a process of its own."""
-    if config["loss"] not in losses.names():
-        raise unknown("loss", config["loss"], losses.names())
     if config["centre"] not in (None, "batch"):
         raise ValueError(f"centre must be 'batch', or left out, got {config['centre']!r}.")
-    how = {name: config[name] for name in ("temperature", "centre", "clamp", "acute") if config[name]}
-    losses.get(config["loss"], **how)(torch.zeros(min(config["batch_size"], 2), 2, 1), subsample=config["subsample"])
+    if not isinstance(config["options"], Mapping | None):
+        raise ValueError(f"options must be a table such as {{slices = 512}}, got {config['options']!r}.")
+    losses.trial(_loss(config), config["subsample"], texts=min(config["batch_size"], 2))
+
+
+def loss_of(config: "Configuration") -> Callable[..., torch.Tensor]:
+    """The regulariser of a run, with all of its options."""
+    return _loss({entry.name: getattr(config, entry.name) for entry in fields(config)})
+
+
+def _loss(config: Mapping) -> Callable[..., torch.Tensor]:
+    options = {name: config[name] for name in ("temperature", "centre", "clamp", "acute") if config[name]}
+    options |= config["options"] or {}
+    if not isinstance(config["loss"], Mapping):
+        return losses.get(config["loss"], **options)
+    if options:
+        raise ValueError(f"{', '.join(options)}: several losses have no options here. Give one loss alone.")
+    return losses.combined(config["loss"])

@@ -22,7 +22,7 @@ from ..base.machine import processes
 from ..corpora import streams
 from ..trainers import distillation
 from . import elsewhere
-from .configuration import OF_A_LOSS, Configuration
+from .configuration import Configuration, loss_of
 from .watch import LOOK, Watch, fingerprint, whole_model
 
 FORGET_AFTER = 1000 / 1526  # of the steps: the paper's one reset in a run of 1,526 steps
@@ -132,7 +132,8 @@ def _trainer(
 ) -> Trainer:
     what = {"model": loaded.model, "args": arguments, "train_dataset": data, "callbacks": callbacks, "loss": None}
     if config.loss is not None:
-        what |= {name: getattr(config, name) for name in ("loss", *OF_A_LOSS)}
+        what |= {name: getattr(config, name) for name in ("weight", "layers", "subsample")}
+        what["loss"] = loss_of(config)
     if not (taught := config.distillation):
         return trainers.DispersionTrainer(**what)
     teacher = models.load(taught["teacher"], train_tokens=config.train_tokens, sources=config.sources)

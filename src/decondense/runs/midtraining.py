@@ -68,7 +68,7 @@ class MidTraining(Configuration):
 
     @property
     def name(self) -> str:
-        condition = self.loss or ("train" if self.steps else "none")
+        condition = self.condition if self.steps or self.loss else "none"
         condition = "noisy_embedding" if self.noise_alpha else condition
         condition = "active_forgetting" if self.forgetting else condition
         return f"midtraining-{self.model.rstrip('/').split('/')[-1].lower()}-{condition}"

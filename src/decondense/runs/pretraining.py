@@ -98,7 +98,7 @@ class PreTraining(Configuration):
 
     @property
     def name(self) -> str:
-        condition = self.loss or "train"
+        condition = self.condition
         if self.distillation and self.distillation["share"]:
             condition = f"{self.distillation['kind']}-{condition}"
         architecture = _architecture(self.shape)[0].__name__.removesuffix("Config").lower()

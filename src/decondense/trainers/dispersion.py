@@ -1,6 +1,6 @@
 """The regulariser in a trainer: `DispersionMixin` for any trainer built on Hugging Face's, and `DispersionTrainer`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from numbers import Real
 from pathlib import Path
@@ -31,9 +31,13 @@ class DispersionMixin:
     for metrics, do not count. Of several such passes the mean is taken.
 
     loss
-        A name of `losses.names()`, or `None` for plain training with the same logs.
+        A name of `losses.names()`; a table of names and weights, whose sum is taken (`losses.combined`); a loss with
+        options, `losses.get("sigreg", slices=512)`, or any function of `z`, `mask`, `document_ids`, `subsample` and
+        `generator`; `None` for plain training with the same logs.
+        Losses of two views (`losses.needs_views`) make a second forward pass of each batch, with its backward pass:
+        about twice the time. The model needs dropout.
     weight
-        The paper's lambda.
+        The paper's lambda: 0.1, and 1 for a table, whose losses have weights of their own.
     layers
         As in `entries`.
     temperature, clamp
@@ -60,7 +64,8 @@ class DispersionMixin:
     Raises
         TypeError: the mixin comes behind the trainer whose loss it is to add to.
         ValueError: unknown loss, a weight or temperature that is not positive, layers that do not exist, a model
-            whose blocks cannot be found, several GPUs in one process; a centre that is neither "batch" nor `None`.
+            whose blocks cannot be found, several GPUs in one process; a centre that is neither "batch" nor `None`;
+            two views without dropout, or in several processes.
         RuntimeError: in training, the regulariser reaches no weight, or the trainer never asks for this loss.
         FloatingPointError: a loss is no longer finite; names the step, the layer and the last checkpoint.
 
@@ -82,8 +87,8 @@ class DispersionMixin:
     def __init__(
         self,
         *args,
-        loss: str | None = "dispersion",
-        weight: float = 0.1,
+        loss: str | Mapping[str, float] | Callable[..., Tensor] | None = "dispersion",
+        weight: float | None = None,
         layers: Layers = "all",
         temperature: float | None = None,
         subsample: int | None = 256,
@@ -93,6 +98,7 @@ class DispersionMixin:
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
+        weight = weight if weight is not None else 1.0 if isinstance(loss, Mapping) else 0.1
         if not isinstance(weight, Real | Tensor) or not isinstance(temperature, Real | Tensor | None):
             raise ValueError(f"weight and temperature are numbers, got {weight!r} and {temperature!r}.")
         if loss is not None and not 0 < weight < float("inf"):
@@ -105,10 +111,13 @@ class DispersionMixin:
             raise ValueError("centre is 'batch' or None. A tensor is of one layer: for a training loop of your own.")
         given = {"temperature": temperature, "centre": centre, "clamp": clamp, "acute": acute or None}
         options = {name: value for name, value in given.items() if value is not None}
-        self.loss = None if loss is None else losses.get(loss, **options)
+        self.loss = _loss(loss, options)
         if self.loss is not None:
-            self.loss(torch.zeros(2, 2, 1), subsample=subsample)  # a bad option fails here, not at the first step
-        self._least, self._met = losses.least_texts(loss, **options), False  # whether a batch had so many texts
+            losses.trial(self.loss, subsample)  # a bad option fails here, not at the first step
+        self._least, self._met = losses.least_texts(self.loss), False  # whether a batch had so many texts
+        self._two_views = losses.needs_views(self.loss)
+        if self._two_views and self.args.world_size > 1:
+            raise ValueError("Losses of two views train in one process: their second pass would be summed up twice.")
         self.weight, self.subsample = weight, subsample
         self.entries = entries(layers, len(hooks.blocks(self.model)))
         self._heard = False  # whether the regulariser was seen to reach a weight
@@ -131,7 +140,8 @@ class DispersionMixin:
         # regulariser out of what gradient checkpointing computes twice.
         with nullcontext([]) if self.loss is None else hooks.trained_passes(model, self.entries) as passes:
             language, outputs, parts = self.language_term(model, inputs, num_items_in_batch, return_outputs)
-        regulariser, skipped = self._regulariser(model, passes, document_ids, language)
+        views = self._second_passes(model, passes) if self._two_views else [None] * len(passes)
+        regulariser, skipped = self._regulariser(model, passes, document_ids, language, views)
         regulariser = regulariser * self._weight_of_mean(num_items_in_batch)
         share = 1 / self._batches_of_step()
         of_step = torch.stack([regulariser, *parts]).detach().float()
@@ -152,6 +162,13 @@ class DispersionMixin:
         loss, outputs = found if return_outputs else (found, None)
         return loss, outputs, (loss,)
 
+    def _second_passes(self, model, passes: Sequence[hooks.Pass]) -> list[dict[int, Tensor]]:
+        """The states of the same tokens in another pass each, with other dropout."""
+        with hooks.trained_passes(model, self.entries) as again:
+            for seen in passes:
+                hooks.backbone(model)(**seen.given)
+        return [seen.entries for seen in again]
+
     def _batches_of_step(self) -> int:
         return getattr(self, "current_gradient_accumulation_steps", self.args.gradient_accumulation_steps)
 
@@ -166,18 +183,19 @@ class DispersionMixin:
         return 1 / self._batches_of_step() if self._divided(items) else 1.0
 
     def _regulariser(
-        self, model, passes: Sequence[hooks.Pass], document_ids: Tensor | None, language: Tensor
-    ) -> tuple[Tensor, int]:
+        self, model, passes: Sequence[hooks.Pass], document_ids: Tensor | None, language: Tensor,
+        views: Sequence[Mapping[int, Tensor] | None],
+    ) -> tuple[Tensor, int]:  # fmt: skip
         """Mean over passes and layers, 0 without a loss; how many passes had no pair. Stops where it is not finite."""
         self._refuse_idle(model, passes)
         generator, virtual = self._generator(), hooks.virtual_tokens(model)
         values, skipped = [language.new_zeros(len(self.entries))], 0
-        for seen in passes:
+        for seen, other in zip(passes, views, strict=True):
             mask, documents = tokens_of(seen, document_ids, virtual)
             least = self._least if self._met else 1  # so that a first batch of one text is refused, by the loss
             if losses.has_pairs(next(iter(seen.entries.values())), mask, documents, least):
                 how = {"document_ids": documents, "subsample": self.subsample, "generator": generator}
-                values.append(per_layer(seen.entries, self.loss, self.entries, mask, **how))
+                values.append(per_layer(seen.entries, self.loss, self.entries, mask, views=other, **how))
                 self._met = True
             else:
                 skipped += 1
@@ -272,3 +290,14 @@ class DispersionTrainer(DispersionMixin, Trainer):
 
     Arguments, logs and errors are those of `DispersionMixin`.
     """
+
+
+def _loss(asked: str | Mapping[str, float] | Callable[..., Tensor] | None, options: Mapping) -> Callable | None:
+    """The loss that is meant by the trainer's argument, with the options that the trainer has a name for."""
+    if isinstance(asked, str):
+        return losses.get(asked, **options)
+    if options and asked is not None:
+        raise ValueError(
+            f"{', '.join(options)}: set it in the loss itself, losses.get(name, {next(iter(options))}=...)."
+        )
+    return losses.combined(asked) if isinstance(asked, Mapping) else asked

@@ -43,10 +43,16 @@ def entries(layers: Layers, blocks: int) -> list[int]:
 
 
 def per_layer(
-    stream: Mapping[int, Tensor | None], loss, chosen: Sequence[int], mask: Tensor | None = None, **how
-) -> Float[Tensor, "layers"]:
-    """The loss of each of the `chosen` entries of a residual stream; its mean is the regulariser of the paper."""
-    return torch.stack([loss(stream[entry], mask=mask, **how) for entry in chosen])
+    stream: Mapping[int, Tensor | None], loss, chosen: Sequence[int], mask: Tensor | None = None, *,
+    views: Mapping[int, Tensor] | None = None, **how,
+) -> Float[Tensor, "layers"]:  # fmt: skip
+    """The loss of each of the `chosen` entries of a residual stream; its mean is the regulariser of the paper.
+
+    views
+        The states of another pass, for a loss of two views.
+    """
+    given = lambda entry: {} if views is None else {"views": views[entry]}
+    return torch.stack([loss(stream[entry], mask=mask, **given(entry), **how) for entry in chosen])
 
 
 def reaches_weights(state: Tensor, below: Iterable[nn.Module]) -> bool:
