@@ -11,7 +11,18 @@ from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
 from decondense.stats import detectable_with
 
-NAMES = ["fig3", "family", "fig5", "table5", "midtraining", "cone", "family_gpu", "pretraining_gpu", "released"]
+NAMES = [
+    "fig3",
+    "family",
+    "fig5",
+    "table5",
+    "midtraining",
+    "cone",
+    "family_gpu",
+    "pretraining_gpu",
+    "released",
+    "anticollapse",
+]
 
 
 # --- what a design can see ------------------------------------------------------------------------------------------
@@ -107,6 +118,13 @@ PILOTS = {
         lambda: [pilot("table5-gpt2-train", n_embd=64), pilot("table5-gpt2-dispersion", n_embd=64, weight=1.0)],
         (Run.late_half, validation_loss),
     ),
+    "anticollapse": (
+        lambda: [
+            pilot("cone-gpt2-train", learning_rate=0.005),
+            pilot("cone-gpt2-dispersion", learning_rate=0.01, centre=None),
+        ],
+        (validation_loss, Run.late_half),
+    ),
     "released": (
         lambda: [pilot("table5-gpt2-dispersion", n_embd=64, weight=weight) for weight in (0.1, 1.0)],
         (Run.late_half, validation_loss),
@@ -118,7 +136,7 @@ PILOTS = {
 @pytest.mark.parametrize("name", PILOTS)
 def test_the_spread_is_that_of_the_pilot(name, which):
     of, quantities = PILOTS[name]
-    seeds = range(5 if name in ("table5", "cone", "released") else 3)
+    seeds = range(5 if name in ("table5", "cone", "released", "anticollapse") else 3)
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 
