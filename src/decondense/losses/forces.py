@@ -29,11 +29,12 @@ def force(name: str, z: Float[Tensor, "tokens features"], **options) -> Float[Te
 
 def _force(loss: Loss, z: Float[Tensor, "batch tokens features"]) -> Float[Tensor, "batch tokens features"]:
     z = z.detach().double().requires_grad_()
-    _value(loss, z).backward()
+    value(loss, z).backward()
     return -z.grad
 
 
-def _value(loss: Loss, z: Float[Tensor, "batch tokens features"]) -> Float[Tensor, ""]:
+def value(loss: Loss, z: Float[Tensor, "batch tokens features"]) -> Float[Tensor, ""]:
+    """The loss of a batch, without the warning of a loss that is flat."""
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # where a loss is flat is what is asked
         return loss(z)
 
@@ -106,7 +107,7 @@ def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float
         push = force(name, z)
         after = z + step * z.norm() * push / push.norm().clamp_min(1e-30)
         rows[name] = {
-            "value": float(_value(losses.get(name), z[None])),
+            "value": float(value(losses.get(name), z[None])),
             f"cosine with {names[0]}": float((push * first).sum() / (push.norm() * first.norm()).clamp_min(1e-30)),
             "radial share": radial_share(name, z),
             "share along the mean": float((push @ mean).square().sum() / push.square().sum().clamp_min(1e-30)),
@@ -145,6 +146,23 @@ def concentration(
     rows = {label: _shares(_force(loss, batch), batch, mean, top) for label, loss in chosen.items()}
     columns = [*(f"in top {k}" for k in top), "along the mean", "first token"]
     return need("pandas", extra="train").DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def alike(z: Float[Tensor, "batch tokens features"], chosen: Mapping[str, Loss]) -> "pandas.DataFrame":
+    """The cosines between the forces of losses on all tokens of a batch together: a row and a column a loss.
+
+    NaN where a loss pushes nothing.
+    """
+    pushes = {label: _force(loss, z).flatten() for label, loss in chosen.items()}
+    units = {label: push / push.norm() for label, push in pushes.items()}
+    rows = {label: {other: float(u @ v) for other, v in units.items()} for label, u in units.items()}
+    return need("pandas", extra="train").DataFrame.from_dict(rows, orient="index")
+
+
+def radial(loss: Loss, z: Float[Tensor, "batch tokens features"]) -> float:
+    """Share in [0, 1] of the squared force that changes norms and not directions, over all tokens of a batch."""
+    push = _force(loss, z)
+    return 1 - float(angular(push, z.double()).square().sum() / push.square().sum().clamp_min(1e-30))
 
 
 def _shares(push: Tensor, z: Tensor, mean: Tensor, top: Sequence[int]) -> list[float]:

@@ -1,0 +1,65 @@
+"""What a training step costs with each loss, beside plain training: one step of each in turn, many times."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import pandas as pd
+import torch
+
+from ... import hooks, losses, records
+from ...base import timing
+from ...runs import PreTraining
+from ...runs.configuration import loss_of
+from ...trainers.layers import entries, per_layer
+
+VOCABULARY = 4096  # of random tokens: their number counts, and not which they are
+
+
+def measured(shared: PreTraining, changes: Mapping[str, dict], rounds: int = 15) -> records.Record:
+    """Record what a training step of each condition takes, of random tokens, in one process and one thread.
+
+    A step is the forward and backward passes, those of a second view among them, and AdamW. `rows` as
+    `timing.interleaved` gives them.
+    """
+    configs = {label: shared.changed(**change) for label, change in changes.items()}
+    names = ("shape", "batch_size", "length", "loss", "options")
+    asked = {label: {name: config.as_dict().get(name) for name in names} for label, config in configs.items()}
+
+    def compute() -> tuple[dict, None]:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            cases = {label: _step_of(config) for label, config in configs.items()}
+            return {"rows": timing.interleaved(cases, rounds)}, None
+        finally:
+            torch.set_num_threads(threads)
+
+    config = {"conditions": asked, "rounds": rounds, "seed": shared.seed}
+    return records.run("anticollapse-cost", config, compute, __name__, surroundings={"torch": torch.__version__})
+
+
+def _step_of(config: PreTraining) -> partial:
+    model = config.new_model(VOCABULARY).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
+    ids = torch.randint(VOCABULARY, (config.batch_size, config.length))
+    return partial(_step, model, ids, optimizer, None if config.loss is None else loss_of(config))
+
+
+def _step(model: torch.nn.Module, ids: torch.Tensor, optimizer: torch.optim.Optimizer, loss) -> None:
+    chosen = entries("all", len(hooks.blocks(model)))
+    with hooks.trained_passes(model, chosen) as passes:
+        total = model(input_ids=ids, labels=ids).loss
+        if losses.needs_views(loss):
+            hooks.backbone(model)(input_ids=ids)
+    if loss is not None:
+        views = passes[1].entries if len(passes) > 1 else None
+        total = total + 0.1 * per_layer(passes[0].entries, loss, chosen, views=views).mean()
+    total.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def ratios(record: records.Record, baseline: str) -> pd.Series:
+    """The time of a step over that of `baseline`, by condition: the median over the rounds of the ratio in a round."""
+    seconds = timing.seconds(record.content["results"]["rows"])
+    return pd.Series({label: timing.ratio(seconds[label], seconds[baseline]).median for label in seconds})
