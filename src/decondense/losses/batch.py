@@ -81,7 +81,7 @@ def _drawn(z: Tensor, mask: Tensor | None, count: int, generator) -> tuple[Tenso
     )
 
 
-def directions(z: Float[Tensor, "batch tokens features"], eps: float) -> Float[Tensor, "batch tokens features"]:
+def directions(z: Float[Tensor, "*tokens features"], eps: float) -> Float[Tensor, "*tokens features"]:
     """z / (norm + eps). A zero vector stays zero, with a finite gradient."""
     return z * (1 / (torch.linalg.vector_norm(z, dim=-1, keepdim=True) + eps))  # half the passes backward of a quotient
 

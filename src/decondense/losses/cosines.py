@@ -62,9 +62,10 @@ def hyperspherical_energy(
     z: Hidden, *, mask: Mask | None = None, document_ids: DocumentIds | None = None, subsample: int | None = None,
     generator: torch.Generator | None = None, power: float = 1.0, eps: float = EPS,
 ) -> Scalar:  # fmt: skip
-    """mean_{i != j} (||u_i - u_j||^2 + eps)^(-power / 2): the energy of equal charges on a sphere.
+    """mean_{i != j} (2 - 2 cos(z_i, z_j) + eps)^(-power / 2): the energy of equal charges on a sphere.
 
-    Range [(4 + eps)^(-power / 2), eps^(-power / 2)]. `eps` makes it finite at duplicates. The diagonal is excluded.
+    2 - 2 cos is the squared distance on the sphere, and `eps` makes it finite at duplicates. Range
+    [(4 + eps)^(-power / 2), eps^(-power / 2)]. The diagonal is excluded.
 
     Source: Liu et al. 2018 (minimum hyperspherical energy), on the weights of a layer; here on tokens.
     """

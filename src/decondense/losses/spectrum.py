@@ -75,9 +75,11 @@ def rank_floor(
     check_options(floor=floor, eps=eps)
     z, mask = prepare(z, mask, subsample, generator)
     with torch.autocast(z.device.type, enabled=False):
-        values = torch.linalg.eigvalsh(gram_of(directions(z, eps))).clamp_min(0)
+        gram = gram_of(directions(z, eps))
+        whole = gram.isfinite().all(-1).all(-1)  # NaN must stay NaN, and not end in an error of the eigenvalues
+        values = torch.linalg.eigvalsh(gram.where(whole[:, None, None], 0)).clamp_min(0)
     tiny = torch.finfo(z.dtype).eps  # so that the slope of the logarithm stays finite where there is no spectrum
     shares = values / values.sum(-1, keepdim=True).clamp_min(tiny)
-    entropy = -(shares * shares.clamp_min(tiny).log()).sum(-1)
+    entropy = -(shares * shares.clamp_min(tiny).log()).sum(-1).where(whole, torch.nan)
     most = counts(z, mask).clamp(2, max(z.shape[-1], 2)).log()
     return mean_over_sequences(lambda h, n: (floor - h).clamp_min(0), entropy / most, z, mask)
