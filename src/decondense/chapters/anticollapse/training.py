@@ -14,7 +14,7 @@ from ...stats import Estimate, mean_and_interval
 DESIGN = "anticollapse"  # of `paper.designs`
 PLAIN, DROPPED = "train", "train, dropout"  # what a loss of one view, and of two views, is compared with
 LATE, LOSS = "late-half μ", "validation loss"
-PARTS = ("within", "between", "excess", "effective_rank")
+PARTS = ("within", "between", "excess")
 
 
 def _late(name: str) -> Quantity:
