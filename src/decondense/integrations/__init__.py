@@ -1,1 +1,1 @@
-"""The library in other frameworks' training loops; each module needs the extra of its name."""
+"""The library in other frameworks' training loops. That of Lightning needs the extra `lightning`."""
