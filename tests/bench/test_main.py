@@ -16,6 +16,7 @@ def test_everything_is_asked_for_once(monkeypatch):
     for module, names in (
         (__main__, ("start",)),
         (__main__.losses, ("by_form", "beside_other_work", "in_a_step")),
+        (__main__.family, ("by_loss",)),
         (__main__.measurement, ("given", "real", "short_texts")),
     ):
         for name in names:

@@ -2,6 +2,7 @@
 
 import math
 
+import collapse
 import numpy as np
 import pytest
 import torch
@@ -740,7 +741,8 @@ def test_the_papers_sum_is_log_of_the_number_of_pairs_more():
 
 
 def test_names():
-    assert losses.names() == [*NAMES, *ORIGINS, "mean_direction"]  # the last has tests of its own: test_between
+    assert losses.names()[:10] == [*NAMES, *ORIGINS, "mean_direction"]  # the last has tests of its own: test_between
+    assert set(losses.names()[10:]) == set(collapse.NAMES)  # as these: test_shared
 
 
 @EVERY
@@ -788,6 +790,85 @@ def test_module_has_no_parameters_and_says_what_it_is():
     assert not list(module.parameters())
     assert not module.state_dict()
     assert repr(module) == "Loss('l2_repel', temperature=0.5, norm_weight=0.2)"
+
+
+WEIGHTS = {"dispersion": 0.1, "koleo": 0.02, "vicreg": 3}
+
+
+def test_several_losses_are_their_weighted_sum():
+    z, mask = tokens(2, 6, 4), torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
+    expected = sum(weight * losses.get(name)(z, mask=mask) for name, weight in WEIGHTS.items())
+    assert losses.combined(WEIGHTS)(z, mask=mask).item() == pytest.approx(expected.item(), rel=1e-12)
+    push = sum(weight * gradient(losses.get(name), z) for name, weight in WEIGHTS.items())
+    torch.testing.assert_close(gradient(losses.combined(WEIGHTS), z), push, rtol=1e-9, atol=1e-12)
+
+
+def test_views_go_to_the_losses_that_take_them():
+    z, views = tokens(2, 6, 4), tokens(2, 6, 4, seed=1)
+    expected = losses.info_nce(z, views=views) + 2 * losses.cosine(z)
+    assert losses.combined({"info_nce": 1, "cosine": 2})(z, views=views).item() == pytest.approx(expected.item())
+    assert losses.Loss("info_nce")(z, views=views) == losses.info_nce(z, views=views)
+
+
+@pytest.mark.parametrize(
+    ("weights", "why"),
+    [
+        ({}, "^No loss given. Give one or more, such as"),
+        ({"dispersoin": 1.0}, "Unknown loss 'dispersoin'. Did you mean 'dispersion'"),
+        *(
+            ({"koleo": bad}, f"^The weight of koleo must be above 0, got {bad!r}")
+            for bad in (-1.0, 0, math.inf, math.nan)
+        ),
+        ({"koleo": True}, "^The weight of koleo must be above 0, got True"),
+        ({"koleo": "much"}, "^The weight of koleo must be above 0, got 'much'"),
+    ],
+)
+def test_a_bad_table_of_losses_is_refused(weights, why):
+    with pytest.raises(ValueError, match=why):
+        unchecked(losses.combined)(weights)
+
+
+@pytest.mark.parametrize(
+    ("loss", "texts", "views"),
+    [
+        (None, 1, False),
+        (losses.get("dispersion"), 1, False),
+        (losses.get("dispersion", centre="batch"), 2, False),
+        (losses.get("mean_direction"), 2, False),
+        (losses.get("vicreg"), 2, False),
+        (losses.get("sigreg", slices=3), 1, False),
+        (losses.get("barlow"), 1, True),
+        (losses.combined({"dispersion": 1, "covariance": 1}), 2, False),
+        (losses.combined({"dispersion": 1, "info_nce": 1}), 1, True),
+        (losses.combined({"dispersion": 1}), 1, False),
+        (lambda z, **how: z.sum(), 1, False),
+    ],
+)
+def test_what_a_loss_needs(loss, texts, views):
+    assert losses.least_texts(loss) == texts if loss is not None else True
+    assert losses.needs_views(loss) is views
+
+
+@pytest.mark.parametrize(
+    ("loss", "subsample", "texts", "why"),
+    [
+        (losses.get("dispersion", temperature=0.001), None, 2, "temperature must lie"),
+        (losses.get("koleo"), 1, 2, "subsample must be at least 2"),
+        (losses.get("vicreg"), None, 1, "vicreg is of the tokens of a whole batch"),
+        (losses.get("sigreg"), 4, 2, "for which 8 tokens are too few"),
+        (losses.combined({"cosine": 1, "variance": 1}), None, 1, "variance is of the tokens"),
+    ],
+)
+def test_a_trial_refuses_what_the_loss_would(loss, subsample, texts, why):
+    with pytest.raises(ValueError, match=why):
+        losses.trial(loss, subsample, texts)
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_a_trial_leaves_the_global_random_state(name):
+    before = torch.get_rng_state()
+    losses.trial(losses.get(name), 8)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 BAD = [

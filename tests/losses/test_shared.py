@@ -220,6 +220,21 @@ def test_nothing_of_n_by_n_or_d_by_d_is_kept(name, shape):
     assert max(kept) <= z.numel() * (2 if views(name, z) else 1) + (shape[2] ** 2 if name == "barlow" else 0)
 
 
+# --- where there is nothing to push ---------------------------------------------------------------------------------
+
+GAUSSIAN = torch.randn(2, 64, 768, generator=torch.Generator().manual_seed(0))
+FLOORS = ("simctg", "rank_floor")  # 0, the least that they can be, where tokens are spread: they ask for no more
+
+
+@EVERY
+@pytest.mark.filterwarnings("error")
+def test_no_loss_is_flat_but_at_its_floor(name):
+    spread = gradient(of(name), GAUSSIAN)
+    assert bool(spread.any()) is (name not in FLOORS)
+    assert name not in FLOORS or of(name)(GAUSSIAN) == 0
+    assert gradient(of(name), GAUSSIAN + 2).norm() * GAUSSIAN.norm() > 1e-2  # a cone: what a loss is there for
+
+
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 

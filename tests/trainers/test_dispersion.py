@@ -184,13 +184,94 @@ def test_weight_times_accumulation_is_the_sum_of_the_batches(tmp_path):
 
 
 @pytest.mark.filterwarnings(r"ignore:\w+ (is flat on|pushes no) :UserWarning")
-@pytest.mark.parametrize("name", losses.names())
-def test_every_loss_trains(tmp_path, name):
+@pytest.mark.parametrize("name", [name for name in losses.names() if not losses.needs_views(losses.get(name))])
+def test_every_loss_of_one_view_trains(tmp_path, name):
     data, net = rows(8), model()
-    expected = np.mean([losses.get(name)(h).item() for h in hidden_states(net, data)[0].hidden_states[1:]])
+    how = {"generator": make(tmp_path)._generator()}  # the random lines of `sigreg`
+    expected = np.mean([losses.get(name)(h, **how).item() for h in hidden_states(net, data)[0].hidden_states[1:]])
     found = logs(run(tmp_path, data=data, net=net, loss=name, subsample=None, args={"steps": 2}))
     assert found[0][2] == pytest.approx(expected, rel=1e-4)
     assert np.isfinite(found).all()
+
+
+TABLE = {"dispersion": 0.3, "koleo": 0.02}
+
+
+def test_a_table_of_losses_is_their_weighted_sum(tmp_path):
+    data, net = rows(8, padded=True), model()
+    output, mask = hidden_states(net, data)
+    each = [sum(w * losses.get(n)(h, mask=mask) for n, w in TABLE.items()).item() for h in output.hidden_states[1:]]
+    total, language, regulariser, *_ = logs(run(tmp_path, data=data, net=net, loss=TABLE, subsample=None))[0]
+    assert regulariser == pytest.approx(np.mean(each), rel=1e-5)
+    assert total == pytest.approx(language + regulariser, abs=ROUNDED)  # the weight is 1
+
+
+def test_a_table_is_accumulated_as_one_batch(tmp_path):
+    assert_close(*one_and_four(tmp_path, data=rows(padded=True), loss=TABLE))
+
+
+@pytest.mark.parametrize("weight", [None, 0.4])
+def test_a_loss_with_its_options_is_the_users_function(tmp_path, weight):
+    data, net = rows(8), model()
+    loss = losses.get("uniformity", t=1.0)
+    expected = np.mean([loss(h).item() for h in hidden_states(net, data)[0].hidden_states[1:]])
+    how = {"args": {"steps": 1}, "subsample": None, "loss": loss, "weight": weight}
+    total, language, regulariser, *_ = logs(run(tmp_path, data=data, net=net, **how))[0]
+    assert regulariser == pytest.approx(expected, rel=1e-5)
+    assert total == pytest.approx(language + (weight or 0.1) * expected, abs=ROUNDED)
+
+
+# --- two views ------------------------------------------------------------------------------------------------------
+
+NOISY = {"embd_pdrop": 0.1, "resid_pdrop": 0.1}
+VIEWS = pytest.mark.parametrize("loss", ["info_nce", "barlow", {"info_nce": 1.0, "cosine": 0.5}], ids=str)
+
+
+@VIEWS
+def test_two_views_are_two_passes_with_other_dropout(tmp_path, loss):
+    data, trainer = rows(8, padded=True), make(tmp_path, net=model(**NOISY), loss=loss, weight=0.7, subsample=None)
+    batch, net = {key: torch.stack([row[key] for row in data]) for key in data[0]}, trainer.model.train()
+    torch.manual_seed(0)
+    found = trainer.compute_loss(net, batch)
+    torch.manual_seed(0)
+    output = net(**batch, output_hidden_states=True)
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    again = net.transformer(**inputs, output_hidden_states=True).hidden_states
+    function = losses.combined(loss) if isinstance(loss, dict) else losses.get(loss)
+    pairs = list(zip(output.hidden_states, again, strict=True))[1:]
+    each = [function(a, views=b, mask=batch["attention_mask"]) for a, b in pairs]
+    expected = output.loss + 0.7 * torch.stack(each).mean()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    weight = net.transformer.h[0].mlp.c_fc.weight
+    ours, theirs = (torch.autograd.grad(total, weight)[0] for total in (found, expected))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-7)
+
+
+@VIEWS
+def test_two_views_train_and_a_resumed_run_is_the_same(tmp_path, loss):
+    saving = {"steps": 4, "save_strategy": "steps", "save_steps": 2}
+
+    def started(folder, *callbacks, **how):
+        trainer = make(folder, net=model(**NOISY), loss=loss, subsample=16, args=saving, callbacks=callbacks)
+        trainer.train(**how)
+        return trainer
+
+    whole = started(tmp_path / "whole")
+    started(tmp_path / "cut", stop_after(2))
+    rest = started(tmp_path / "cut", resume_from_checkpoint=str(tmp_path / "cut" / "checkpoint-2"))
+    assert np.isfinite(logs(whole)).all()
+    assert_equal(rest, whole)
+
+
+def test_two_views_without_dropout_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^The two views are equal: the model has no dropout"):
+        run(tmp_path, loss="info_nce")
+
+
+def test_two_views_in_several_processes_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainers.TrainingArguments, "world_size", 2)
+    with pytest.raises(ValueError, match=r"^Losses of two views train in one process"):
+        make(tmp_path, net=model(**NOISY), loss="info_nce")
 
 
 def test_temperature_goes_to_the_loss(tmp_path):
@@ -235,7 +316,7 @@ def test_outputs_are_those_of_the_model(tmp_path):
 
 def test_defaults_are_the_papers():
     usual = {name: p.default for name, p in inspect.signature(DispersionTrainer).parameters.items()}
-    expected = {"loss": "dispersion", "weight": 0.1, "layers": "all", "temperature": None, "subsample": 256}
+    expected = {"loss": "dispersion", "weight": None, "layers": "all", "temperature": None, "subsample": 256}
     expected |= {"centre": None, "clamp": None, "acute": False}
     assert {name: usual[name] for name in expected} == expected
     assert (ActiveForgetting().every, ActiveForgetting().std) == (1000, 0.02)
@@ -359,6 +440,12 @@ def test_unknown_layers_name_the_nearest():
         ({"clamp": 0.0}, "clamp must lie between 1e-06 and 0.999, got 0"),
         ({"temperature": 1.0, "loss": "decorrelation"}, "Unknown option of decorrelation 'temperature'"),
         ({"loss": "dispersoin"}, "Unknown loss 'dispersoin'. Did you mean 'dispersion'"),
+        ({"loss": {"dispersoin": 1.0}}, "Unknown loss 'dispersoin'. Did you mean 'dispersion'"),
+        ({"loss": {"koleo": -1.0}}, "The weight of koleo must be above 0, got -1.0"),
+        ({"loss": {}}, "No loss given"),
+        ({"loss": {"koleo": 1.0}, "clamp": 0.2}, r"clamp: set it in the loss itself, losses.get\(name, clamp=...\)"),
+        ({"loss": losses.cosine, "temperature": 0.5}, "temperature: set it in the loss itself"),
+        ({"loss": "sigreg", "subsample": 4}, "for which 8 tokens are too few"),
         ({"net": torch.nn.Linear(2, 2)}, "Found no Transformer blocks in Linear"),
     ],
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import records
 from ..base import timing
 from ..base.files import repository_root
-from . import RECORDS, losses, measurement
+from . import RECORDS, family, losses, measurement
 from .measurement import SHAPES
 
 TOKENS = (256, 512, 1024, 2048, 4096, 8192)
@@ -25,6 +25,7 @@ TEXTS = {1: 7, 10: 3, 100: 2}  # texts -> rounds
 LAYERS = (12, 24)
 SHORT = (16, 32, 64, 128)
 STEP_TOKENS = 1024
+FAMILY = (1024, 768)  # tokens and features of the losses beside one another
 
 
 def everything(peer: str, threads: int) -> list[records.Record]:
@@ -37,7 +38,7 @@ def everything(peer: str, threads: int) -> list[records.Record]:
     made += [losses.by_form(*TARGET, rounds=7, threads=1)] if threads > 1 else []
     for several in sorted({1, threads}):
         made += [losses.beside_other_work(*TARGET, busy, threads=several) for busy in sorted({0, 1, threads})]
-    made += [losses.in_a_step({}, STEP_TOKENS, rounds=5, **how)]
+    made += [losses.in_a_step({}, STEP_TOKENS, rounds=5, **how), family.by_loss(*FAMILY, rounds=7, **how)]
     given = partial(measurement.given, peer=peer, **how)
     layers, features = SHAPES["gpt2-xl"]
     made += [given(layers, features, texts, rounds=rounds) for texts, rounds in TEXTS.items()]

@@ -12,7 +12,7 @@ import numpy as np
 from ..base import timing
 from ..base.errors import unknown
 from ..base.timing import Ratio
-from . import RECORDS, measurement, plots
+from . import RECORDS, family, measurement, plots
 from .losses import ALONE, EXACT, FIRST, NAIVE, PLAIN, PRODUCTS
 from .measurement import GIVEN, OURS, REAL, SHAPES, THEIRS
 
@@ -294,6 +294,18 @@ def _step(records: list[dict]) -> str:
     return table(("loss", "seconds a step", "in the step, %", "alone, %"), rows)
 
 
+def _family(records: list[dict]) -> str:
+    found = chosen(records, "bench-family")
+    if not found:
+        return NO_RECORD
+    seconds, memory = (of(found[0]["results"]["rows"]) for of in (timing.seconds, timing.mebibytes))
+    rows = []
+    for name, kind in family.OF.items():
+        over = show(timing.ratio(seconds[name], seconds[name + family.BARE])) if kind else ""
+        rows.append((name, f"{1000 * seconds[name].median():.3g}", f"{memory[name]:,.1f}", kind or "none", over))
+    return table(("loss", "ms", "MiB", "matrix products", "time over theirs"), rows)
+
+
 def _targets(records: list[dict]) -> str:
     return table(("target", "measured", "met"), [(t.target, t.measured, _met(t.met)) for t in targets(records)])
 
@@ -307,5 +319,6 @@ PARTS = {
     "short": _short,
     "loaded": _loaded,
     "step": _step,
+    "family": _family,
     "records": _records,
 }

@@ -5,7 +5,6 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .batch import Hidden, Mask, Scalar, check_options
 from .documents import DocumentIds
@@ -77,9 +76,10 @@ class _EppsPulley(torch.autograd.Function):
         return (weight[:, None] * (apart.real.square() + apart.imag.square())).sum(0)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, upstream):
         """-2 / N Im sum_k w_k t_k conj(apart_k) e^(i t_k s): a polynomial in e^(i step s), by Horner's rule."""
+        if torch.is_grad_enabled():  # create_graph=True: what was kept does not know how it depends on s
+            raise RuntimeError("sigreg has no second derivative. Differentiate without create_graph.")
         first, apart, weight, t = ctx.saved_tensors
         factors = (weight * t)[:, None] * apart.conj() * (-2 / len(first) * upstream)
         total = factors[-1].expand_as(first).contiguous()

@@ -273,6 +273,8 @@ def _layers(layers) -> str | tuple[int, ...]:
 
 def _check_loss(config: Mapping) -> None:
     """As `DispersionTrainer` will: a bad option fails here, and not in a process of its own."""
+    if not isinstance(config["loss"], str | Mapping):
+        raise unknown("loss", config["loss"], losses.names())
     if config["centre"] not in (None, "batch"):
         raise ValueError(f"centre must be 'batch', or left out, got {config['centre']!r}.")
     if not isinstance(config["options"], Mapping | None):
