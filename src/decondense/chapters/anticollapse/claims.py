@@ -6,7 +6,6 @@ import pandas as pd
 
 from ...paper import designs, verdicts
 from ...paper.claims import Claim, check_claim, judged
-from ...paper.verdicts import Test
 from ...runs.run import Run
 from ...runs.tables import text
 from ...stats import Estimate
@@ -46,6 +45,7 @@ def _each(
 
 
 def _one(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
-    tests: list[Test] = [verdicts.effect(found, wanted.smallest, wanted.reason)]
+    several = found.units > 1
     nothing = verdicts.not_testable("one seed: no interval over seeds")
-    return Claim(claim=claim, here=text(found, 3), verdict=tests if found.units > 1 else nothing)
+    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if several else nothing
+    return Claim(claim=claim, here=text(found, 3), verdict=tests)
