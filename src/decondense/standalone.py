@@ -54,6 +54,13 @@ _RANGES = {
     "eps": (1e-12, math.inf),
     "margin": (1e-12, math.inf),
     "norm_weight": (0, math.inf),
+    "t": (1e-3, 20),  # exp(-4 t) stays in the range of float32
+    "power": (0.1, 8),
+    "variance_weight": (0, math.inf),
+    "covariance_weight": (0, math.inf),
+    "off_diagonal": (0, math.inf),
+    "distortion": (1e-3, math.inf),
+    "floor": (0.01, 1),
 }
 
 def check_options(**options: float) -> None:
@@ -443,7 +450,7 @@ class _Moments(torch.autograd.Function):
             norm = torch.linalg.vector_norm(z, dim=-1)
             scale, pairs = 1 / (norm + eps), (n * (n - 1)).clamp_min(1)
             total, length = scale[:, None] @ z, (norm * scale).square()  # the directions are not written out
-            gram = None if order == 1 else _gram(z * scale[..., None])
+            gram = None if order == 1 else gram_of(z * scale[..., None])
             mean = (total.square().sum((-2, -1)) - length.sum(-1)) / pairs
             square = mean.square() if gram is None else _off_diagonal(gram, length) / pairs
         ctx.save_for_backward(z, norm, scale, pairs, total, length, gram)
@@ -469,7 +476,8 @@ class _Moments(torch.autograd.Function):
         return torch.addcmul(inward[..., None] * z, scale[..., None], push)
 
 
-def _gram(x: Tensor) -> Tensor:
+def gram_of(x: Tensor) -> Tensor:
+    """The smaller of the two Gram matrices, x x^T and x^T x. Their eigenvalues are the same but for zeros."""
     return x @ x.mT if x.shape[1] <= x.shape[2] else x.mT @ x
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from decondense.base import timing
-from decondense.bench import losses, measurement, page, plots
+from decondense.bench import family, losses, measurement, page, plots
 from decondense.bench.measurement import GIVEN, OURS, PEERS_FORWARD, REAL, THEIRS
 
 ROOT = Path(__file__).parents[2]
@@ -45,9 +45,11 @@ def records():
     step = {losses.PLAIN: [2.0, MIB]} | alone
     short = {measurement.ALONE: [3.0, MIB], measurement.TOGETHER: [1.5, MIB]}
     start = {"bare Python": [0.01, 0], "import decondense": [0.05, 0], "decondense --help": [0.2, 0]}
+    each = {name: [0.03, MIB] for name in family.OF} | {name + family.BARE: [0.02, 0] for name in family.OF}
     found = [measured(), measured(texts=10), measured(12, 768, 1, REAL), loss(), loss(4096), loss(features=256)]
     found += [
         record("bench-step", {"tokens": 1024}, {"rows": [step]}),
+        record("bench-family", {"tokens": 1024, "features": 768}, {"rows": [each]}),
         record("bench-short-texts", {"tokens": 32, "texts": 100}, {"rows": [short], "mu": 2e-8}),
         record("bench-loaded", {"busy": 0, "threads": 2}, {"rows": [{losses.NAIVE: [2, 4], losses.EXACT: [1, 1]}]}),
         record("bench-loaded", {"busy": 2, "threads": 2}, {"rows": [{losses.NAIVE: [2, 4], losses.EXACT: [3, 5]}]}),
