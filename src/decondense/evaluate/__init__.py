@@ -207,13 +207,22 @@ def untouched(model: torch.nn.Module, tokenizer):
 
     lm-eval also gives the tokenizer a padding token, and draws names that it does not use from Python's generator.
     """
-    modes = [(module, module.training) for module in model.modules()]
     pad_token, state = tokenizer.pad_token, random.getstate()
     try:
-        yield
+        with modes_kept(model):
+            yield
     finally:
         tokenizer.pad_token = pad_token
         random.setstate(state)
+
+
+@contextmanager
+def modes_kept(model: torch.nn.Module):
+    """Afterwards every submodule is back in the mode that it had."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
         for module, mode in modes:
             module.training = mode
 

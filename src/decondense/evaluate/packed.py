@@ -14,7 +14,8 @@ import torch
 from ..base.errors import unknown
 from ..base.extras import need
 from ..base.files import sha256
-from . import COLUMNS, EXTRA, Evaluation, logprob
+from ..corpora.packed import folder_of
+from . import COLUMNS, EXTRA, Evaluation, logprob, modes_kept, shots
 
 FILE = "benchmarks.npz"
 AT_ONCE = {"cuda": 2**15}  # tokens of a batch, with what fills it up
@@ -40,6 +41,18 @@ class Packed(NamedTuple):
     cut: list[bool]
 
 
+def of(name: str) -> Packed:
+    """The benchmarks beside the token files `packed/NAME`.
+
+    Raises
+        FileNotFoundError, ValueError: as `folder_of` and `read`; they were packed without benchmarks.
+    """
+    path = folder_of(name) / FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} has no benchmarks: make it by decondense tokens --weights.")
+    return read(path)
+
+
 def read(path: Path) -> Packed:
     """Read a file with the bytes of `packing.pack`.
 
@@ -58,27 +71,32 @@ def read(path: Path) -> Packed:
 
 
 def score(
-    model: torch.nn.Module, packed: Packed, limits: Mapping[str, int | None], *, dtype: str | None = None
+    model: torch.nn.Module,
+    packed: Packed,
+    limits: Mapping[str, int | None],
+    *,
+    few_shot: int = 1,
+    dtype: str | None = None,
 ) -> Evaluation:
-    """The `Evaluation` of packed benchmarks by a model in evaluation mode.
+    """The `Evaluation` of packed benchmarks by a causal LM; the mode of the model is left as it was.
 
     limits
         For each task the first documents, as in `evaluate.evaluate`; no more than were packed.
-    dtype
-        For forward passes in mixed precision, as in `evaluate.evaluate`.
+    few_shot, dtype
+        As in `evaluate.evaluate`.
 
     Raises
-        ValueError: a task that was not packed, or more of it than was.
+        ValueError: a task that was not packed, or more of it than was, or with other shots.
     """
-    for name, limit in limits.items():
-        _check(packed.tasks, name, limit)
+    check(packed, limits, few_shot)
     starts = np.cumsum([0, *(item["requests"] for item in packed.items)])
     asked = [
         (item, range(start, start + item["requests"]))
         for item, start in zip(packed.items, starts[:-1].tolist(), strict=True)
         if item["task"] in limits and (limits[item["task"]] is None or item["doc"] < limits[item["task"]])
     ]
-    answers = _answers(model, packed, [number for _, numbers in asked for number in numbers], dtype)
+    with modes_kept(model):
+        answers = _answers(model.eval(), packed, [number for _, numbers in asked for number in numbers], dtype)
     rows = [_row(item, [answers[number] for number in numbers]) for item, numbers in asked]
     items = need("pandas", extra=EXTRA).DataFrame(rows, columns=COLUMNS)
     about = {name: _about(packed, name, items, asked, limit) for name, limit in limits.items()}
@@ -86,12 +104,21 @@ def score(
     return Evaluation(items.iloc[order.argsort(kind="stable")].reset_index(drop=True), about)
 
 
-def _check(tasks: Mapping[str, dict], name: str, limit: int | None) -> None:
+def check(packed: Packed, limits: Mapping[str, int | None], few_shot: int = 1) -> None:
+    """Refuse what `score` refuses."""
+    for name, limit in limits.items():
+        _check(packed.tasks, name, limit, few_shot)
+
+
+def _check(tasks: Mapping[str, dict], name: str, limit: int | None, few_shot: int) -> None:
     if name not in tasks:
         raise unknown("packed benchmark", name, tasks)
     most = tasks[name]["limit"]
     if not tasks[name]["full"] and (limit is None or limit > most):
         raise ValueError(f"Of {name} the first {most} documents are packed, {limit or 'all'} are asked for: pack more.")
+    there, wanted = tasks[name]["shots"], shots(name, few_shot)
+    if wanted not in (None, there):
+        raise ValueError(f"{name} is packed with {there} examples in a prompt, {wanted} are asked for: pack it so.")
 
 
 def _row(item: Mapping, answers: Sequence[tuple[float, bool]]) -> tuple:
