@@ -43,6 +43,12 @@ def test_without_token_files_nothing_is_begun(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_item_without_its_token_files_is_an_error_if_it_is_the_one_asked_for(tmp_path):
+    with pytest.raises(ValueError, match="Unknown token files 'packed/smollm2-135m-instruct'"):
+        run(tmp_path / "out", only="midtraining", tiny=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_list_is_of_all_items_in_order(capsys):
     assert command.main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -62,7 +68,8 @@ def test_the_items_are_made_in_order_in_the_time_that_is_left(tmp_path, monkeypa
     monkeypatch.setattr(training, "make", lambda item, out, tiny, seconds, say: took(item.name, seconds))
     done, said = run(tmp_path, 5.1, tiny=True)
     assert seen == [("speed", 306), ("family", 206), ("width", 106)]
-    assert said == ["pretraining: no time is left for it."]
+    assert said[0].startswith("midtraining is left out: Unknown token files 'packed/smollm2-135m-instruct'.")
+    assert said[1:] == ["pretraining: no time is left for it."]
     assert not done
 
 
@@ -82,7 +89,8 @@ def test_an_item_that_does_not_fit_is_an_error_if_it_is_the_one_asked_for(tmp_pa
         with pytest.raises(plan.TooShort):
             run(tmp_path, only=only, tiny=True)
     else:
-        assert run(tmp_path, tiny=True) == (False, ["5 minutes are too few"] * 3)
+        done, said = run(tmp_path, tiny=True)
+        assert (done, said[1:]) == (False, ["5 minutes are too few"] * 3)
 
 
 def test_the_records_go_to_the_folder_and_the_environment_is_as_before(tmp_path, monkeypatch):

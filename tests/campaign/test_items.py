@@ -6,10 +6,11 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from decondense.campaign import items
+from decondense.campaign import carried, items
 from decondense.paper import designs
 
 GRIDS = [name for name in items.names() if items.entry(name)["kind"] == "runs"]
+FROM_SCRATCH = [name for name in GRIDS if name != "midtraining"]
 
 
 def parameters(item, change):
@@ -21,7 +22,7 @@ def parameters(item, change):
 
 
 def test_the_items_in_order_of_worth():
-    assert items.names() == ["speed", "family", "width", "pretraining"]
+    assert items.names() == ["speed", "family", "midtraining", "width", "pretraining"]
 
 
 def test_an_unknown_item_names_the_nearest():
@@ -35,7 +36,7 @@ def test_an_item_that_is_no_grid():
 
 
 @pytest.mark.parametrize("tiny", [False, True])
-@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("name", FROM_SCRATCH)
 def test_each_grid_is_one_of_runs_that_can_be_made(name, tiny):
     item = items.runs(name, tiny)
     for change in item.changes.values():
@@ -54,6 +55,16 @@ def test_the_family_has_one_depth_and_4_to_120_million_parameters():
     assert sizes == sorted(sizes)
     assert (round(sizes[0]), round(sizes[-1])) == (4, 120)
     assert {item.shared.changed(**change).shape["n_layer"] for change in item.changes.values()} == {12}
+
+
+@pytest.mark.parametrize(("tiny", "limits"), [(False, {9, 500}), (True, {2})])
+def test_mid_training_is_on_the_texts_beside_its_weights_and_scored_on_what_is_packed(tiny, limits):
+    item = items.runs("midtraining", tiny)
+    assert item.shared.corpus == item.shared.model == "packed/smollm2-135m-instruct"
+    assert set(item.shared.tasks.values()) == limits
+    assert set(item.shared.tasks) == set(carried.LIMITS)
+    assert tiny or item.shared.tasks == carried.LIMITS
+    assert item.tuned == {}
 
 
 def test_pretraining_is_of_30_to_60_million_parameters():

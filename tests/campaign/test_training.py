@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 from toy_runs import killed_after
 
-from decondense.campaign import items, plan, training
+from decondense.campaign import items, plan, reading, training
 from decondense.campaign.plan import Plan, Rate
+from decondense.corpora import packed
 from decondense.runs import loop, store
 
 
@@ -135,3 +137,47 @@ def test_seeds_come_whole_one_after_the_other(place):
     assert [(label, config.seed) for label, config in found] == [
         ("8 wide", 0), ("16 wide", 0), ("8 wide", 1), ("16 wide", 1),
     ]  # fmt: skip
+
+
+# --- mid-training -----------------------------------------------------------------------------------------------------
+
+
+def test_mid_training_begins_with_the_weights_that_were_carried_and_is_scored(place, carried):
+    done, said = make("midtraining", place)
+    assert done
+    assert said[1] == "midtraining: all 4 runs are done."
+    found = reading.runs("midtraining", place / "records", tiny=True)
+    assert [(run.label, run.seed) for run in found] == [("0", 0), ("0", 1), ("0.1", 0), ("0.1", 1)]
+    start = {run.label: run.results["validation_loss"][0] for run in found}
+    assert len(set(start.values())) == 1  # the same weights
+    for run in found:
+        assert run.results["model"]["source"] == "a mirror"
+        assert run.results["model"]["carried"] == "as bfloat16"
+        assert run.evaluation.items.groupby("task").size().tolist() == [2] * 9
+        assert run.evaluation.items.logprob.lt(0).all()
+
+
+def test_mid_training_killed_in_a_run_goes_on_from_the_saved_state(place, carried, monkeypatch):
+    monkeypatch.setattr(loop, "LONG", 1)
+    make("midtraining", place / "whole")
+    whole = {n: json.loads(t)["results"]["weights_sha256"] for n, t in records_in(place).items()}
+    for path in (place / "records").iterdir():
+        path.unlink()
+    with killed_after(2):
+        make("midtraining", place)
+    assert len(records_in(place)) < 4
+    assert make("midtraining", place)[0]
+    assert {n: json.loads(t)["results"]["weights_sha256"] for n, t in records_in(place).items()} == whole
+
+
+def test_other_weights_or_benchmarks_make_another_plan(place, carried):
+    make("midtraining", place)
+    header = json.loads((carried / "tokens.json").read_text())
+    before = plan.corpus_of(items.runs("midtraining", tiny=True).shared)
+    np.savez(carried / "benchmarks.npz", other=1)
+    with pytest.raises(ValueError, match=r"benchmarks.npz is not the file that was packed: copy it again"):
+        store.corpora.load("packed/smollm2-135m-instruct")
+    header["beside"]["benchmarks.npz"] = packed.sha256(carried / "benchmarks.npz")
+    (carried / "tokens.json").write_text(json.dumps(header))
+    store.corpus.cache_clear()
+    assert plan.corpus_of(items.runs("midtraining", tiny=True).shared) != before

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from decondense import models
+from decondense.campaign import carried
 from decondense.cli import app
 from decondense.corpora import mixture, packed
 
@@ -13,8 +14,8 @@ from decondense.corpora import mixture, packed
 @pytest.fixture
 def run(monkeypatch, tiny_tokenizer):
     """The command, on two documents."""
-    how = lambda folder, tokenizer, sources, pieces: packed.write(
-        folder, tokenizer, ["w1 w2 w3"], ["w4 w5"], {"licences": {"a 1": "MIT"}}, pieces
+    how = lambda folder, tokenizer, sources, pieces, beside, about: packed.write(
+        folder, tokenizer, ["w1 w2 w3"], ["w4 w5"], {"licences": {"a 1": "MIT"}}, pieces, beside=beside
     )
     monkeypatch.setattr(mixture, "pack", how)
     monkeypatch.setattr(models, "load_tokenizer", lambda name, sources: tiny_tokenizer)
@@ -35,6 +36,13 @@ def test_json(run, tmp_path):
     content = json.loads(run("--out", str(tmp_path), "--tokenizer", "gpt2", "--json").stdout)
     assert content["folder"] == str(tmp_path / "gpt2")
     assert content["files"]["train-00.npy"]["tokens"] == 3
+
+
+def test_weights_are_packed_where_they_are_asked_for(run, tmp_path, monkeypatch):
+    beside = lambda folder: (folder / "weights").write_bytes(b"1234")
+    monkeypatch.setattr(carried, "beside", lambda name, sources: (beside, {}))
+    line = run("--out", str(tmp_path), "--weights").stdout.splitlines()[2]
+    assert line.split() == ["4", "bytes", str(tmp_path / "pocket-small" / "weights")]
 
 
 def test_a_second_time_it_refuses_in_one_line(run, tmp_path):

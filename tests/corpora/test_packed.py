@@ -139,3 +139,33 @@ def test_texts_cannot_be_drawn_from_token_ids(folder):
     write(folder)
     with pytest.raises(ValueError, match="packed/words is packed as token ids: texts cannot be drawn"):
         corpora.sample_texts(corpora.load("packed/words"), 2)
+
+
+# --- what lies beside the tokens --------------------------------------------------------------------------------------
+
+
+def test_other_files_are_carried_along_and_checked(folder):
+    beside = lambda place: (place / "weights").write_bytes(b"1234")
+    header = write(folder, beside=beside)
+    assert header["beside"] == {"weights": packed.sha256(folder / "weights")}
+    before = corpora.load("packed/words").sha256
+    (folder / "weights").write_bytes(b"12345")
+    with pytest.raises(ValueError, match="weights is not the file that was packed: copy it again"):
+        corpora.load("packed/words")
+    (folder / "weights").unlink()
+    with pytest.raises(FileNotFoundError, match="lacks weights: copy it there"):
+        corpora.load("packed/words")
+    (folder / "weights").write_bytes(b"1234")
+    assert corpora.load("packed/words").sha256 == before
+
+
+def test_a_file_that_is_too_large_to_be_carried_leaves_nothing(folder, monkeypatch):
+    monkeypatch.setattr(packed, "LARGEST", 200_000)
+    with pytest.raises(ValueError, match="weights has 200,001 bytes, and a file that is carried at most 200,000"):
+        write(folder, beside=lambda place: (place / "weights").write_bytes(bytes(200_001)))
+    assert not folder.exists()
+
+
+def test_the_place_of_a_name(folder):
+    write(folder)
+    assert (packed.place("packed/words"), packed.place("gpt2")) == (str(folder), "gpt2")

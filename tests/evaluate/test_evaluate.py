@@ -188,7 +188,7 @@ def test_nothing_is_left_changed(tiny):
 def test_pythons_generator_is_left_as_it_was(tiny):
     """Seen without the type checker of these tests, which draws from it too."""
     state = random.getstate()
-    with evaluate._untouched(*tiny):
+    with evaluate.untouched(*tiny):
         random.random()
         inside = random.getstate()
     assert inside != state
@@ -263,7 +263,7 @@ def known():
     rows = [
         (task, task, i, f"{task}{i}", float(s), -1.5) for task, of_one in scores.items() for i, s in enumerate(of_one)
     ]
-    return evaluate.Evaluation(pd.DataFrame(rows, columns=evaluate._COLUMNS), {"a": {"limit": 4}, "b": {"limit": None}})
+    return evaluate.Evaluation(pd.DataFrame(rows, columns=evaluate.COLUMNS), {"a": {"limit": 4}, "b": {"limit": None}})
 
 
 def test_table_by_hand(known):
@@ -281,7 +281,7 @@ def test_file_is_read_back(tmp_path, tiny):
     path.write_bytes(found.to_bytes())
     assert equal(evaluate.Evaluation.load(path), found)
     with np.load(path, allow_pickle=False) as file:
-        assert set(file) == {"header", *evaluate._COLUMNS}
+        assert set(file) == {"header", *evaluate.COLUMNS}
 
 
 def test_same_result_gives_the_same_bytes(known):

@@ -133,7 +133,7 @@ def test_benchmarks_are_those_of_the_model_after_the_last_step(tmp_path, small_p
     config = mid(model="pocket-small", train_tokens=0, tasks=tasks)
     results, arrays = train(tmp_path / "none", config.changed(steps=0))
     _, trained = train(tmp_path / "train", config)
-    assert {name for name in arrays if name.startswith("item_")} == {f"item_{name}" for name in evaluate._COLUMNS}
+    assert {name for name in arrays if name.startswith("item_")} == {f"item_{name}" for name in evaluate.COLUMNS}
     assert (trained["item_logprob"] != arrays["item_logprob"]).all()
     assert (trained["item_hash"] == arrays["item_hash"]).all()
     loaded = models.load("pocket-small", train_tokens=0)

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -45,14 +45,30 @@ def run(out: Path, minutes: float, only: str | None = None, tiny: bool = False, 
         raise ValueError(
             "The campaign needs a CUDA device, and there is none here. --tiny runs all of it small, on the CPU."
         )
-    if any(items.entry(name)["kind"] == "runs" for name in chosen):
-        packed.folder_of(items.CORPUS)
+    missing = _without_tokens(chosen, tiny)
+    if missing and len(missing) == sum(items.entry(name)["kind"] == "runs" for name in chosen):
+        raise next(iter(missing.values()))
+    for name, error in missing.items():
+        say(f"{name} is left out: {error}")
     end = time.monotonic() + 60 * minutes
     transformers.logging.set_verbosity_error()  # what of its remarks matters is an error of ours
     transformers.logging.disable_progress_bar()
     with _records_in(out), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # the Trainer prints each log
-        done = [_one(name, out, tiny, end, say, name == chosen[0]) for name in chosen]
-    return all(done)
+        made = [name for name in chosen if name not in missing]
+        done = [_one(name, out, tiny, end, say, name == chosen[0]) for name in made]
+    return all(done) and not missing
+
+
+def _without_tokens(chosen: Iterable[str], tiny: bool) -> dict[str, Exception]:
+    """The grids of runs whose token files are not here, and why; one without any is left out, not an error."""
+    missing = {}
+    for name in chosen:
+        if items.entry(name)["kind"] == "runs":
+            try:
+                packed.folder_of(items.runs(name, tiny).shared.corpus)
+            except (FileNotFoundError, ValueError) as error:
+                missing[name] = error
+    return missing
 
 
 def _one(name: str, out: Path, tiny: bool, end: float, say: Callable[[str], None], first: bool) -> bool:

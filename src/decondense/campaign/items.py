@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 from ..base.errors import unknown
 from ..paper import designs
-from ..runs import PreTraining
+from ..runs import MidTraining, PreTraining
+from ..runs.configuration import Configuration
 
 CORPUS = "packed/pocket-small"
 # Of every run; and what a CPU takes in their place with --tiny.
-ALWAYS = {"corpus": CORPUS, "tokenizer": CORPUS, "sources": ("local",), "steps": 1000}  # the plan sets the steps
-LARGE = {"precision": "bfloat16", "texts": 8, "text_length": 512, "held_out": 64}
+ALWAYS = {"sources": ("local",), "steps": 1000, "texts": 8, "text_length": 512, "held_out": 64}  # the plan sets steps
+FROM_SCRATCH = {"corpus": CORPUS, "tokenizer": CORPUS, "precision": "bfloat16"}
 TINY = {"batch_size": 2, "length": 16, "texts": 2, "text_length": 16, "held_out": 2, "checkpoints": 2}
 SHAPE = {"architecture": "GPT2Config", "n_layer": 12, "activation_function": "gelu_pytorch_tanh"}
+TINY_LIMIT = 2  # items of a benchmark
 TINY_SHAPE = {"n_layer": 2, "n_embd": 16, "n_head": 2}
 
 
@@ -29,7 +31,7 @@ class Runs(NamedTuple):
     """
 
     name: str
-    shared: PreTraining
+    shared: Configuration
     changes: dict[str, dict]
     seeds: list[int]
     least: int
@@ -81,15 +83,21 @@ def runs(name: str, tiny: bool = False) -> Runs:
         raise ValueError(f"The item {name!r} is no grid of training runs.")
     if not tiny:
         check_design(found)
-    how = dict(found["shared"])
-    shape = SHAPE | how.pop("shape", {}) | (TINY_SHAPE if tiny else {})
-    shared = PreTraining(**ALWAYS | {"shape": shape} | LARGE | how | (_tiny(how) if tiny else {}))
+    shared = (_further if "model" in found["shared"] else _from_scratch)(dict(found["shared"]), tiny)
     least, most = found["tokens"]
     return Runs(name, shared, found["changes"], list(found["seeds"]), least, most, list(found.get("rates", ())))
 
 
-def _tiny(how: Mapping) -> dict:
-    return TINY | {"experiment": f"{how['experiment']}-tiny", "precision": "float32"}
+def _from_scratch(how: dict, tiny: bool) -> PreTraining:
+    shape = SHAPE | how.pop("shape", {}) | (TINY_SHAPE if tiny else {})
+    small = TINY | {"experiment": f"{how['experiment']}-tiny", "precision": "float32"} if tiny else {}
+    return PreTraining(**ALWAYS | FROM_SCRATCH | {"shape": shape} | how | small)
+
+
+def _further(how: dict, tiny: bool) -> MidTraining:
+    """On the token files that lie beside the weights."""
+    small = TINY | {"tasks": dict.fromkeys(how["tasks"], TINY_LIMIT)} if tiny else {}
+    return MidTraining(**ALWAYS | {"corpus": how["model"]} | how | small)
 
 
 @cache

@@ -11,7 +11,9 @@ import torch
 
 from ..base import closure, machine
 from ..base.files import write_atomically
-from ..runs import PreTraining, loop, store
+from ..corpora.packed import place
+from ..runs import MidTraining, loop, store
+from ..runs.configuration import Configuration
 from .items import Runs
 
 TRIAL_STEPS, WARM_STEPS = 8, 3  # of a rate measurement; those that are not counted
@@ -26,7 +28,7 @@ class TooShort(ValueError):
 
 
 class Rate(NamedTuple):
-    """What a run costs: seconds of a step, and of all else (model, looks at the geometry)."""
+    """What a run costs: seconds of a step, and of all else (model, looks at the geometry, benchmarks)."""
 
     step: float
     beside: float
@@ -86,7 +88,7 @@ def code() -> str:
     return closure.fingerprint(CODE)
 
 
-def corpus_of(config: PreTraining) -> str:
+def corpus_of(config: Configuration) -> str:
     return store.corpus(config.corpus, tuple(config.sources)).sha256
 
 
@@ -159,7 +161,7 @@ def cost(item: Runs, rates: Mapping[str, Rate], seeds: int) -> tuple[float, floa
     return fixed, of_a_step
 
 
-def tokens_of_step(config: PreTraining) -> int:
+def tokens_of_step(config: Configuration) -> int:
     return config.batch_size * config.accumulation * config.length
 
 
@@ -178,17 +180,17 @@ def _measured(item: Runs) -> dict[str, Rate]:
     return found
 
 
-def measured_rate(config: PreTraining) -> Rate:
+def measured_rate(config: Configuration) -> Rate:
     """From a few steps of this run, made as any run is, and thrown away."""
-    times: list[float] = []
+    times, trained = [], []
     trial = config.changed(steps=TRIAL_STEPS, checkpoints=1)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        loop.train(trial, Path(folder), lambda step: times.append(_now()))
-    took = _now() - start
+        loop.train(trial, Path(folder), lambda step: times.append(_now()), lambda loaded: trained.append(_now()))
+    took, scoring = trained[0] - start, _now() - trained[0]
     step = (times[-1] - times[WARM_STEPS - 1]) / (TRIAL_STEPS - WARM_STEPS)
     looks = (config.checkpoints + 2) / TRIAL_LOOKS
-    return Rate(step, max(0.0, took - TRIAL_STEPS * step) * looks)
+    return Rate(step, max(0.0, took - TRIAL_STEPS * step) * looks + scoring)
 
 
 def _now() -> float:
@@ -209,11 +211,19 @@ def needed(parameters: int, tokens: int, blocks: int, width: int, vocabulary: in
     return STATE * parameters + tokens * (BLOCK * blocks * width + LOGITS * vocabulary)
 
 
-def needed_by(config: PreTraining) -> int:
+def needed_by(config: Configuration) -> int:
     """`needed` of a run."""
     vocabulary = store.corpus(config.corpus, tuple(config.sources)).rows.header["vocabulary"]
-    tokens, shape = config.batch_size * config.length, config.shape
-    return needed(config.parameters(), tokens, shape["n_layer"], shape["n_embd"], vocabulary)
+    return needed(config.parameters(), config.batch_size * config.length, *_depth_and_width(config), vocabulary)
+
+
+def _depth_and_width(config: Configuration) -> tuple[int, int]:
+    if isinstance(config, MidTraining):
+        from transformers import AutoConfig
+
+        found = AutoConfig.from_pretrained(place(config.model))
+        return found.num_hidden_layers, found.hidden_size
+    return config.shape["n_layer"], config.shape["n_embd"]
 
 
 def refuse_too_large(name: str, bytes_needed: int) -> None:

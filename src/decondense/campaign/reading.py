@@ -19,7 +19,7 @@ def runs(name: str, folder: Path | None = None, tiny: bool = False) -> list[Run]
         ValueError: unknown item, or one that is no grid of runs.
     """
     item = items.runs(name, tiny)
-    paths = sorted((folder or records.committed_folder()).glob(f"{item.shared.experiment}-*.json"))
+    paths = sorted((folder or records.committed_folder()).glob(f"{item.shared.name.removesuffix('train')}*.json"))
     found = [record for record in map(records.read, paths) if record and _is_of(record.content["config"], item)]
     labelled = [(label_of(record.content["config"], item.changes), record) for record in found]
     order = list(item.changes)
@@ -28,7 +28,10 @@ def runs(name: str, folder: Path | None = None, tiny: bool = False) -> list[Run]
 
 
 def _is_of(config: Mapping, item: items.Runs) -> bool:
-    return config["experiment"] == item.shared.experiment and config["seed"] != TUNING_SEED
+    """By the experiment; of further training by its model, and by its size, which tells a tiny one."""
+    asked = item.shared.as_dict()
+    names = ("experiment",) if "experiment" in asked else ("model", "corpus", "batch_size", "length")
+    return all(config.get(name) == asked[name] for name in names) and config["seed"] != TUNING_SEED
 
 
 def label_of(config: Mapping, changes: Mapping[str, Mapping]) -> str | None:

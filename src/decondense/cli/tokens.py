@@ -19,6 +19,9 @@ def tokens(
     pieces: Annotated[
         int | None, typer.Option(min=1, help="No more than so many files to train on; else all there is.")
     ] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Also the weights of that model, and benchmarks, for mid-training.")
+    ] = False,
     sources: Sources = ANYWHERE,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -28,12 +31,13 @@ def tokens(
     Each file has at most 40 MB. To train on them, call the folder tokens, and
     name the one above it in DECONDENSE_DATA: the corpus, and its tokenizer,
     are packed/TOKENIZER. The source is under the licences that tokens.json
-    lists: it is to train on, not to be passed on.
+    lists: it is to train on, not to be passed on. With --weights the first 500
+    items of nine benchmarks are packed too, as requests of lm-eval.
 
     \b
     Examples:
       decondense tokens --out data/tokens
-      decondense tokens --out data/tokens --tokenizer smollm2-135m --pieces 1
+      decondense tokens --out data/tokens --tokenizer smollm2-135m-instruct --pieces 1 --weights
     """
     from .. import models
     from ..corpora import mixture
@@ -41,7 +45,13 @@ def tokens(
     show_progress(quiet or as_json)
     door.check_folder(out)
     folder = out / models.file_name(tokenizer)
-    made = mixture.pack(folder, models.load_tokenizer(tokenizer, places(sources)), places(sources), pieces)
+    beside, about = None, None
+    if weights:
+        from ..campaign import carried
+
+        beside, about = carried.beside(tokenizer, places(sources))
+    read = models.load_tokenizer(tokenizer, places(sources))
+    made = mixture.pack(folder, read, places(sources), pieces, beside, about)
     if as_json:
         print_json({"folder": str(folder), **made})
     _show(folder, made, console(quiet, as_json))
@@ -50,6 +60,8 @@ def tokens(
 def _show(folder: Path, made: dict, shown) -> None:
     for name, file in made["files"].items():
         shown.print(Text(f"{file['tokens']:>12,} tokens  {folder / name}"), soft_wrap=True)
+    for name in made.get("beside", {}):
+        shown.print(Text(f"{(folder / name).stat().st_size:>12,} bytes   {folder / name}"), soft_wrap=True)
     documents = f"{made['documents']:,} documents, {made['documents_held_out']:,} held out"
     shown.print(
         Text(f"{documents}, {len(made['licences'])} licences: {folder / 'tokens.json'}. Not to be passed on."),

@@ -1,7 +1,7 @@
 """What `decondense tokens` packs: prose of the documentation corpus and of wikitext-2, and Python source."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .. import corpora
@@ -14,10 +14,22 @@ PARAGRAPHS = 50  # of the documentation in a document
 _TITLE = re.compile(r"^ = [^=].* = \n?$")
 
 
-def pack(folder: Path, tokenizer, sources: Sequence[str] = corpora.SOURCES, pieces: int | None = None) -> dict:
+def pack(
+    folder: Path,
+    tokenizer,
+    sources: Sequence[str] = corpora.SOURCES,
+    pieces: int | None = None,
+    beside: Callable[[Path], None] | None = None,
+    more: Mapping | None = None,
+) -> dict:
     """Token files (`packed.write`) of all three; what is held out is of wikitext-2 and of packages of their own.
 
     The documentation is only trained on: its docstrings are in the source as well.
+
+    beside
+        As in `packed.write`.
+    more
+        What else the header says.
 
     Raises
         What `corpora.load` and `packed.write` raise.
@@ -39,7 +51,7 @@ def pack(folder: Path, tokenizer, sources: Sequence[str] = corpora.SOURCES, piec
         "licences": LICENCES | {f"{package.name} {package.version}": package.licence for package in every},
         "packages_held_out": [package.name for package in held_out],
     }
-    return packed.write(folder, tokenizer, _all(train), _all(apart), about, pieces)
+    return packed.write(folder, tokenizer, _all(train), _all(apart), about | dict(more or {}), pieces, beside=beside)
 
 
 def _articles(rows: Sequence[str]) -> list[str]:

@@ -3,12 +3,14 @@
 A folder of them has `tokens.json`, which says what is in it, the tokenizer, `held-out.npy`, and the tokens to train on
 in `train-00.npy`, `train-01.npy`, ..., each of at most `PIECE` bytes. The documents are in the order of their SHA-256,
 so that each piece is a fair sample: a machine may have the first pieces only. As a corpus its name is `packed/NAME`, in
-the folder `tokens/NAME` of DECONDENSE_DATA; `models.load_tokenizer` knows the tokenizer by the same name.
+the folder `tokens/NAME` of DECONDENSE_DATA; `models.load_tokenizer` knows the tokenizer by the same name. Other files
+may lie there, to be carried along (weights of the model, benchmarks): `tokens.json` has their hashes, and all of them
+must be there.
 """
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -21,6 +23,7 @@ from ..base.files import move_folder, sha256, unfinished_folder, write_atomicall
 
 PREFIX, HEADER, HELD_OUT = "packed/", "tokens.json", "held-out.npy"
 PIECE = 40_000_000  # bytes of a file at most: one travels with a checkout of the repository where 64 MiB may
+LARGEST = 60_000_000  # bytes of any file
 APART = 1_000_000  # tokens that are held out at most
 AT_ONCE = 2_000  # documents that are tokenized at a time
 # What a tokenizer makes of it tells tokenizers with the same vocabulary, such as two orders of merges, from each other.
@@ -36,9 +39,10 @@ class Packed(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """Of all tokens that are there."""
+        """Of all tokens that are there, and of what lies beside them."""
         entries = self.header["files"]
-        return " ".join(entries[name]["sha256"] for name in (*self.pieces, HELD_OUT))
+        hashes = [entries[name]["sha256"] for name in (*self.pieces, HELD_OUT)]
+        return " ".join([*hashes, *self.header.get("beside", {}).values()])
 
 
 def fingerprint(tokenizer) -> str:
@@ -58,6 +62,7 @@ def write(
     about: Mapping,
     pieces: int | None = None,
     piece_bytes: int = PIECE,
+    beside: Callable[[Path], None] | None = None,
 ) -> dict:
     """Pack documents into token files; the folder appears whole or not at all. Returns what `tokens.json` holds.
 
@@ -68,10 +73,12 @@ def write(
         What else the header says: where the texts come from, and their licences.
     pieces
         Pack no more than so many files to train on; `None`: all there is.
+    beside
+        Writes further files into the folder, which is given to it.
 
     Raises
         FileExistsError: there is such a folder.
-        ValueError: no documents.
+        ValueError: no documents; a further file of more than `LARGEST` bytes.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} is there already: remove it, or pack into another folder.")
@@ -88,9 +95,22 @@ def write(
         tokenizer.save_pretrained(unfinished)
         header = {"tokenizer": fingerprint(tokenizer), "vocabulary": len(tokenizer), "files": files}
         header |= {"documents": len(documents), "documents_held_out": len(kept_out), **about}
+        if beside:
+            header["beside"] = _written_by(beside, unfinished)
         write_atomically(unfinished / HEADER, json.dumps(header, indent=1, ensure_ascii=False) + "\n")
         move_folder(unfinished, folder)
     return header
+
+
+def _written_by(write_more: Callable[[Path], None], folder: Path) -> dict[str, str]:
+    """The hashes of the files that it writes; what was there may not change."""
+    before = {path.name: sha256(path) for path in folder.iterdir()}
+    write_more(folder)
+    after = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    for name in after:
+        if (size := (folder / name).stat().st_size) > LARGEST:
+            raise ValueError(f"{name} has {size:,} bytes, and a file that is carried at most {LARGEST:,}.")
+    return {name: digest for name, digest in after.items() if before.get(name) != digest}
 
 
 def _ordered(documents: Mapping[str, str]) -> list[str]:
@@ -158,6 +178,11 @@ def folder_of(name: str) -> Path:
     return folder
 
 
+def place(name: str) -> str:
+    """The folder of `packed/NAME` as a string, and any other name as it is."""
+    return str(folder_of(name)) if is_packed(name) else name
+
+
 def read(name: str) -> Packed:
     """The token files of the corpus `packed/NAME`, as many pieces from the first on as are there; each is checked.
 
@@ -174,8 +199,11 @@ def read(name: str) -> Packed:
     pieces = [file for file in sorted(header["files"]) if file != HELD_OUT and (folder / file).is_file()]
     if not pieces or not (folder / HELD_OUT).is_file():
         raise FileNotFoundError(f"{folder} lacks {HELD_OUT if pieces else 'train-00.npy'}: copy it there.")
-    for file in (*pieces, HELD_OUT):
-        if sha256(folder / file) != header["files"][file]["sha256"]:
+    beside = header.get("beside", {})
+    for file, digest in beside.items() | {(file, header["files"][file]["sha256"]) for file in (*pieces, HELD_OUT)}:
+        if not (folder / file).is_file():
+            raise FileNotFoundError(f"{folder} lacks {file}: copy it there.")
+        if sha256(folder / file) != digest:
             raise ValueError(f"{folder / file} is not the file that was packed: copy it again.")
     return Packed(folder, header, pieces)
 

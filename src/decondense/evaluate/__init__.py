@@ -27,7 +27,7 @@ DTYPES = ("bfloat16", "float16")  # for mixed precision
 SEED = 1234  # lm-eval's own for the draws of few-shot examples
 METRIC, FILTER = "acc", "none"
 EXTRA, PACKAGES = "evaluate", ("lm_eval", "datasets", "pandas")  # of this package, and what it brings
-_COLUMNS = ("task", "subtask", "doc", "hash", "score", "logprob")
+COLUMNS = ("task", "subtask", "doc", "hash", "score", "logprob")
 
 
 class Task(NamedTuple):
@@ -88,7 +88,7 @@ class Evaluation:
 
     def to_bytes(self) -> bytes:
         """The `.npz` file of this result; holds no pickles. `load` reads it back."""
-        columns = {c: self.items[c].to_numpy() for c in _COLUMNS}
+        columns = {c: self.items[c].to_numpy() for c in COLUMNS}
         arrays = {c: a.astype(str) if a.dtype.kind not in "fi" else a for c, a in columns.items()}
         buffer = BytesIO()
         np.savez_compressed(buffer, header=json.dumps(self.tasks), **arrays)
@@ -104,7 +104,7 @@ class Evaluation:
         pandas = need("pandas", extra=EXTRA)
         try:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                items = pandas.DataFrame({c: file[c] for c in _COLUMNS})
+                items = pandas.DataFrame({c: file[c] for c in COLUMNS})
                 return cls(items, json.loads(str(file["header"])))
         except FileNotFoundError:
             raise
@@ -179,8 +179,8 @@ def evaluate(
     require(*PACKAGES, extra=EXTRA)
     from . import harness  # imports lm-eval: seconds
 
-    with harness.quiet(), _untouched(model, tokenizer):
-        loaded = {name: harness.load(name, _shots(name, few_shot), sources) for name in tasks}
+    with harness.quiet(), untouched(model, tokenizer):
+        loaded = {name: harness.load(name, shots(name, few_shot), sources) for name in tasks}
         scorer = harness.Scorer(model, tokenizer, batch_size, max_length, dtype, progress)
         samples = harness.run(scorer, loaded, limit, seed)
     rows = [
@@ -189,31 +189,40 @@ def evaluate(
         for leaf, task in loaded[name].leaves.items()
         for sample in samples[leaf]
     ]
-    items = need("pandas", extra=EXTRA).DataFrame(rows, columns=_COLUMNS)
-    about = {name: _about(loaded[name], items[items["task"] == name], limit) for name in tasks}
+    items = need("pandas", extra=EXTRA).DataFrame(rows, columns=COLUMNS)
+    about = tasks_of(loaded, items, limit)
     for name in tasks:
         about[name] |= {"tokens": scorer.tokens[name], "truncated": scorer.truncated[name]}
     return Evaluation(items, about)
 
 
-def _shots(name: str, few_shot: int) -> int | None:
+def shots(name: str, few_shot: int) -> int | None:
     """Examples in the prompts; `None` for tasks that are not the paper's: as their configuration says."""
     return few_shot * PAPER_TASKS[name].few_shot if name in PAPER_TASKS else None
 
 
 @contextmanager
-def _untouched(model: torch.nn.Module, tokenizer):
+def untouched(model: torch.nn.Module, tokenizer):
     """Afterwards every submodule is back in the mode that it had.
 
     lm-eval also gives the tokenizer a padding token, and draws names that it does not use from Python's generator.
     """
-    modes = [(module, module.training) for module in model.modules()]
     pad_token, state = tokenizer.pad_token, random.getstate()
     try:
-        yield
+        with modes_kept(model):
+            yield
     finally:
         tokenizer.pad_token = pad_token
         random.setstate(state)
+
+
+@contextmanager
+def modes_kept(model: torch.nn.Module):
+    """Afterwards every submodule is back in the mode that it had."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
         for module, mode in modes:
             module.training = mode
 
@@ -235,15 +244,22 @@ def _check_names(dtype: str | None, sources: Sequence[str]) -> None:
 
 def _item(task: str, leaf: str, lm_task, sample: dict) -> tuple:
     """One row of `Evaluation.items` from one of lm-eval's logged samples."""
-    found = sha256(sample["doc_hash"] + sample["prompt_hash"] + sample["target_hash"])[:16]
     likelihoods = np.array([likelihood for likelihood, _ in sample["filtered_resps"]])
-    right = _right_choices(lm_task, sample)
-    logprob = likelihoods[0] if right is None else logsumexp(likelihoods[right]) - logsumexp(likelihoods)
     score = np.nan if np.isnan(likelihoods).any() else float(sample[METRIC])
-    return task, leaf, sample["doc_id"], found, score, float(logprob)
+    return task, leaf, sample["doc_id"], item_hash(sample), score, logprob(likelihoods, right_choices(lm_task, sample))
 
 
-def _right_choices(lm_task, sample: dict) -> list[int] | None:
+def item_hash(sample: dict) -> str:
+    """Of document, prompt and target."""
+    return sha256(sample["doc_hash"] + sample["prompt_hash"] + sample["target_hash"])[:16]
+
+
+def logprob(likelihoods: np.ndarray, right: list[int] | None) -> float:
+    """Of the right choices among all, or of the one continuation that there is."""
+    return float(likelihoods[0] if right is None else logsumexp(likelihoods[right]) - logsumexp(likelihoods))
+
+
+def right_choices(lm_task, sample: dict) -> list[int] | None:
     """The numbers of the right choices of an item; `None` where there is nothing to choose from."""
     doc = sample["doc"]
     if lm_task.OUTPUT_TYPE == "loglikelihood":
@@ -253,6 +269,11 @@ def _right_choices(lm_task, sample: dict) -> list[int] | None:
     right = lm_task.doc_to_text(doc) if lm_task.multiple_input else sample["target"]
     choices = lm_task.doc_to_choice(doc)
     return [choices.index(r) if isinstance(r, str) else int(r) for r in (right if isinstance(right, list) else [right])]
+
+
+def tasks_of(loaded: dict, items: "pandas.DataFrame", limit: int | None) -> dict[str, dict]:
+    """`Evaluation.tasks` without what only a model tells."""
+    return {name: _about(of_one, items[items["task"] == name], limit) for name, of_one in loaded.items()}
 
 
 def _about(loaded, items: "pandas.DataFrame", limit: int | None) -> dict:

@@ -27,6 +27,9 @@ from ..base import hub
 from ..base.assets import SOURCES
 from ..base.errors import unknown
 from . import benchmarks, pocket_tasks
+from .packed import answer
+
+UNIT = 2.0**-20  # of the answers that are numbers: small and exact, so that lm-eval can score them as if they were any
 
 
 class Loaded(NamedTuple):
@@ -152,7 +155,7 @@ class Scorer(HFLM):
                     answers[place] = answer
         return answers
 
-    def _loglikelihood_tokens(self, requests, **_):
+    def _count(self, requests) -> None:
         longest = max(len(continuation) for _, _, continuation in requests)
         if longest > self.max_length:
             raise ValueError(
@@ -162,6 +165,9 @@ class Scorer(HFLM):
         lengths = [len(context) + len(continuation) for _, context, continuation in requests]
         self.tokens[self.now] += sum(min(n, self.max_length + 1) for n in lengths)
         self.truncated[self.now] += sum(n > self.max_length + 1 for n in lengths)
+
+    def _loglikelihood_tokens(self, requests, **_):
+        self._count(requests)
         if self.device.type != "cpu" or "past_key_values" not in _parameters(self.model):
             return super()._loglikelihood_tokens(requests, disable_tqdm=True)
         places: dict[tuple, list[int]] = {}
@@ -178,6 +184,35 @@ class Scorer(HFLM):
                 answers.update(zip(places[context], found, strict=True))
                 self.bar.update(len(found))
         return [answers[place] for place in range(len(requests))]
+
+
+class Request(NamedTuple):
+    """Token ids, how many of them, the last, are the continuation, and whether the beginning was cut off."""
+
+    ids: list[int]
+    span: int
+    cut: bool
+
+
+class Recorder(Scorer):
+    """Keeps the token ids of the requests, and does not run the model: an answer is the number of its request."""
+
+    def __init__(self, model, tokenizer):
+        super().__init__(model, tokenizer, batch_size=1, max_length=None, dtype=None, progress=False)
+        self.seen: list[Request] = []
+
+    def _loglikelihood_tokens(self, requests, **_):
+        self._count(requests)
+        first, room = len(self.seen), self.max_length + 1  # the last token is never put in
+        for _, context, continuation in requests:
+            ids = [*context, *continuation]
+            self.seen.append(Request(ids[-room:], len(continuation), len(ids) > room))
+        return [(-number * UNIT, False) for number in range(first, len(self.seen))]
+
+
+def number_of(answer: tuple[float, bool]) -> int:
+    """Of the request in `Recorder.seen` that this is the answer to."""
+    return round(-answer[0] / UNIT)
 
 
 class _Reading:
@@ -223,7 +258,7 @@ def _answers(reading: _Reading, context: tuple, continuations: list) -> list[tup
     """The answers of all continuations of one context, which is computed once."""
     if len(continuations) == 1:
         (tokens,) = continuations
-        return [_answer(reading.logits((*context, *tokens[:-1]), len(tokens))[0], tokens)]
+        return [answer(reading.logits((*context, *tokens[:-1]), len(tokens))[0], torch.tensor(tokens))]
     n, width = len(continuations), max(map(len, continuations)) - 1
     logits = reading.logits(context, 1).expand(n, -1, -1)
     if width:
@@ -231,14 +266,8 @@ def _answers(reading: _Reading, context: tuple, continuations: list) -> list[tup
         past.batch_repeat_interleave(n)
         rows = [[*tokens[:-1], *[0] * (width + 1 - len(tokens))] for tokens in continuations]
         logits = torch.cat([logits, reading.forward(rows, width, past)[0]], 1)
-    return [_answer(of_one[: len(tokens)], tokens) for of_one, tokens in zip(logits, continuations, strict=True)]
-
-
-def _answer(logits: torch.Tensor, tokens: list[int]) -> tuple[float, bool]:
-    """Log-likelihood of the tokens, and whether each is the likeliest, from the logits (tokens, vocabulary)."""
-    wanted = torch.tensor(tokens)
-    chosen = logits.log_softmax(-1, dtype=torch.float32).gather(1, wanted[:, None])
-    return float(chosen.sum()), bool((logits.argmax(-1) == wanted).all())
+    pairs = zip(logits, continuations, strict=True)
+    return [answer(of_one[: len(tokens)], torch.tensor(tokens)) for of_one, tokens in pairs]
 
 
 def run(scorer: Scorer, loaded: dict[str, Loaded], limit: int | None, seed: int) -> dict[str, list[dict]]:

@@ -42,8 +42,8 @@ def load(
 
     name
         A short name (`names()`), a hub id, a local folder in Hugging Face's layout, one with a PEFT adapter, which is
-        put on its base model, or a pocket model (`pocket.SIZES`), which is trained here from scratch on `train_tokens`
-        tokens the first time.
+        put on its base model, the weights beside token files (`corpora.packed`), or a pocket model (`pocket.SIZES`),
+        which is trained here from scratch on `train_tokens` tokens the first time.
     weights
         "random": initialised by its configuration, seeded, without any download: the published one of a model of the
         table, or the config.json of a folder. No tokenizer, but for a folder that has one.
@@ -73,18 +73,20 @@ def load(
     device = catalogue.check_settings(weights, dtype, sources, device)
     if bits is not None:
         quantise.check(bits)
-    if revision is not None and (weights == "random" or name in pocket.SIZES or Path(name).is_dir()):
+    if revision is not None and (weights == "random" or not _on_the_hub(name)):
         raise ValueError(f"revision={revision!r}: only pretrained models of the hub have revisions, {name!r} has none.")
     if name in pocket.SIZES:
         model, tokenizer, provenance = pocket.load(name, train_tokens if weights == "pretrained" else 0, seed)
         model = model.to(DTYPES[dtype])
+    elif packed.is_packed(name) and weights == "pretrained":
+        model, tokenizer, provenance = _carried(name, dtype, device)
     elif catalogue.is_adapter(name):
         if weights == "random":
             raise ValueError(f"{name} is an adapter, and has no architecture of its own: give its base model.")
         how = {"sources": sources, "accept_terms": accept_terms, "trust_remote_code": trust_remote_code}
         model, tokenizer, provenance = _adapted(name, dtype, device, how)
     elif weights == "random":
-        model, tokenizer, provenance = _random(name, DTYPES[dtype], device, seed)
+        model, tokenizer, provenance = _random(packed.place(name), DTYPES[dtype], device, seed)
     else:
         how = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code, "revision": revision}
         model, tokenizer, provenance = _pretrained(name, dtype, device, sources, **how)
@@ -103,8 +105,7 @@ def load_tokenizer(
 
     Also that of token files, by their name (`corpora.packed`).
     """
-    if packed.is_packed(name):
-        name = str(packed.folder_of(name))
+    name = packed.place(name)
     if catalogue.is_adapter(name) and not any(Path(name).glob("tokenizer*")):
         name = catalogue.base_of_adapter(Path(name))
     if name in pocket.SIZES:
@@ -112,6 +113,20 @@ def load_tokenizer(
     known = not Path(name).is_dir() and catalogue.resolve(name)[0] in catalogue.table()
     read = partial(_read_tokenizer, known=known, trust_remote_code=trust_remote_code)
     return first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
+
+
+def _on_the_hub(name: str) -> bool:
+    return not (name in pocket.SIZES or packed.is_packed(name) or Path(name).is_dir())
+
+
+def _carried(name: str, dtype: str, device: str) -> tuple:
+    """Weights that were packed on another machine, and what that one said of them."""
+    found = packed.read(name)
+    if "model" not in found.header:
+        raise FileNotFoundError(f"{found.folder} has no weights: make it by decondense tokens --weights.")
+    how = {"accept_terms": False, "trust_remote_code": False, "revision": None}
+    model, tokenizer, _ = _pretrained(str(found.folder), dtype, device, (), **how)
+    return model, tokenizer, found.header["model"] | {"carried": "as bfloat16"}
 
 
 def _adapted(folder: str, dtype: str, device: str, how: dict) -> tuple:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from zipfile import is_zipfile
@@ -19,7 +20,8 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from .. import corpora, evaluate, models, trainers
 from ..base.extras import require
 from ..base.machine import processes
-from ..corpora import streams
+from ..corpora import packed, streams
+from ..evaluate import packed as packed_benchmarks
 from ..trainers import distillation
 from . import elsewhere
 from .configuration import Configuration, loss_of
@@ -58,8 +60,7 @@ def train(
     Raises
         What `models.load`, `corpora.load`, `evaluate.evaluate` and `trainers.DispersionTrainer` raise.
     """
-    if config.tasks:  # not after hours of training
-        require(*evaluate.PACKAGES, extra=evaluate.EXTRA)
+    benchmarks = _benchmarks(config) if config.tasks else None  # refused now, and not after hours of training
     if _last_checkpoint(folder) is None and processes().is_main_process:
         shutil.rmtree(folder, ignore_errors=True)  # a run that begins anew trusts nothing that an older one saw
     loaded = config.load()
@@ -84,8 +85,8 @@ def train(
     model = whole() if config.tasks or keep or config.elsewhere else None  # all processes together
     if keep and model:
         keep(model)
-    if config.tasks and model:
-        evaluation = _evaluate(config, model)
+    if benchmarks and model:
+        evaluation = benchmarks(model)
         results["tasks"] = evaluation.tasks
         columns = {f"item_{name}": evaluation.items[name].to_numpy() for name in evaluation.items}
         arrays |= {name: a.astype(str) if a.dtype.kind not in "fiub" else a for name, a in columns.items()}
@@ -143,6 +144,16 @@ def _trainer(
 
 def _tokens(config: Configuration, steps: int) -> int:
     return steps * config.batch_size * config.accumulation * config.length * processes().num_processes
+
+
+def _benchmarks(config: Configuration) -> Callable[[models.Loaded], evaluate.Evaluation]:
+    """What scores them: as they are packed where the corpus is, else lm-eval."""
+    if not packed.is_packed(config.corpus):
+        require(*evaluate.PACKAGES, extra=evaluate.EXTRA)
+        return partial(_evaluate, config)
+    requests, how = packed_benchmarks.of(config.corpus), {"few_shot": config.few_shot}
+    packed_benchmarks.check(requests, config.tasks, **how)
+    return lambda loaded: packed_benchmarks.score(loaded.model, requests, config.tasks, dtype="bfloat16", **how)
 
 
 def _evaluate(config: Configuration, loaded: models.Loaded) -> evaluate.Evaluation:

@@ -1,11 +1,12 @@
 """Mid-training: a model with weights of its own goes on training."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from .. import corpora, models
-from ..corpora import streams
+from ..corpora import packed, streams
 from ..models import pocket
 from .configuration import Configuration, flag
 
@@ -57,7 +58,7 @@ class MidTraining(Configuration):
         super().__post_init__()
         flag("forgetting", self.forgetting)
         for name in ("length", "text_length"):
-            if (most := models.positions(self.model)) and getattr(self, name) > most:
+            if (most := _positions(self.model)) and getattr(self, name) > most:
                 raise ValueError(f"{name} is {getattr(self, name)}, and {self.model} takes {most} tokens at most.")
 
     def as_dict(self) -> dict:
@@ -90,6 +91,14 @@ class MidTraining(Configuration):
         if self.model in pocket.SIZES:
             size = pocket.SIZES[self.model]
             return (16 * size.heads) * (12 * size.layers * 16 * size.heads + pocket.VOCABULARY + pocket.CONTEXT)
-        if Path(self.model).is_dir():
-            return models.parameters(self.model)
+        if Path(model := packed.place(self.model)).is_dir():
+            return models.parameters(model)
         return models.resolve(self.model)[1].get("parameters", 1_000_000_000)
+
+
+def _positions(model: str) -> int | None:
+    """As `models.positions`; not known of weights that are carried, while they are not here."""
+    if not packed.is_packed(model):
+        return models.positions(model)
+    with suppress(FileNotFoundError, ValueError):
+        return models.positions(packed.place(model))
