@@ -10,7 +10,7 @@ from made_runs import made
 from decondense import paper
 from decondense.chapters import fig3
 from decondense.paper.claims import EXPERIMENT, OWN
-from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, REPRODUCED, SMALLER
+from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, REPRODUCED, SMALLER
 from decondense.plots import BLUE, RED
 from decondense.records import beside_record
 from decondense.runs import readings
@@ -172,6 +172,14 @@ def test_one_seed_gives_no_verdict():
     one = ending({width: of[:1] for width, of in FALLING.items()})
     with pytest.raises(ValueError, match="1 seeds give none"):
         fig3.claims(dict.fromkeys(fig3.COMPARED, one), CHECK)
+
+
+def test_runs_whose_mu_does_not_vary_give_no_verdict_on_its_trend():
+    flat = ending({"64": [np.nan, np.nan], "1024": [0.2, 0.1]})
+    rho = fig3.claims(dict.fromkeys(fig3.COMPARED, flat), CHECK)[0]
+    assert rho.verdict == (NOT_TESTABLE, "2 runs have no Spearman ρ, and too few have one")
+    two = ending({"64": [np.nan, 0.9, 0.8], "1024": [0.2, 0.1, 0.05]})
+    assert fig3.claims(dict.fromkeys(fig3.COMPARED, two), CHECK)[0].verdict.word == CANNOT_TELL
 
 
 # --- figures --------------------------------------------------------------------------------------------------------

@@ -74,6 +74,14 @@ def test_at_loss_is_the_first_time_and_passes_over_what_was_not_measured():
     assert run_paths.at_loss([made("a", 0, [8.0, NAN, 6.0])], 7.0).step[0] == pytest.approx(10)
 
 
+def test_at_loss_of_a_checkpoint_without_rho():
+    run = made("a", 0, [8.0, 6.0, 5.0], rho=[1.0, NAN, 0.4])
+    between, there, after = (run_paths.at_loss([run], loss).iloc[0] for loss in (5.5, 6.0, 5.0))
+    assert (between.step, there.step, after.step) == pytest.approx((15, 10, 20))
+    assert np.isnan([between.rho, there.rho]).all()
+    assert after.rho == pytest.approx(0.4)
+
+
 def test_a_run_that_starts_below_is_read_at_its_start():
     rows = run_paths.at_loss([made("a", 0, [8.0, 5.0]), made("b", 0, [6.0, 5.0])], 7.0)
     assert rows.step.tolist() == pytest.approx([10 / 3, 0])
@@ -138,6 +146,16 @@ def test_differences_need_two_labels_and_a_shared_seed(runs):
         run_paths.differences(run_paths.at_checkpoint(runs[:3]), "rho")
     with pytest.raises(ValueError, match="'32' and '8' share no seed"):
         run_paths.differences(run_paths.at_checkpoint([runs[0], runs[4]]), "rho")
+
+
+def test_a_seed_without_a_value_takes_no_part_and_none_of_all_is_nan():
+    some = [made("8", 0, [8.0], rho=[0.9]), made("8", 1, [8.0], rho=[NAN])]
+    some += [made("32", 0, [8.0], rho=[0.4]), made("32", 1, [8.0], rho=[0.1])]
+    end, _ = run_paths.differences(run_paths.at_checkpoint(some), "rho")
+    assert (end.value, end.units) == (pytest.approx(-0.5), 1)
+    end, steps = run_paths.differences(run_paths.at_checkpoint([some[1], some[3]]), "rho")
+    assert (end.units, len(steps)) == (0, 1)
+    assert np.isnan([end.value, *end.interval, end.p]).all()
 
 
 def test_seed_by_seed_shows_each_seed_and_the_interval(runs):

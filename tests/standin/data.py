@@ -12,9 +12,12 @@ import pyarrow
 import pyarrow.parquet
 from standin.server import Repository
 
+from decondense.chapters.static.rows import categories
+
+# The last are those whose neighbours the page `static` looks at.
 WORDS = [
     "the", "mean", "cosine", "of", "all", "pairs", "in", "a", "text", "is", "taken", "over", "every", "layer", "before",
-    "it", "falls", "with", "depth", "and", "width",
+    "it", "falls", "with", "depth", "and", "width", *categories().word,
 ]  # fmt: skip
 LINES, ROWS, ITEMS = 1200, 700, 12  # of wikitext, of other texts, of benchmarks
 # Of mmlu: one configuration each.
@@ -25,8 +28,8 @@ Row = Callable[[int], dict]
 
 
 def words(number: int, count: int = 40) -> str:
-    """A line of text, another for each number."""
-    return " ".join(WORDS[(number * 7 + i * i + i) % len(WORDS)] for i in range(count))
+    """A line of text, another for each number; the first of `WORDS` are the most frequent."""
+    return " ".join(WORDS[(number * 7 + i * i + i) % len(WORDS) * (1 + number % 3) // 3] for i in range(count))
 
 
 def line(number: int) -> dict:

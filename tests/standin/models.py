@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from standin.data import WORDS
 from standin.server import Repository
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -15,7 +16,7 @@ from decondense.models import catalogue
 END = "<|endoftext|>"
 SHARDED_FROM = 5_000_000_000  # parameters: what the hub has in several files
 WIDTH, HEADS = 32, 2
-ENTRIES, PADDED = 284, 600  # of the tokenizer; of the embedding, which is padded but for GPT-2 and Bloom
+ENTRIES, PADDED = 640, 800  # of the tokenizer; of the embedding, which is padded but for GPT-2 and Bloom
 TINY = {
     "GPT2Config": {"n_embd": WIDTH, "n_head": HEADS, "vocab_size": ENTRIES},
     "BloomConfig": {"hidden_size": WIDTH, "n_head": HEADS, "vocab_size": ENTRIES},
@@ -62,7 +63,7 @@ def backend() -> str:
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     how = {"vocab_size": ENTRIES, "special_tokens": [END], "initial_alphabet": alphabet, "show_progress": False}
-    made.train_from_iterator(["the mean cosine of all pairs in a text"], trainers.BpeTrainer(**how))
+    made.train_from_iterator([f" {word}" for word in WORDS], trainers.BpeTrainer(**how))
     return made.to_str()
 
 

@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from .. import metrics, paper
 from ..paper.claims import BOOK, Claim, check_claim, judged
 from ..paper.trends import METRICS, REPEATS, published_fall, published_text
-from ..paper.verdicts import effect
+from ..paper.verdicts import LEAST_UNITS, Test, Verdict, effect, not_testable
 from ..plots import BLUE, RED, STYLE, closed, colours
 from ..runs import tables as run_tables
 from ..runs.readings import SYMBOLS, at_checkpoint, at_loss, by_seed, chain, common_loss, differences, learning_rate
 from ..runs.run import Run
+from ..stats import Estimate
 
 FAMILY = "GPT2-like (controlled)"  # the paper's name for its four models
 COMPARED = ("paper-like rate", "higher rate", "same loss")  # tables of readings that carry claims (`compared`)
@@ -133,9 +134,16 @@ def _falls(where: str, readings: pd.DataFrame, quantity: str, own: bool) -> Clai
         published=f"at the end of training: {there}" if own else there,
         here=f"{chain(readings, quantity)}; widest - narrowest {run_tables.text(end, 3)}",
         rule=f"{sum(step.interval.low > 0 for step in steps)} of {len(steps)} steps rise beyond their interval",
-        verdict=[effect(end, published_effect(quantity), f"the published effect, {source}")],
+        verdict=_verdict(end, quantity, source, undefined=int(readings[quantity].isna().sum())),
         repeats=REPEATS.get(quantity, ""),
     )
+
+
+def _verdict(end: Estimate, quantity: str, source: str, undefined: int) -> Sequence[Test] | Verdict:
+    """rho and tau have no value where mu varies by less than its resolution: of too few seeds, no verdict."""
+    if undefined and end.units < LEAST_UNITS:
+        return not_testable(f"{undefined} runs have no {SYMBOLS[quantity]}, and too few have one")
+    return [effect(end, published_effect(quantity), f"the published effect, {source}")]
 
 
 def _said(quantity: str) -> tuple[str, str]:

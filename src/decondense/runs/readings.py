@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ..stats import Estimate, mean_and_interval
+from ..stats import Estimate, Interval, mean_and_interval
 from .run import Run
 
 SYMBOLS = {"rho": "Spearman ρ", "tau": "Kendall τ", "late_half": "late-half μ"}  # quantities of a reading
@@ -54,7 +54,8 @@ def at_loss(runs: Sequence[Run], loss: float) -> pd.DataFrame:
 
         w = (loss_a - loss) / (loss_a - loss_b),   reading = (1 - w) a + w b,
 
-    rank correlations too, as numbers. A run that starts at or below the loss is read before its first step.
+    rank correlations too, as numbers: NaN where one of the two has none. A run that starts at or below the loss is read
+    before its first step.
 
     Raises
         ValueError: a run never comes so low.
@@ -63,15 +64,15 @@ def at_loss(runs: Sequence[Run], loss: float) -> pd.DataFrame:
 
 
 def _where(run: Run, loss: float) -> pd.Series:
-    path = run.path.dropna()
+    path = run.path.dropna(subset=["validation_loss"])
     below = np.flatnonzero(path.validation_loss <= loss)
     if len(below) == 0:
         raise ValueError(
             f"The run {run.label!r}, seed {run.seed}, never reaches a validation loss of {loss:.3f}: its lowest is "
             f"{path.validation_loss.min():.3f}. Ask for `common_loss` of the runs, or more."
         )
-    if below[0] == 0:
-        return path.iloc[0]
+    if below[0] == 0 or path.validation_loss.iloc[below[0]] == loss:  # the checkpoint before it may have no rho
+        return path.iloc[below[0]]
     before, after = path.iloc[below[0] - 1], path.iloc[below[0]]
     weight = (before.validation_loss - loss) / (before.validation_loss - after.validation_loss)
     return (1 - weight) * before + weight * after
@@ -95,19 +96,27 @@ def by_seed(readings: pd.DataFrame, quantity: str) -> pd.DataFrame:
 def differences(readings: pd.DataFrame, quantity: str) -> tuple[Estimate, list[Estimate]]:
     """(last label minus first, each label minus the one before it), taken seed by seed.
 
+    A seed takes no part where the quantity has no value at one of the two, as rho has none where mu does not vary;
+    where no seed has one, the estimate is NaN, of 0 seeds.
+
     Raises
         ValueError: fewer than two labels, or two of them share no seed.
     """
     table = by_seed(readings, quantity)
     if len(table) < 2:
         raise ValueError(f"A difference needs two labels, got {list(table.index)}.")
+    seeds = readings.groupby("label").seed.agg(set)
     pairs = [(table.index[0], table.index[-1]), *pairwise(table.index)]
-    found = [(table.loc[b] - table.loc[a]).dropna().to_numpy() for a, b in pairs]
-    for (a, b), values in zip(pairs, found, strict=True):
-        if len(values) == 0:
+    for a, b in pairs:
+        if not seeds[a] & seeds[b]:
             raise ValueError(f"{b!r} and {a!r} share no seed.")
-    end, *steps = map(mean_and_interval, found)
+    end, *steps = (_mean((table.loc[b] - table.loc[a]).dropna()) for a, b in pairs)
     return end, steps
+
+
+def _mean(values: pd.Series) -> Estimate:
+    nothing = Estimate(np.nan, Interval(np.nan, np.nan), np.nan, 0, "seeds")
+    return mean_and_interval(values.to_numpy()) if len(values) else nothing
 
 
 def seed_by_seed(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
