@@ -67,8 +67,8 @@ def test_longer_training_is_plain_with_more_steps():
     assert training.longer({"learning_rate": 1.0}, [7]) == {"train, 7 steps": {"learning_rate": 1.0, "steps": 7}}
 
 
-def words(runs, ratio=1.0):
-    found = claims.claims(runs, {"a": ratio, "b": ratio}, [], NO_CHECK)
+def words(runs, ratio=1.0, resumed=False):
+    found = claims.claims(runs, ratios := {"a": ratio, "b": ratio}, runs if resumed else [], ratios, NO_CHECK)
     return {claim.claim: claim.verdict.word for claim in found[:-1]}
 
 
@@ -81,3 +81,10 @@ def test_claims_are_one_a_loss_and_kind(made_training):
     assert words(made_training.made(), 2.0)["a: from scratch, equal time: lower validation loss"] == CONTRADICTED
     assert words(made_training.made(noise=0.5))["a: from scratch, equal steps: lower validation loss"] == CANNOT_TELL
     assert set(words(made_training.made(seeds=1)).values()) == {NOT_TESTABLE}
+
+
+def test_further_training_has_claims_and_smallest_effects_of_its_own(made_training):
+    found = words(made_training.made(effect=-0.012, noise=1e-4), resumed=True)
+    assert len(found) == 12
+    assert found["a: mid-training, equal steps: lower validation loss"] == REPRODUCED
+    assert found["a: from scratch, equal steps: lower validation loss"] == CONTRADICTED

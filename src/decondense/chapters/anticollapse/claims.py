@@ -1,6 +1,6 @@
 """The claims on losses against collapse: this book's own, a test a loss, with the smallest effects of the design."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -10,38 +10,34 @@ from ...runs.run import Run
 from ...runs.tables import text
 from ...stats import Estimate
 from . import training
-from .training import DESIGN, LATE, LOSS, compared
+from .training import DESIGN, LATE, LOSS, RESUMED, compared
 
 
 def claims(
-    runs: Sequence[Run], ratios: Mapping[str, float], resumed: Sequence[Run], check: pd.DataFrame
-) -> list[Claim]:
-    """`runs`: from scratch, the longer ones of plain training among them; `resumed`: in mid-training, or none.
+    runs: Sequence[Run], ratios: Mapping[str, float], resumed: Sequence[Run], ratios_resumed: Mapping[str, float],
+    check: pd.DataFrame,
+) -> list[Claim]:  # fmt: skip
+    """`runs`: from scratch, the longer ones of plain training among them; `resumed`: in further training, likewise.
 
-    ratios
+    ratios, ratios_resumed
         Of the time of a training step with a loss over that of plain training.
     check
         The table of `grid.check_run`.
     """
-    design = designs.load(DESIGN)
+    scratch = _of("from scratch", runs, ratios, designs.load(DESIGN))
+    further = _of("mid-training", resumed, ratios_resumed, designs.load(RESUMED))
+    return judged([*scratch, *further, check_claim(check)])
+
+
+def _of(where: str, runs: Sequence[Run], ratios: Mapping[str, float], design: designs.Design) -> Iterator[Claim]:
+    """Three claims for each loss, so that Holm's correction over the page is one over the losses."""
     primary, secondary = design.primary, design.secondary
-    of = lambda quantity, where: lambda label: training.difference(where, label, quantity)
-    timed = lambda label: training.at_equal_time(runs, label, ratios[label])
-    found = [
-        *_each("from scratch, equal steps: lower validation loss", runs, of(LOSS, runs), primary),
-        *_each("from scratch, equal time: lower validation loss", runs, timed, primary),
-        *_each("from scratch, equal steps: lower late-half μ", runs, of(LATE, runs), secondary),
-        *_each("mid-training, equal steps: lower validation loss", resumed, of(LOSS, resumed), primary),
-        check_claim(check),
-    ]
-    return judged(found)
-
-
-def _each(
-    claim: str, runs: Sequence[Run], difference: Callable[[str], Estimate], wanted: designs.Effect
-) -> list[Claim]:
-    """One claim for each loss, so that Holm's correction over the page is one over the losses."""
-    return [_one(f"{label}: {claim}", difference(label), wanted) for label in compared(runs)]
+    for label in compared(runs):
+        at_steps = lambda quantity, label=label: training.difference(runs, label, quantity)
+        yield _one(f"{label}: {where}, equal steps: lower {LOSS}", at_steps(LOSS), primary)
+        timed = training.at_equal_time(runs, label, ratios[label])
+        yield _one(f"{label}: {where}, equal time: lower {LOSS}", timed, primary)
+        yield _one(f"{label}: {where}, equal steps: lower {LATE}", at_steps(LATE), secondary)
 
 
 def _one(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:

@@ -8,21 +8,18 @@ import torch
 
 from ... import hooks, losses, records
 from ...base import timing
-from ...runs import PreTraining
-from ...runs.configuration import loss_of
+from ...runs.configuration import Configuration, loss_of
 from ...trainers.layers import entries, per_layer
 
-VOCABULARY = 4096  # of random tokens: their number counts, and not which they are
 
-
-def measured(shared: PreTraining, changes: Mapping[str, dict], rounds: int = 15) -> records.Record:
+def measured(shared: Configuration, changes: Mapping[str, dict], rounds: int = 15) -> records.Record:
     """Record what a training step of each condition takes, of random tokens, in one process and one thread.
 
     A step is the forward and backward passes, those of a second view among them, and AdamW. `rows` as
     `timing.interleaved` gives them.
     """
     configs = {label: shared.changed(**change) for label, change in changes.items()}
-    names = ("shape", "batch_size", "length", "loss", "options")
+    names = ("shape", "model", "precision", "batch_size", "length", "loss", "options")
     asked = {label: {name: config.as_dict().get(name) for name in names} for label, config in configs.items()}
 
     def compute() -> tuple[dict, None]:
@@ -38,16 +35,17 @@ def measured(shared: PreTraining, changes: Mapping[str, dict], rounds: int = 15)
     return records.run("anticollapse-cost", config, compute, __name__, surroundings={"torch": torch.__version__})
 
 
-def _step_of(config: PreTraining) -> partial:
-    model = config.new_model(VOCABULARY).train()
+def _step_of(config: Configuration) -> partial:
+    model = config.load().model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
-    ids = torch.randint(VOCABULARY, (config.batch_size, config.length))
-    return partial(_step, model, ids, optimizer, None if config.loss is None else loss_of(config))
+    ids = torch.randint(model.config.vocab_size, (config.batch_size, config.length))
+    half = config.precision == "bfloat16"
+    return partial(_step, model, ids, optimizer, None if config.loss is None else loss_of(config), half)
 
 
-def _step(model: torch.nn.Module, ids: torch.Tensor, optimizer: torch.optim.Optimizer, loss) -> None:
+def _step(model: torch.nn.Module, ids: torch.Tensor, optimizer: torch.optim.Optimizer, loss, half: bool) -> None:
     chosen = entries("all", len(hooks.blocks(model)))
-    with hooks.trained_passes(model, chosen) as passes:
+    with torch.autocast("cpu", torch.bfloat16, enabled=half), hooks.trained_passes(model, chosen) as passes:
         total = model(input_ids=ids, labels=ids).loss
         if losses.needs_views(loss):
             hooks.backbone(model)(input_ids=ids)

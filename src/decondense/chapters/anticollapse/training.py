@@ -11,7 +11,7 @@ from ...runs.run import Run
 from ...runs.tables import Quantity
 from ...stats import Estimate, mean_and_interval
 
-DESIGN = "anticollapse"  # of `paper.designs`
+DESIGN, RESUMED = "anticollapse", "anticollapse_midtraining"  # of `paper.designs`
 PLAIN, DROPPED = "train", "train, dropout"  # what a loss of one view, and of two views, is compared with
 LATE, LOSS = "late-half μ", "validation loss"
 PARTS = ("within", "between", "excess")
@@ -21,12 +21,12 @@ def _late(name: str) -> Quantity:
     return lambda run: float(metrics.mean_of_last(run.looks[-1].controls[name], None))
 
 
-QUANTITIES: dict[str, Quantity] = {  # after the last step
+GAINS: dict[str, Quantity] = {  # after the last step
     LOSS: lambda run: run.validation_loss,
     LATE: Run.late_half,
-    **{f"{name.replace('_', ' ')}, late half": _late(name) for name in PARTS},
     "log-probability (nats an item)": lambda run: float(run.evaluation.items.groupby("task").logprob.mean().mean()),
 }
+QUANTITIES = GAINS | {f"{name}, late half": _late(name) for name in PARTS}
 
 
 def conditions(one_view: Mapping[str, dict], two_views: Mapping[str, dict], dropout: Mapping) -> dict[str, dict]:
@@ -67,7 +67,7 @@ def at_best(trials: Sequence[Run], changes: Mapping[str, dict], weights: Sequenc
 
 def baseline(run: Run) -> str:
     """The plain training that a run is compared with: the one with its dropout."""
-    return DROPPED if run.config["shape"].get("resid_pdrop") else PLAIN
+    return DROPPED if run.config.get("shape", {}).get("resid_pdrop") else PLAIN
 
 
 def compared(runs: Sequence[Run]) -> dict[str, str]:
@@ -80,10 +80,10 @@ def difference(runs: Sequence[Run], label: str, quantity: str) -> Estimate:
     return tables.paired(runs, label, compared(runs)[label], QUANTITIES[quantity])
 
 
-def comparisons(runs: Sequence[Run]) -> pd.DataFrame:
+def comparisons(runs: Sequence[Run], quantities: Mapping[str, Quantity] = QUANTITIES) -> pd.DataFrame:
     """`difference` of every loss and quantity in words, with 95 % intervals over the seeds."""
     rows = {
-        label: {name: tables.text(difference(runs, label, name), 3) for name in QUANTITIES} for label in compared(runs)
+        label: {name: tables.text(difference(runs, label, name), 3) for name in quantities} for label in compared(runs)
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
