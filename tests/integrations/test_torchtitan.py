@@ -274,3 +274,8 @@ def test_a_loss_without_metrics_and_a_block_that_did_not_run_are_refused():
     made = regularised()
     with pytest.raises(RuntimeError, match="0 of 5 states"):
         made.loss_fn(torch.zeros(2, LENGTH, VOCABULARY), labels, 46)
+
+
+def test_a_loss_of_two_views_is_refused():
+    with pytest.raises(ValueError, match=r"^info_nce needs two views of each batch, and torchtitan makes one pass"):
+        add_regulariser(trainer(Decoder()), loss="info_nce")

@@ -53,8 +53,10 @@ def add_regulariser(
     model, plain = trainer.model_parts[0], trainer.loss_fn
     chosen = entries(layers, len(model.layers))
     of_layer = losses.get(loss, **options)
-    of_layer(torch.zeros(2, 2, 1), subsample=subsample)  # a bad option fails here, not at the first step
-    least = losses.least_texts(loss, **options)
+    if losses.needs_views(of_layer):
+        raise ValueError(f"{loss} needs two views of each batch, and torchtitan makes one pass: take another loss.")
+    losses.trial(of_layer, subsample)  # a bad option fails here, not at the first step
+    least = losses.least_texts(of_layer)
     ranks = trainer.parallel_dims.dp_replicate * trainer.parallel_dims.dp_shard
     share = 1 / (trainer.gradient_accumulation_steps * ranks)  # torchtitan sums the gradients of batches and ranks
     taken = _listen(model)

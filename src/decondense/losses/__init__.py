@@ -152,7 +152,9 @@ def _weighted_sum(z: Hidden, *, parts, views: Hidden | None = None, **how) -> Sc
     return torch.stack([weight * loss(z, **given(loss), **how) for weight, loss in parts]).sum()
 
 
-def _parts(loss: Callable[..., Scalar]) -> list[Callable[..., Scalar]]:
+def _parts(loss: Callable[..., Scalar] | None) -> list[Callable[..., Scalar]]:
+    if loss is None:
+        return []
     held = getattr(loss, "keywords", {}).get("parts")
     return [part for _, part in held] if held else [loss]
 
@@ -160,7 +162,7 @@ def _parts(loss: Callable[..., Scalar]) -> list[Callable[..., Scalar]]:
 def needs_views(loss: Callable[..., Scalar] | None) -> bool:
     """Whether a loss takes `views`, the states of another pass over the same tokens."""
     asks = lambda part: "views" in inspect.signature(part).parameters
-    return loss is not None and any(asks(part) for part in _parts(loss))
+    return any(asks(part) for part in _parts(loss))
 
 
 def least_texts(loss: Callable[..., Scalar] | None) -> int:
