@@ -27,10 +27,10 @@ CORRECTABLE = "results.model."  # the description of the model
 def contradictions(record: Record) -> list[str]:
     """What in a record does not agree with the rest of it; empty where all does, and where nothing can be compared.
 
-    Checked are records of measurements and of training runs. What is not: numbers that stand alone, such as times.
+    Checked are records of measurements, of training runs and of cosines between forces. What is not: numbers that stand alone, such as times.
     """
     if record.arrays is None:
-        return []
+        return list(_of_forces(record.content["results"]))
     with np.load(record.arrays) as file:
         arrays = {name: file[name] for name in file.files}
     found = []
@@ -41,6 +41,12 @@ def contradictions(record: Record) -> list[str]:
     if "item_score" in arrays and not np.isin(arrays["item_score"], (0, 1)).all():
         found.append("an answer is neither right nor wrong")
     return found
+
+
+def _of_forces(results: dict) -> Iterator[str]:
+    for label, row in results.get("tables", {}).get("alike", {}).items():
+        if abs(row[label] - 1) > EXACT:
+            yield f"the force of {label} has not the direction of itself"
 
 
 def _of_measurement(result: Condensation, summary: dict) -> Iterator[str]:
