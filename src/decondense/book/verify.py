@@ -27,7 +27,8 @@ CORRECTABLE = "results.model."  # the description of the model
 def contradictions(record: Record) -> list[str]:
     """What in a record does not agree with the rest of it; empty where all does, and where nothing can be compared.
 
-    Checked are records of measurements, of training runs and of cosines between forces. What is not: numbers that stand alone, such as times.
+    Checked are records of measurements, of training runs and of cosines between forces. What is not: numbers that stand
+    alone, such as times.
     """
     if record.arrays is None:
         return list(_of_forces(record.content["results"]))
