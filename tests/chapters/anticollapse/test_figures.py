@@ -19,3 +19,12 @@ def test_spread_is_drawn_against_loss_with_a_label_each(made_training):
     places = {text.get_text(): text.xy for text in axis.texts}
     assert places["a"] == pytest.approx((0.2, 4.9))
     assert places["train"] == pytest.approx((0.3, 5.0))
+
+
+def test_a_loss_that_ruins_training_is_named_and_does_not_squeeze_the_others(made_training):
+    runs = made_training.made()
+    runs += [made_training.run("ruin", seed, 9.0, regulariser="isoscore", late=0.99) for seed in range(8)]
+    axis = figures.pareto(runs).axes[0]
+    assert sorted(text.get_text() for text in axis.texts) == ["a", "b", "train", "train, dropout"]
+    assert axis.get_title(loc="right") == "beyond the axes:\nruin: μ 0.99, loss 9.00"
+    assert axis.get_ylim()[1] < 6

@@ -33,17 +33,38 @@ def alike(table: pd.DataFrame) -> Figure:
 
 
 def pareto(runs: Sequence[Run]) -> Figure:
-    """Late-half μ against validation loss: the mean over the seeds of each condition, with its standard error."""
-    shown = [*dict.fromkeys(compared(runs).values()), *compared(runs)]
+    """Late-half μ against validation loss: the mean over the seeds of each condition, with its standard error.
+
+    What is worse than plain training by more than all others gain would squeeze them: it is named with its place.
+    """
+    plain, places = set(compared(runs).values()), _places(runs)
+    best, worst = min(y for _, y in places.values()), max(places[label][1] for label in plain)
+    far = [label for label, (_, y) in places.items() if y > worst + (worst - best)]
+    near = sorted(set(places) - set(far), key=lambda label: places[label][1])
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(6.6, 4.6), layout="constrained")
-        for label in shown:
-            x, y = (tables.by_seed(runs, QUANTITIES[name]).loc[label].dropna() for name in (LATE, LOSS))
-            plain = label not in compared(runs)
-            colour = "0.35" if plain else plots.BLUE
-            error = lambda values: values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
-            axis.errorbar(x.mean(), y.mean(), error(y), error(x), fmt="s" if plain else "o", color=colour, markersize=4)
-            axis.annotate(label, (x.mean(), y.mean()), (4, 3), textcoords="offset points", fontsize=8)
-        axis.set(xlabel="late-half μ (lower is more spread)", ylabel="validation loss (nats a token)")
-        axis.margins(x=0.15)
+        for number, label in enumerate(near):
+            (x, y), (dx, dy) = places[label], _errors(runs, label)
+            colour, marker = ("0.35", "s") if label in plain else (plots.BLUE, "o")
+            axis.errorbar(x, y, dy, dx, fmt=marker, color=colour, markersize=4, linewidth=1)
+            beside = (
+                near[number ^ 1] if number ^ 1 < len(near) else label
+            )  # two of about the same loss: each to its side
+            side, shift = ("right", -6) if x < places[beside][0] else ("left", 6)
+            axis.annotate(label, (x, y), (shift, 0), textcoords="offset points", fontsize=8, ha=side, va="center")
+        axis.set(xscale="log", xlabel="late-half μ (lower is more spread)", ylabel="validation loss (nats a token)")
+        axis.margins(x=0.3)
+        said = [f"{label}: μ {places[label][0]:.2f}, loss {places[label][1]:.2f}" for label in far]
+        axis.set_title("\n".join(["beyond the axes:", *said]) if far else "", fontsize=8, loc="right")
     return closed(figure)
+
+
+def _places(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
+    shown = [*dict.fromkeys(compared(runs).values()), *compared(runs)]
+    tables_ = [tables.by_seed(runs, QUANTITIES[name]) for name in (LATE, LOSS)]
+    return {label: tuple(float(table.loc[label].mean()) for table in tables_) for label in shown}
+
+
+def _errors(runs: Sequence[Run], label: str) -> tuple[float, float]:
+    values = [tables.by_seed(runs, QUANTITIES[name]).loc[label].dropna() for name in (LATE, LOSS)]
+    return tuple(float(v.std(ddof=1) / len(v) ** 0.5) if len(v) > 1 else 0.0 for v in values)
