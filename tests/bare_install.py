@@ -20,7 +20,7 @@ from runpy import run_module
 # Floors of which every module can be imported, but for one that is imported when it is used.
 CORE = ("base", "stats", "hooks", "metrics", "condensation", "measurement", "pairing", "plots", "losses", "corpora")
 CORE += ("models", "evaluate", "trainers", "records", "surveys")
-LATER = {"decondense.evaluate.harness"}
+LATER = {"decondense.evaluate.harness", "decondense.evaluate.packing"}
 
 
 class Bare:

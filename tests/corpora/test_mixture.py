@@ -22,7 +22,7 @@ def given(monkeypatch):
     monkeypatch.setattr(source_code, "packages", lambda: [*kept, *apart])
     monkeypatch.setattr(source_code, "split", lambda every: (kept, apart))
     calls = []
-    monkeypatch.setattr(packed, "write", lambda *arguments: calls.append(arguments) or {})
+    monkeypatch.setattr(packed, "write", lambda *arguments, beside: calls.append(arguments) or {})
     return lambda: (mixture.pack(Path("folder"), "tokenizer", ("local",), 3), calls)[1][0]
 
 
