@@ -8,6 +8,7 @@ from decondense import losses
 from decondense.base import timing
 from decondense.bench import losses as bench
 from decondense.losses import pairs
+from decondense.trainers.step import step
 
 pytestmark = pytest.mark.usefixtures("frozen")  # memory is tidied before each call that is measured
 
@@ -117,7 +118,7 @@ def test_step_changes_the_weights_and_the_loss_has_a_part_in_it():
         model, ids = bench._gpt2(TINY | TOKENS, 24, 0)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         before = model.transformer.h[0].mlp.c_fc.weight.detach().clone()
-        bench._step(model, ids, optimizer, form, 1.0)
+        step(model, ids, optimizer, form, 1.0)
         after.append(model.transformer.h[0].mlp.c_fc.weight.detach().clone())
         assert not torch.equal(before, after[-1])
         assert all(p.grad is None for p in model.parameters())

@@ -81,7 +81,7 @@ def test_a_step_with_the_loss_moves_the_weights_as_the_total_says():
     def stepped(form):
         model = tiny("gpt2").train()
         optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-        speed.step(model, torch.arange(16)[None], optimizer, form)
+        speed.step(model, torch.arange(16)[None], optimizer, form, speed.WEIGHT, half=True)
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
     plain, regularised = stepped(None), stepped(losses.dispersion)

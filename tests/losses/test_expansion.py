@@ -250,3 +250,10 @@ def test_descent_spreads_a_cone(order):
         losses.dispersion(z, order=order).backward()
         optimiser.step()
     assert metrics.mean_cosine(z.detach()).off_diagonal.lt(0.5).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 3), (2, 3, 5)])
+def test_the_gram_matrix_is_differentiated_as_its_formula(shape):
+    x = torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert torch.autograd.gradcheck(expansion.gram_of, x)
+    assert torch.autograd.gradgradcheck(expansion.gram_of, x)

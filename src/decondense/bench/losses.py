@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import hooks, losses, records
+from .. import losses, records
 from ..base import timing
 from ..losses import pairs
+from ..trainers.step import step
 
 PRODUCTS, NAIVE, COMPILED, EXACT, FIRST = "matrix products", "as published", "compiled", "exact", "order 1"
 PART, SECOND = "256 tokens", "order 2"
@@ -164,8 +165,8 @@ def in_a_step(
         model, ids = _gpt2(shape, tokens, seed)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
         losses_ = forms()
-        cases = {PLAIN: partial(_step, model, ids, optimizer, None, weight)}
-        cases |= {name: partial(_step, model, ids, optimizer, form, weight) for name, form in losses_.items()}
+        cases = {PLAIN: partial(step, model, ids, optimizer, None, weight)}
+        cases |= {name: partial(step, model, ids, optimizer, form, weight) for name, form in losses_.items()}
         states = [cone(tokens, model.config.n_embd, seed + layer) for layer in range(model.config.n_layer)]
         cases |= {name + ALONE: partial(_on_all, form, states) for name, form in losses_.items()}
         return {"rows": timing.interleaved(cases, rounds)}, None
@@ -180,17 +181,6 @@ def _gpt2(shape: dict, tokens: int, seed: int):
     plain = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "loss_type": "ForCausalLM"}
     model = GPT2LMHeadModel(GPT2Config(**plain | shape)).train()
     return model, torch.randint(model.config.vocab_size, (1, tokens))
-
-
-def _step(model, ids: Tensor, optimizer, form: Callable[[Tensor], Tensor] | None, weight: float) -> None:
-    with hooks.residual_stream(model, lambda entry, hidden: hidden) as stream:
-        loss = model(input_ids=ids, labels=ids).loss
-    if form is not None:
-        loss = loss + weight * torch.stack([form(stream[entry]) for entry in stream if entry]).mean()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
 
 
 def _on_all(form: Callable[[Tensor], Tensor], states: list[Tensor]) -> None:

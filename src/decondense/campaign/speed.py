@@ -10,10 +10,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .. import hooks, losses, measurement, records
+from .. import losses, measurement, records
 from ..base import machine, timing
 from ..models import memory
 from ..runs.grid import matrix_rate
+from ..trainers.step import step
 from . import plan
 
 PLAIN, EXACT, PART, SECOND, FIRST = "plain", "exact", "256 tokens", "order 2", "order 1"
@@ -107,7 +108,9 @@ def _steps(entry: Mapping, name: str, seconds: float) -> dict:
     model = GPT2LMHeadModel(config).to(device).train()
     ids = torch.randint(config.vocab_size, (entry["batch"], entry["length"]), device=device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-    rows = _timed({form: partial(step, model, ids, optimizer, loss) for form, loss in FORMS.items()}, seconds)
+    rows = _timed(
+        {form: partial(step, model, ids, optimizer, loss, WEIGHT, half=True) for form, loss in FORMS.items()}, seconds
+    )
     parameters = sum(p.numel() for p in model.transformer.h.parameters()) + model.lm_head.weight.numel()
     return {"rows": rows, "matrix_rate": rate, "operations": operations(parameters, config, ids.shape)}
 
@@ -118,19 +121,6 @@ def operations(parameters: int, config, shape: tuple[int, int]) -> float:
     """
     batch, length = shape
     return batch * length * (6.0 * parameters + 6.0 * config.n_layer * config.n_embd * length)
-
-
-def step(model, ids: Tensor, optimizer, form: Callable[[Tensor], Tensor] | None) -> None:
-    """Forward and backward pass in bf16 autocast, the loss on all entries 1..L, clipping, AdamW."""
-    with torch.autocast(ids.device.type, dtype=torch.bfloat16):
-        with hooks.residual_stream(model, lambda entry, hidden: hidden) as stream:
-            loss = model(input_ids=ids, labels=ids).loss
-        if form is not None:
-            loss = loss + WEIGHT * torch.stack([form(stream[entry]) for entry in stream if entry]).mean()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
 
 
 # --- measurement ------------------------------------------------------------------------------------------------------

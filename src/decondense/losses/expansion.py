@@ -108,7 +108,22 @@ def sum_of_squared_products(x: Float[Tensor, "batch rows columns"]) -> Float[Ten
 
 def gram_of(x: Float[Tensor, "batch rows columns"]) -> Float[Tensor, "batch smaller smaller"]:
     """The smaller of the two Gram matrices, x x^T and x^T x. Their eigenvalues are the same but for zeros."""
-    return x @ x.mT if x.shape[1] <= x.shape[2] else x.mT @ x
+    return _Gram.apply(x)
+
+
+class _Gram(torch.autograd.Function):
+    """With one product in the backward pass: autograd takes the two factors for different ones, and makes two."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x @ x.mT if x.shape[1] <= x.shape[2] else x.mT @ x
+
+    @staticmethod
+    def backward(ctx, upstream):
+        (x,) = ctx.saved_tensors
+        both = upstream + upstream.mT
+        return both @ x if x.shape[1] <= x.shape[2] else x @ both
 
 
 def _off_diagonal(gram: Tensor, diagonal: Tensor) -> Tensor:

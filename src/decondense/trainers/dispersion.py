@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,15 @@ from transformers import Trainer
 from transformers.trainer_utils import get_last_checkpoint
 
 from .. import hooks, losses
-from .forgetting import ActiveForgetting
+from . import arguments
+from .forgetting import ForgettingMixin
 from .layers import Layers, entries, per_layer, reaches_weights
 from .tokens import tokens_of
 
 DOCUMENTS = "document_ids"  # a column of the data, for the regulariser alone
 
 
-class DispersionMixin:
+class DispersionMixin(ForgettingMixin):
     """Adds to the loss of a trainer weight * mean over layers of a loss on the residual stream. It comes first::
 
         class Regularised(DispersionMixin, SFTTrainer): ...
@@ -98,27 +98,15 @@ class DispersionMixin:
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
-        weight = weight if weight is not None else 1.0 if isinstance(loss, Mapping) else 0.1
-        if not isinstance(weight, Real | Tensor) or not isinstance(temperature, Real | Tensor | None):
-            raise ValueError(f"weight and temperature are numbers, got {weight!r} and {temperature!r}.")
-        if loss is not None and not 0 < weight < float("inf"):
-            raise ValueError(f"weight must be above 0, got {weight}. For plain training give loss=None.")
-        if temperature is not None and not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}.")
+        options = {"temperature": temperature, "centre": centre, "clamp": clamp, "acute": acute or None}
+        self.loss, self.weight = arguments.checked(loss, weight, subsample, **options)
         if self.args.n_gpu > 1:
             raise ValueError("Several GPUs in one process are not supported. Start with `accelerate launch`.")
-        if not (isinstance(centre, str | None) and centre in (None, "batch")):
-            raise ValueError("centre is 'batch' or None. A tensor is of one layer: for a training loop of your own.")
-        given = {"temperature": temperature, "centre": centre, "clamp": clamp, "acute": acute or None}
-        options = {name: value for name, value in given.items() if value is not None}
-        self.loss = _loss(loss, options)
-        if self.loss is not None:
-            losses.trial(self.loss, subsample)  # a bad option fails here, not at the first step
         self._least, self._met = losses.least_texts(self.loss), False  # whether a batch had so many texts
         self._two_views = losses.needs_views(self.loss)
         if self._two_views and self.args.world_size > 1:
             raise ValueError("Losses of two views train in one process: their second pass would be summed up twice.")
-        self.weight, self.subsample = weight, subsample
+        self.subsample = subsample
         self.entries = entries(layers, len(hooks.blocks(self.model)))
         self._heard = False  # whether the regulariser was seen to reach a weight
         self._logged, self._position = torch.zeros(len(self.terms) + 2), (-1, 0)
@@ -255,26 +243,6 @@ class DispersionMixin:
         if DOCUMENTS not in self._signature_columns:
             self._signature_columns = [*self._signature_columns, DOCUMENTS]
 
-    def create_optimizer(self, *args, **kwargs):
-        """With active forgetting the input embedding is a group of its own."""
-        optimizer = super().create_optimizer(*args, **kwargs)
-        forgetting = self._forgetting()
-        if forgetting is not None:
-            forgetting.split_group(optimizer, self.model.get_input_embeddings().weight)
-        return optimizer
-
-    def create_scheduler(self, *args, **kwargs):
-        """With active forgetting the embedding's group has a linear schedule within each cycle."""
-        scheduler = super().create_scheduler(*args, **kwargs)
-        forgetting = self._forgetting()
-        if forgetting is not None:
-            scheduler.lr_lambdas[-1] = lambda step: forgetting.rate(step)  # a function is not saved, a method is
-            scheduler.optimizer.param_groups[-1]["lr"] = scheduler.base_lrs[-1]
-        return scheduler
-
-    def _forgetting(self) -> ActiveForgetting | None:
-        return next((c for c in self.callback_handler.callbacks if isinstance(c, ActiveForgetting)), None)
-
 
 def _columns(data) -> Sequence[str]:
     """The names of the columns of a data set of any kind, as far as it tells them."""
@@ -290,14 +258,3 @@ class DispersionTrainer(DispersionMixin, Trainer):
 
     Arguments, logs and errors are those of `DispersionMixin`.
     """
-
-
-def _loss(asked: str | Mapping[str, float] | Callable[..., Tensor] | None, options: Mapping) -> Callable | None:
-    """The loss that is meant by the trainer's argument, with the options that the trainer has a name for."""
-    if isinstance(asked, str):
-        return losses.get(asked, **options)
-    if options and asked is not None:
-        raise ValueError(
-            f"{', '.join(options)}: set it in the loss itself, losses.get(name, {next(iter(options))}=...)."
-        )
-    return losses.combined(asked) if isinstance(asked, Mapping) else asked

@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 class ActiveForgetting(TrainerCallback):
     """Every `every` steps the input embedding is drawn again from N(0, `std`^2) and its Adam state cleared.
 
-    Within each cycle the learning rate of the embedding falls linearly from its peak to 0 (`DispersionTrainer` sees to
+    Within each cycle the learning rate of the embedding falls linearly from its peak to 0 (`ForgettingMixin` sees to
     that; the paper does not say more than "own linear schedule"). There is no reset after the last step. Where input
     and output embeddings are tied, as in GPT-2, the reset also hits the head: a warning says so.
 
@@ -51,3 +51,27 @@ class ActiveForgetting(TrainerCallback):
             with torch.no_grad():
                 weight.copy_(torch.empty(weight.shape).normal_(0, self.std, generator=generator))
             optimizer.state.pop(weight, None)
+
+
+class ForgettingMixin:
+    """Gives a trainer with an `ActiveForgetting` callback the learning-rate schedule that its embedding needs."""
+
+    def create_optimizer(self, *args, **kwargs):
+        """With active forgetting the input embedding is a group of its own."""
+        optimizer = super().create_optimizer(*args, **kwargs)
+        forgetting = self._forgetting()
+        if forgetting is not None:
+            forgetting.split_group(optimizer, self.model.get_input_embeddings().weight)
+        return optimizer
+
+    def create_scheduler(self, *args, **kwargs):
+        """With active forgetting the embedding's group has a linear schedule within each cycle."""
+        scheduler = super().create_scheduler(*args, **kwargs)
+        forgetting = self._forgetting()
+        if forgetting is not None:
+            scheduler.lr_lambdas[-1] = lambda step: forgetting.rate(step)  # a function is not saved, a method is
+            scheduler.optimizer.param_groups[-1]["lr"] = scheduler.base_lrs[-1]
+        return scheduler
+
+    def _forgetting(self) -> ActiveForgetting | None:
+        return next((c for c in self.callback_handler.callbacks if isinstance(c, ActiveForgetting)), None)

@@ -1,15 +1,9 @@
 """What the tests of the page share."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
-
-spec = importlib.util.spec_from_file_location("made_cone", Path(__file__).with_name("made.py"))
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
+from toys import module_beside
 
 
 @pytest.fixture(scope="session")
 def made():
-    return module
+    return module_beside(__file__, "made")

@@ -6,10 +6,10 @@ from functools import partial
 import pandas as pd
 import torch
 
-from ... import hooks, losses, records
+from ... import records
 from ...base import timing
 from ...runs.configuration import Configuration, loss_of
-from ...trainers.layers import entries, per_layer
+from ...trainers.step import step
 
 
 def measured(shared: Configuration, changes: Mapping[str, dict], rounds: int = 15) -> records.Record:
@@ -40,21 +40,7 @@ def _step_of(config: Configuration) -> partial:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
     ids = torch.randint(model.config.vocab_size, (config.batch_size, config.length))
     half = config.precision == "bfloat16"
-    return partial(_step, model, ids, optimizer, None if config.loss is None else loss_of(config), half)
-
-
-def _step(model: torch.nn.Module, ids: torch.Tensor, optimizer: torch.optim.Optimizer, loss, half: bool) -> None:
-    chosen = entries("all", len(hooks.blocks(model)))
-    with torch.autocast("cpu", torch.bfloat16, enabled=half), hooks.trained_passes(model, chosen) as passes:
-        total = model(input_ids=ids, labels=ids).loss
-        if losses.needs_views(loss):
-            hooks.backbone(model)(input_ids=ids)
-    if loss is not None:
-        views = passes[1].entries if len(passes) > 1 else None
-        total = total + 0.1 * per_layer(passes[0].entries, loss, chosen, views=views).mean()
-    total.backward()
-    optimizer.step()
-    optimizer.zero_grad()
+    return partial(step, model, ids, optimizer, None if config.loss is None else loss_of(config), half=half)
 
 
 def ratios(record: records.Record, baseline: str) -> pd.Series:

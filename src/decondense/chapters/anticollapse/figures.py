@@ -37,14 +37,15 @@ def pareto(runs: Sequence[Run]) -> Figure:
 
     What is worse than plain training by more than all others gain would squeeze them: it is named with its place.
     """
-    plain, places = set(compared(runs).values()), _places(runs)
+    plain, found = set(compared(runs).values()), _places(runs)
+    places = {label: place for label, (place, _) in found.items()}
     best, worst = min(y for _, y in places.values()), max(places[label][1] for label in plain)
     far = [label for label, (_, y) in places.items() if y > worst + (worst - best)]
     near = sorted(set(places) - set(far), key=lambda label: places[label][1])
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(6.6, 4.6), layout="constrained")
         for number, label in enumerate(near):
-            (x, y), (dx, dy) = places[label], _errors(runs, label)
+            (x, y), (dx, dy) = found[label]
             colour, marker = ("0.35", "s") if label in plain else (plots.BLUE, "o")
             axis.errorbar(x, y, dy, dx, fmt=marker, color=colour, markersize=4, linewidth=1)
             beside = (
@@ -59,12 +60,12 @@ def pareto(runs: Sequence[Run]) -> Figure:
     return closed(figure)
 
 
-def _places(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
+def _places(runs: Sequence[Run]) -> dict[str, tuple[tuple[float, float], tuple[float, float]]]:
+    """For each label μ and the loss: the means over the seeds, and their standard errors."""
+    of_seeds = [tables.by_seed(runs, QUANTITIES[name]) for name in (LATE, LOSS)]
     shown = [*dict.fromkeys(compared(runs).values()), *compared(runs)]
-    tables_ = [tables.by_seed(runs, QUANTITIES[name]) for name in (LATE, LOSS)]
-    return {label: tuple(float(table.loc[label].mean()) for table in tables_) for label in shown}
-
-
-def _errors(runs: Sequence[Run], label: str) -> tuple[float, float]:
-    values = [tables.by_seed(runs, QUANTITIES[name]).loc[label].dropna() for name in (LATE, LOSS)]
-    return tuple(float(v.std(ddof=1) / len(v) ** 0.5) if len(v) > 1 else 0.0 for v in values)
+    found = {label: [table.loc[label].dropna() for table in of_seeds] for label in shown}
+    error = lambda values: float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+    return {
+        label: (tuple(float(v.mean()) for v in both), tuple(error(v) for v in both)) for label, both in found.items()
+    }

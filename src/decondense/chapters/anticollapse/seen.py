@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ... import corpora, hooks, losses, models, records
+from ... import corpora, losses, models, records
 from ...corpora import Corpus
 from ...losses import forces
 from ...models import pocket
+from ...surveys import layer
 
 States = Float[Tensor, "batch tokens features"]
 DROPOUT = 0.1  # of the states, for losses of two views: a pretrained model may have no dropout of its own
@@ -45,8 +46,7 @@ def seen(
     Raises
         ValueError: a depth outside (0, 1]; what `models.load`, `corpora.load` and `losses.get` raise.
     """
-    if not 0 < depth <= 1:
-        raise ValueError(f"depth must lie in (0, 1], got {depth}.")
+    layer.check_depth(depth)
     trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
     text = corpora.load(corpus, sources)
     config = {
@@ -62,14 +62,10 @@ def seen(
 def _measured(asked: dict, text: Corpus) -> tuple[dict, None]:
     how = {"train_tokens": asked["train_tokens"]} if "train_tokens" in asked else {}
     model, tokenizer, about = models.load(asked["model"], sources=asked["sources"], seed=asked["seed"], **how)
-    samples = corpora.sample_texts(text, asked["n_texts"], asked["seed"])
-    ids = tokenizer(samples, truncation=True, max_length=asked["max_length"])["input_ids"]
-    ids = torch.tensor([row[: min(map(len, ids))] for row in ids])
-    entry = max(1, round(asked["depth"] * (hooks.n_entries(model) - 1)))
-    keep = lambda at, hidden: hidden.double().cpu() if at == entry else None
-    with torch.no_grad(), hooks.residual_stream(model, keep) as stream:
-        hooks.backbone(model)(ids.to(model.device))
-    z, chosen = stream[entry], {label: _loss(**one, seed=asked["seed"]) for label, one in asked["losses"].items()}
+    ids = layer.rows(text, tokenizer, asked["n_texts"], asked["max_length"], asked["seed"])
+    entry = layer.entry_at(model, asked["depth"])
+    z = layer.states(model, ids, entry).double()
+    chosen = {label: _loss(**one, seed=asked["seed"]) for label, one in asked["losses"].items()}
     tables = {"pushed": pushed(z, chosen), "answers": answers(z, chosen), "alike": forces.alike(z, chosen)}
     found = {"entry": entry, "tokens": ids.shape[1], "model": about}
     found["corpus"] = {"name": asked["corpus"], "sha256": text.sha256}

@@ -3,13 +3,11 @@
 from typing import NamedTuple
 
 import pandas as pd
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from ... import corpora, hooks, losses, models, records
+from ... import corpora, losses, models, records
 from ...losses import forces
 from ...models import pocket
+from ...surveys import layer
 from .measurements import surroundings
 
 LOSSES = {  # what each row of the table is
@@ -48,8 +46,7 @@ def where(
     Raises
         ValueError: a depth outside (0, 1]; what `models.load` and `corpora.load` raise.
     """
-    if not 0 < depth <= 1:
-        raise ValueError(f"depth must lie in (0, 1], got {depth}.")
+    layer.check_depth(depth)
     trained = {"train_tokens": train_tokens} if model in pocket.SIZES else {}
     text = corpora.load(corpus, sources)
     config = {
@@ -66,24 +63,15 @@ def where(
 def _measured(asked: dict, text: corpora.Corpus) -> tuple[dict, None]:
     how = {"train_tokens": asked["train_tokens"]} if "train_tokens" in asked else {}
     model, tokenizer, about = models.load(asked["model"], sources=asked["sources"], seed=asked["seed"], **how)
-    samples = corpora.sample_texts(text, asked["n_texts"], asked["seed"])
-    ids = tokenizer(samples, truncation=True, max_length=asked["max_length"])["input_ids"]
-    ids = torch.tensor([row[: min(map(len, ids))] for row in ids])
-    entry = max(1, round(asked["depth"] * (hooks.n_entries(model) - 1)))
+    ids = layer.rows(text, tokenizer, asked["n_texts"], asked["max_length"], asked["seed"])
+    entry = layer.entry_at(model, asked["depth"])
     chosen = {label: losses.get(name, **options) for label, (name, options) in LOSSES.items()}
     first = models.load(asked["model"], "random", seed=asked["seed"], **how).model
     both = {"trained": model, "untrained": first}
-    table = lambda one: forces.concentration(_states(one, ids, entry), chosen).to_dict("index")
+    table = lambda one: forces.concentration(layer.states(one, ids, entry), chosen).to_dict("index")
     tables = {weights: table(one) for weights, one in both.items()}
     corpus = {"name": asked["corpus"], "sha256": text.sha256}
     return {"tables": tables, "entry": entry, "tokens": ids.shape[1], "model": about, "corpus": corpus}, None
-
-
-def _states(model: torch.nn.Module, ids: Tensor, entry: int) -> Float[Tensor, "batch tokens features"]:
-    keep = lambda at, hidden: hidden.cpu() if at == entry else None
-    with torch.no_grad(), hooks.residual_stream(model, keep) as stream:
-        hooks.backbone(model)(ids.to(model.device))
-    return stream[entry]
 
 
 def in_words(table: pd.DataFrame) -> str:
