@@ -13,10 +13,13 @@ WEIGHT = 0.1  # the paper's, of one loss; a table has weights of its own
 
 
 def checked(
-    loss: Asked, weight: float | None, subsample: int | None, *, temperature: float | None = None,
-    centre: str | None = None, clamp: float | None = None, acute: bool | None = None,
-) -> tuple[Loss | None, float]:  # fmt: skip
+    loss: Asked, weight: object, subsample: int | None, *, temperature: object = None, centre: object = None,
+    clamp: float | None = None, acute: bool | None = None,
+) -> tuple[Loss | None, float | Tensor]:  # fmt: skip
     """The loss as a function, `None` for plain training, and its weight; arguments as in `DispersionMixin`.
+
+    weight, temperature, centre
+        Whatever the user gave: their types are looked at here.
 
     Raises
         ValueError: an unknown loss; a weight or temperature that is not positive; a centre that is neither "batch" nor
