@@ -56,10 +56,12 @@ class Plan(NamedTuple):
 
 
 def path_of(out: Path, name: str, tiny: bool) -> Path:
+    """Where the plan of an item is kept, under `out`."""
     return out / f"plan-{name}{'-tiny' if tiny else ''}.json"
 
 
 def write(path: Path, plan: Plan) -> None:
+    """Keep a plan as JSON, in one piece or not at all; `read` gives it back."""
     content = plan._asdict() | {"rates": {label: rate._asdict() for label, rate in plan.rates.items()}}
     write_atomically(path, json.dumps(content, indent=1) + "\n")
 
@@ -89,6 +91,7 @@ def code() -> str:
 
 
 def corpus_of(config: Configuration) -> str:
+    """SHA-256 of the texts, and of what lies beside token files, that a run reads."""
     return store.corpus(config.corpus, tuple(config.sources)).sha256
 
 

@@ -40,9 +40,10 @@ def add_regulariser(
         As in `trainers.DispersionMixin`. The subsample is drawn from torch's global random state.
 
     Raises
-        ValueError: unknown loss or option, a weight that is not positive, layers that do not exist; a model without
-            `layers` and `norm`; several pipeline stages, tensor or context parallelism, CUDA graphs, or the backend
-            "full_dtensor", under which the states of a text are not all in one place, or cannot be read.
+        ValueError: unknown loss or option, or a loss of two views; a weight that is not positive, layers that do not
+            exist; a model without `layers` and `norm`; several pipeline stages, tensor or context parallelism, CUDA
+            graphs, or the backend "full_dtensor", under which the states of a text are not all in one place, or cannot
+            be read.
         RuntimeError: in training, a block did not run; the loss of a torchtitan below 0.3, of another scale.
 
     Source: Section 4 of the paper. The interface is that of torchtitan 0.3.0: `Trainer.loss_fn`, `Trainer.model_parts`.

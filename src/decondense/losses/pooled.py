@@ -33,8 +33,7 @@ def variance(
     Source: Bardes et al. 2022 (VICReg), the variance term.
     """
     check_options(margin=margin, eps=eps)
-    x = pooled(z, mask, document_ids, subsample, generator, eps, needs="variance")
-    return (margin - (x.var(0) + FLOOR).sqrt()).clamp_min(0).mean()
+    return _short(_centred(z, mask, document_ids, subsample, generator, eps, "variance"), margin)
 
 
 def covariance(
@@ -51,9 +50,7 @@ def covariance(
     Source: Bardes et al. 2022 (VICReg), the covariance term.
     """
     check_options(eps=eps)
-    x = pooled(z, mask, document_ids, subsample, generator, eps, needs="covariance")
-    centred = x - x.mean(0)
-    return sum_of_squared_products(centred.T[None])[0] / ((len(x) - 1) ** 2 * x.shape[1])
+    return _together(_centred(z, mask, document_ids, subsample, generator, eps, "covariance"))
 
 
 def vicreg(
@@ -72,11 +69,25 @@ def vicreg(
     Source: Bardes et al. 2022 (VICReg), with its weights.
     """
     check_options(variance_weight=variance_weight, covariance_weight=covariance_weight, margin=margin, eps=eps)
-    x = pooled(z, mask, document_ids, subsample, generator, eps, needs="vicreg")
-    centred = x - x.mean(0)
-    spread = (margin - (centred.square().sum(0) / (len(x) - 1) + FLOOR).sqrt()).clamp_min(0).mean()
-    together = sum_of_squared_products(centred.T[None])[0] / ((len(x) - 1) ** 2 * x.shape[1])
-    return variance_weight * spread + covariance_weight * together
+    x = _centred(z, mask, document_ids, subsample, generator, eps, "vicreg")
+    return variance_weight * _short(x, margin) + covariance_weight * _together(x)
+
+
+def _short(centred: Float[Tensor, "tokens features"], margin: float) -> Scalar:
+    """By how much the standard deviations of the features fall short of the margin."""
+    return (margin - (centred.square().sum(0) / (len(centred) - 1) + FLOOR).sqrt()).clamp_min(0).mean()
+
+
+def _together(centred: Float[Tensor, "tokens features"]) -> Scalar:
+    return sum_of_squared_products(centred.T[None])[0] / ((len(centred) - 1) ** 2 * centred.shape[1])
+
+
+def _centred(
+    z: Tensor, mask: Tensor | None, document_ids: Tensor | None, subsample: int | None, generator, eps: float, name: str
+) -> Float[Tensor, "tokens features"]:
+    """The tokens of a batch of two texts or more, less their mean."""
+    x = pooled(z, mask, document_ids, subsample, generator, eps, needs=name)
+    return x - x.mean(0)
 
 
 def pooled(
@@ -91,14 +102,25 @@ def pooled(
     Raises
         ValueError: fewer than two, where two are needed; and as all losses.
     """
-    drawn = [prepare(rows, seen, subsample, generator) for rows, seen in sequences(z, mask, document_ids)]
-    texts = sum(len(rows) if seen is None else int((seen.sum(1) > 1).sum()) for rows, seen in drawn)
-    if not texts:
-        raise ValueError("No document has two tokens that take part. Give at least one of two tokens.")
+    x, texts = gathered(z, mask, document_ids, subsample, generator)
     if needs and texts < 2:
         raise ValueError(
             f"{needs} is of the tokens of a whole batch, and the batch has one text: give two or more. "
             "decorrelation is the like of one text."
         )
-    x = torch.cat([rows.flatten(0, 1) if seen is None else rows[seen] for rows, seen in drawn])
     return directions(x, eps) * x.shape[-1] ** 0.5
+
+
+def gathered(
+    z: Tensor, mask: Tensor | None, document_ids: Tensor | None, subsample: int | None, generator
+) -> tuple[Float[Tensor, "tokens features"], int]:
+    """The tokens that take part, those of all sequences (documents) of two or more, and how many of these there are.
+
+    Raises
+        ValueError: none; and as all losses.
+    """
+    drawn = [prepare(rows, seen, subsample, generator) for rows, seen in sequences(z, mask, document_ids)]
+    if not drawn:
+        raise ValueError("No document has two tokens that take part. Give at least one of two tokens.")
+    texts = sum(len(rows) if seen is None else int((seen.sum(1) > 1).sum()) for rows, seen in drawn)
+    return torch.cat([rows.flatten(0, 1) if seen is None else rows[seen] for rows, seen in drawn]), texts

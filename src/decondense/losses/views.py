@@ -5,7 +5,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from .batch import Hidden, Mask, Scalar, check_options, directions, mean_over_sequences, prepare
-from .documents import DocumentIds, by_document, sequences
+from .documents import DocumentIds, by_document
+from .pooled import gathered
 from .repulsion import EPS
 
 BLOCK = 256  # rows of similarities at a time
@@ -30,7 +31,8 @@ def info_nce(
     among those of a batch.
     """
     check_options(temperature=temperature, eps=eps)
-    return _of_pairs_of_views(_info_nce, z, views, mask, document_ids, subsample, generator, temperature, eps)
+    how = {"subsample": subsample, "generator": generator, "temperature": temperature, "eps": eps}
+    return _info_nce(_joined(z, views), mask=mask, document_ids=document_ids, **how)
 
 
 @by_document
@@ -77,11 +79,7 @@ def barlow(
     Source: Zbontar et al. 2021 (Barlow Twins); divided by d, so that the weight does not go with the width.
     """
     check_options(off_diagonal=off_diagonal, eps=eps)
-    both = _joined(z, views)
-    drawn = [prepare(rows, seen, subsample, generator) for rows, seen in sequences(both, mask, document_ids)]
-    if not drawn:
-        raise ValueError("No document has two tokens that take part. Give at least one of two tokens.")
-    x = torch.cat([rows.flatten(0, 1) if seen is None else rows[seen] for rows, seen in drawn])
+    x, _ = gathered(_joined(z, views), mask, document_ids, subsample, generator)
     x = x - x.mean(0)
     x = x / (torch.linalg.vector_norm(x, dim=0) / len(x) ** 0.5 + eps)
     with torch.autocast(x.device.type, enabled=False):
@@ -90,11 +88,6 @@ def barlow(
     diagonal = c.diagonal()
     apart = (1 - diagonal).square().sum()
     return (apart + off_diagonal * (c.square().sum() - diagonal.square().sum())) / len(c)
-
-
-def _of_pairs_of_views(loss, z, views, mask, document_ids, subsample, generator, temperature, eps) -> Tensor:
-    how = {"subsample": subsample, "generator": generator, "temperature": temperature, "eps": eps}
-    return loss(_joined(z, views), mask=mask, document_ids=document_ids, **how)
 
 
 def _joined(z: Tensor, views: Tensor) -> Tensor:
