@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 
@@ -47,7 +47,7 @@ class Configuration(ABC):
     elsewhere
         Other corpora, on whose held-out windows the geometry is measured after the last step.
     controls
-        Each look at the geometry has its controls, as in `measure`.
+        Each look at the geometry has its controls, as in `measure`: true, or "all".
     stop_after
         Stop after so many steps of the schedule, as a check run does.
     train_tokens
@@ -83,7 +83,7 @@ class Configuration(ABC):
     acute: bool = False
     options: Mapping | None = None
     elsewhere: Sequence[str] = ()
-    controls: bool = False
+    controls: bool | Literal["all"] = False
     stop_after: int | None = None
     train_tokens: int | None = pocket.TRAIN_TOKENS
 
@@ -193,7 +193,9 @@ def _checked(given: Mapping) -> dict:
     numbers |= {name: above_0(name, found[name]) for name in ABOVE_0 if name in found}
     made = dict(given) | numbers | {"tasks": _tasks(given["tasks"] or {}), "sources": _sources(given["sources"])}
     made["elsewhere"] = _elsewhere(given["elsewhere"])
-    made |= {name: flag(name, given[name]) for name in ("controls", "acute")}
+    made["acute"] = flag("acute", given["acute"])
+    if given["controls"] != "all":
+        flag("controls", given["controls"])
     if made["loss"] is not None:
         made["layers"] = _layers(made["layers"])
         made["weight"] = made["weight"] or (1.0 if isinstance(made["loss"], Mapping) else 0.1)

@@ -14,7 +14,7 @@ from ...stats import Estimate, mean_and_interval
 DESIGN, RESUMED = "anticollapse", "anticollapse_midtraining"  # of `paper.designs`
 PLAIN, DROPPED = "train", "train, dropout"  # what a loss of one view, and of two views, is compared with
 LATE, LOSS = "late-half μ", "validation loss"
-PARTS = ("within", "between", "excess")
+PARTS = ("within", "between", "excess", "effective_rank", "effective_rank_centred")
 
 
 def _late(name: str) -> Quantity:
