@@ -69,7 +69,7 @@ OF_ALL = [
     ({"elsewhere": "bible"}, "elsewhere must be a list of corpora, got 'bible'"),
     ({"elsewhere": ["bibel"]}, "Unknown corpus 'bibel'. Did you mean 'bible'"),
     ({"noise_alpha": 0.0}, "noise_alpha must be above 0"),
-    ({"controls": "yes"}, "controls must be true or false, got 'yes'"),
+    ({"controls": "yes"}, "controls must be true, false or \"all\", got 'yes'"),
     ({"forgetting": "yes"}, "forgetting must be true or false, got 'yes'"),
 ]
 OF_PRETRAINING = [

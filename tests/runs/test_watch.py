@@ -89,3 +89,13 @@ def test_looks_have_their_controls_where_they_are_asked_for(tmp_path):
     for name in ("within", "between", "excess"):
         np.testing.assert_allclose(look.controls[name], exact.controls[name], atol=5e-3)  # bfloat16 changes little
     assert "controls" not in mid().as_dict()
+    assert "effective_rank" not in look.controls.quantities
+
+
+def test_all_controls_hold_the_effective_rank(tmp_path):
+    loaded = models.load(toy_model())
+    found = watched(tmp_path, config := mid(steps=0, texts=3, controls="all"), lambda: loaded)
+    found.look(0)
+    (look,) = from_arrays(found.arrays())
+    assert config.as_dict()["controls"] == "all"
+    assert (look.controls["effective_rank"] >= 1).all()

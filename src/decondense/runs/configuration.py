@@ -194,8 +194,8 @@ def _checked(given: Mapping) -> dict:
     made = dict(given) | numbers | {"tasks": _tasks(given["tasks"] or {}), "sources": _sources(given["sources"])}
     made["elsewhere"] = _elsewhere(given["elsewhere"])
     made["acute"] = flag("acute", given["acute"])
-    if given["controls"] != "all":
-        flag("controls", given["controls"])
+    if given["controls"] not in (False, True, "all"):
+        raise ValueError(f'controls must be true, false or "all", got {given["controls"]!r}.')
     if made["loss"] is not None:
         made["layers"] = _layers(made["layers"])
         made["weight"] = made["weight"] or (1.0 if isinstance(made["loss"], Mapping) else 0.1)

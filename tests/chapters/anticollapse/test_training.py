@@ -1,7 +1,10 @@
 """Weights and rates by one rule, baselines with the same dropout, and plain training of the same time."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from made_runs import NO_CHECK
 
@@ -67,6 +70,33 @@ def test_longer_training_is_plain_with_more_steps():
     assert training.longer({"learning_rate": 1.0}, [7]) == {"train, 7 steps": {"learning_rate": 1.0, "steps": 7}}
 
 
+class Ranks(dict):
+    """Controls of which only the effective ranks are known."""
+
+    @property
+    def quantities(self):
+        return list(self)
+
+
+def with_ranks(runs, gain):
+    """The runs, each with an effective rank that a loss raises, as measured after its last step."""
+    for run in runs:
+        found = 3.0 + 0.1 * run.seed + (gain if run.config["loss"] else 0)
+        run.looks = [SimpleNamespace(controls=Ranks(effective_rank=np.full(5, found)))]
+    return runs
+
+
+def test_ranks_are_those_of_the_seeds_that_have_them(made_training):
+    old, later = made_training.made(seeds=2), made_training.made(seeds=5)
+    new = with_ranks([replace(run, seed=run.seed + 2) for run in later], 2.0)
+    for run in old:
+        run.looks = [SimpleNamespace(controls=None)]
+    assert training.ranks({"here": old}).empty
+    found = training.ranks({"here": [*old, *new], "elsewhere": old})
+    assert found.columns.tolist() == ["here: effective rank"]
+    assert found.loc["a"].item().startswith("+2.00")
+
+
 def words(runs, ratio=1.0, resumed=False):
     found = claims.claims(runs, ratios := {"a": ratio, "b": ratio}, runs if resumed else [], ratios, NO_CHECK)
     return {claim.claim: claim.verdict.word for claim in found[:-1]}
@@ -83,8 +113,10 @@ def test_claims_are_one_a_loss_and_kind(made_training):
     assert set(words(made_training.made(seeds=1)).values()) == {NOT_TESTABLE}
 
 
-def test_further_training_has_claims_and_smallest_effects_of_its_own(made_training):
+def test_further_training_has_claims_of_its_own(made_training):
     found = words(made_training.made(effect=-0.012, noise=1e-4), resumed=True)
     assert len(found) == 12
     assert found["a: mid-training, equal steps: lower validation loss"] == REPRODUCED
+    assert found["a: from scratch, equal steps: lower validation loss"] == REPRODUCED
+    found = words(made_training.made(effect=-0.008, noise=1e-4))
     assert found["a: from scratch, equal steps: lower validation loss"] == SMALLER

@@ -14,11 +14,19 @@ from ...stats import Estimate, mean_and_interval
 DESIGN, RESUMED = "anticollapse", "anticollapse_midtraining"  # of `paper.designs`
 PLAIN, DROPPED = "train", "train, dropout"  # what a loss of one view, and of two views, is compared with
 LATE, LOSS = "late-half μ", "validation loss"
-PARTS = ("within", "between", "excess", "effective_rank", "effective_rank_centred")
+PARTS = ("within", "between", "excess")
+RANKS = {"effective rank": "effective_rank", "effective rank, centred": "effective_rank_centred"}
 
 
 def _late(name: str) -> Quantity:
-    return lambda run: float(metrics.mean_of_last(run.looks[-1].controls[name], None))
+    """A control over the late half after the last step; NaN where the run was measured without it."""
+
+    def quantity(run: Run) -> float:
+        controls = run.looks[-1].controls
+        known = controls is not None and name in controls.quantities
+        return float(metrics.mean_of_last(controls[name], None)) if known else float("nan")
+
+    return quantity
 
 
 GAINS: dict[str, Quantity] = {  # after the last step
@@ -86,6 +94,20 @@ def comparisons(runs: Sequence[Run], quantities: Mapping[str, Quantity] = QUANTI
         label: {name: tables.text(difference(runs, label, name), 3) for name in quantities} for label in compared(runs)
     }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def ranks(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """Effective rank in the late half, each loss minus its baseline, for each kind of training; empty without any."""
+    columns = {}
+    for kind, those in runs.items():
+        for name, of in RANKS.items():
+            if not tables.by_seed(those, _late(of)).isna().all(axis=None):
+                found = {
+                    label: tables.paired(those, label, baseline, _late(of))
+                    for label, baseline in compared(those).items()
+                }
+                columns[f"{kind}: {name}"] = {label: tables.text(estimate, 2) for label, estimate in found.items()}
+    return pd.DataFrame(columns)
 
 
 def longer(plain: Mapping, steps: Sequence[int]) -> dict[str, dict]:
