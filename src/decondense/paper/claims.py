@@ -1,7 +1,7 @@
 """Claims: what the paper says beside what was found here, each with a verdict; as a table, and for the scorecard."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -12,8 +12,9 @@ import pandas as pd
 from .. import stats
 from ..base.files import write_atomically
 from ..records import Record, folder
-from ..stats import POWER, Interval
-from .verdicts import BADGES, NOT_TESTABLE, Test, Verdict, all_or_none, judge, page_levels
+from ..runs.tables import text
+from ..stats import POWER, Estimate, Interval
+from .verdicts import BADGES, NOT_TESTABLE, Test, Verdict, all_or_none, effect, judge, not_testable, page_levels
 
 EXPERIMENT, IN_PRINT, OWN = "experiment", "in print", "own question"  # the tallies of the scorecard
 TALLIES = {
@@ -173,6 +174,23 @@ def check_claim(check: pd.DataFrame) -> Claim:
 
 
 # --- numbers as text --------------------------------------------------------------------------------------------------
+
+
+def of_each(
+    claim: str,
+    found: Mapping[str, Estimate],
+    smallest: float,
+    reason: str,
+    rule: Callable[[Estimate, float, str], Test] = effect,
+) -> Claim:
+    """A claim on several things, such as models, each tested by itself; not testable without any.
+
+    rule
+        `verdicts.effect` or `verdicts.no_change`, to which `smallest` and `reason` go.
+    """
+    tests: list[Test] = [rule(one, smallest, reason) for one in found.values()]
+    here = "; ".join(f"{name} {text(one, 2)}" for name, one in found.items())
+    return Claim(claim=claim, here=here or "none", verdict=tests or not_testable("none could be measured here"))
 
 
 def chain(values: Sequence[float], intervals: Sequence[Interval]) -> str:

@@ -10,8 +10,7 @@ import pandas as pd
 
 from ...condensation import Condensation
 from ...paper import designs, verdicts
-from ...paper.claims import Claim, check_claim, judged
-from ...paper.verdicts import Test
+from ...paper.claims import Claim, check_claim, judged, of_each
 from ...runs.run import Run
 from ...runs.tables import text
 from ...stats import Estimate
@@ -58,21 +57,21 @@ def claims(
 
 def _kind(claim: str, found: Results, place: str, smallest: float) -> Claim:
     each = {name: shared_beyond_own(result, place) for name, result in found.items()}
-    return _of_each(claim, each, smallest, CONE_REASON)
+    return of_each(claim, each, smallest, CONE_REASON)
 
 
 def _dimensions(found: Results) -> Claim:
     terms = lambda controls: [(controls, "between_without_top_3", 1.0), (controls, "between", -1.0)]
     each = {name: estimate(terms(result.controls), "middle") for name, result in found.items()}
     claim = "pretrained language models: without the top 3 dimensions of the mean texts share less"
-    return _of_each(claim, each, -CONE, CONE_REASON)
+    return of_each(claim, each, -CONE, CONE_REASON)
 
 
 def _rare(found: Results) -> Claim:
     terms = lambda controls: [(controls, "to_mean_rare", 1.0), (controls, "to_mean_common", -1.0)]
     each = {name: estimate(terms(result.controls), "middle") for name, result in found.items()}
     claim = "pretrained language models: rare tokens lie closer to the mean of their text"
-    return _of_each(claim, each, TIE, "half of what counts as a cone; the sign is that of Gao et al. 2019")
+    return of_each(claim, each, TIE, "half of what counts as a cone; the sign is that of Gao et al. 2019")
 
 
 def _sizes(pair: Sequence[Condensation]) -> Iterator[Claim]:
@@ -87,7 +86,7 @@ def _sizes(pair: Sequence[Condensation]) -> Iterator[Claim]:
             continue
         small, large = (result.controls for result in pair)
         found = estimate([(large, name, 1.0), (small, name, -1.0)], "late half")
-        yield _of_each(claim, {f"{pair[1].name} - {pair[0].name}": found}, FALL, FALL_REASON)
+        yield of_each(claim, {f"{pair[1].name} - {pair[0].name}": found}, FALL, FALL_REASON)
 
 
 def _along(runs: Sequence[Run]) -> Iterator[Claim]:
@@ -109,9 +108,3 @@ def _one(claim: str, found: Estimate, smallest: float, reason: str) -> Claim:
 
 def _no_interval() -> verdicts.Verdict:
     return verdicts.not_testable("one seed: no interval over seeds")
-
-
-def _of_each(claim: str, found: Mapping[str, Estimate], smallest: float, reason: str) -> Claim:
-    tests: list[Test] = [verdicts.effect(one, smallest, reason) for one in found.values()]
-    here = "; ".join(f"{name} {text(one, 2)}" for name, one in found.items())
-    return Claim(claim=claim, here=here, verdict=tests or verdicts.not_testable("none could be measured here"))

@@ -6,10 +6,7 @@ The smallest effects were fixed before anything of this page was computed.
 from collections.abc import Iterator, Mapping
 
 from ...paper import verdicts
-from ...paper.claims import Claim, judged
-from ...paper.verdicts import Test
-from ...runs.tables import text
-from ...stats import Estimate
+from ...paper.claims import Claim, judged, of_each
 from .tables import CURES, Embedding, Entries
 
 NARROW = 0.1  # mean cosine of two rows; that of random directions is 0
@@ -46,61 +43,60 @@ def claims(vectors: Mapping[str, Embedding], tables: Mapping[str, Embedding], mo
 
 
 def _narrow(kind: str, found: Mapping[str, Embedding]) -> Claim:
-    return _of_each(
+    return of_each(
         f"{kind}: two rows at random have a positive cosine",
         {name: one.cosine["none"] for name, one in found.items()},
-        lambda e: verdicts.effect(e, NARROW, REASONS[NARROW]),
+        NARROW,
+        REASONS[NARROW],
     )
 
 
 def _tie(claim: str, found: Mapping[str, Embedding], smallest: float, source: str) -> Claim:
     reason = f"{REASONS[TIE]}; the sign is that of {source}"
     each = {name: one.tie for name, one in found.items()}
-    return _of_each(claim, each, lambda e: verdicts.effect(e, smallest, reason))
+    return of_each(claim, each, smallest, reason)
 
 
 def _neighbours(cure: str, found: Mapping[str, Embedding]) -> Claim:
     each = {name: one.gain[cure] for name, one in found.items()}
     claim = f"{cure}: more neighbours of a word's own category"
-    return _of_each(claim, each, lambda e: verdicts.effect(e, WORDS, REASONS[WORDS]))
+    return of_each(claim, each, WORDS, REASONS[WORDS])
 
 
 def _white(found: Mapping[str, Embedding]) -> Claim:
     each = {name: one.cosine["whitening"] for name, one in found.items()}
     claim = "whitening: no mean cosine is left, in rows that it was not fitted on"
-    return _of_each(claim, each, lambda e: verdicts.no_change(e, WHITE, "a fifth of what counts as a cone above"))
+    return of_each(claim, each, WHITE, "a fifth of what counts as a cone above", verdicts.no_change)
 
 
 def _entries(models: Mapping[str, Entries]) -> Iterator[Claim]:
     cure = "all-but-the-top"
-    yield _of_each(
+    yield of_each(
         f"{cure}: no cone is left at the middle entry, on other texts",
         {name: one.middle_mu[cure] for name, one in models.items()},
-        lambda e: verdicts.no_change(e, NARROW, "what counts as a cone above"),
+        NARROW,
+        "what counts as a cone above",
+        verdicts.no_change,
     )
-    yield _of_each(
+    yield of_each(
         f"{cure}: a higher effective rank at the middle entry",
         {name: one.middle_rank_gain[cure] for name, one in models.items()},
-        lambda e: verdicts.effect(e, RANK, "a tenth more directions"),
+        RANK,
+        "a tenth more directions",
     )
 
 
 def _loss(models: Mapping[str, Entries]) -> Iterator[Claim]:
     reason = "in nats; far above what a cure without cost may take"
-    yield _of_each(
+    yield of_each(
         "the shared mean taken off at the middle entry: the loss rises",
         {name: one.loss_without_mean for name, one in models.items()},
-        lambda e: verdicts.effect(e, NATS, reason),
+        NATS,
+        reason,
     )
-    yield _of_each(
+    yield of_each(
         "and by more than by a random vector of its length",
         {name: one.loss_beyond_random for name, one in models.items()},
-        lambda e: verdicts.effect(e, NATS, reason),
+        NATS,
+        reason,
     )
-
-
-def _of_each(claim: str, found: Mapping[str, Estimate], test) -> Claim:
-    tests: list[Test] = [test(estimate) for estimate in found.values()]
-    here = "; ".join(f"{name} {text(estimate, 2)}" for name, estimate in found.items())
-    missing = verdicts.not_testable("none could be measured here")
-    return Claim(claim=claim, here=here or "none", verdict=tests or missing)
