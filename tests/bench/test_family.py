@@ -24,7 +24,8 @@ def test_every_loss_against_collapse_is_timed():
 @pytest.mark.parametrize(
     ("kind", "multiplications"),
     [
-        (family.NEAREST, 40**2 * 8), (family.GRAM, 2 * 40 * 8**2), (family.LINES, 2 * 40 * 8 * 256),
+        (family.NEAREST, 40**2 * 8), (family.GRAM, 2 * 40 * 8**2),
+        (family.SPECTRUM, 2 * 40 * 8**2 + 8**3), (family.LINES, 2 * 40 * 8 * 256),
         (family.VIEWS, 4 * 40**2 * 8), (family.CROSS, 3 * 40 * 8**2),
     ],
 )  # fmt: skip

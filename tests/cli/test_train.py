@@ -119,6 +119,23 @@ def test_flags_come_before_the_file():
     assert [(row["run"], row["seed"]) for row in rows] == [("dispersion", 4)]
 
 
+def test_several_losses_and_options_of_a_file_are_trained_with_and_in_the_record():
+    two, options = {"koleo": 0.1, "log_det": 0.3}, {"slices": 8}
+    in_a_file("""
+    changes.two = {loss = {koleo = 0.1, log_det = 0.3}}
+    changes.lines = {loss = "sigreg", weight = 0.5, options = {slices = 8}}
+    """)
+    rows = json.loads(run("runs.toml", *TINY, "--seed", 0, "--json").stdout)["runs"]
+    assert [row["run"] for row in rows] == ["two", "lines"]
+    made = [json.loads(Path(row["record"]).read_text()) for row in rows]
+    asked = [[record["config"].get(name) for name in ("loss", "weight", "options")] for record in made]
+    assert asked == [[two, 1.0, None], ["sigreg", 0.5, options]]
+    for record, (_, weight, _) in zip(made, asked, strict=True):
+        first = record["results"]["curve"][0]
+        assert first["loss_regulariser"] != 0
+        assert first["loss"] == pytest.approx(first["loss_language"] + weight * first["loss_regulariser"], abs=1e-3)
+
+
 def test_a_weight_alone_does_not_replace_the_losses_of_the_file():
     in_a_file()
     said = run("runs.toml", "--weight", 0.5, "--dry-run", status=2).stderr

@@ -243,3 +243,18 @@ def test_mean_over_sequences():
     assert sequences.mean_over_sequences(value, total, z, None) == 15 / 12
     mask = torch.tensor([[1, 1, 0, 0], [0, 0, 1, 0], [1, 1, 1, 0]]).bool()
     assert sequences.mean_over_sequences(value, total, z, mask) == (2 / 2 + 9 / 3) / 2
+
+
+@pytest.mark.parametrize("length", [1.0, torch.tensor([2.0, 0.5]).double().view(2, 1, 1)], ids=["float", "of a text"])
+def test_directions_and_their_derivatives(length):
+    z = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    found = sequences.directions(z, 0.1, length)
+    torch.testing.assert_close(found, length * z / (z.norm(dim=-1, keepdim=True) + 0.1))
+    assert torch.autograd.gradcheck(lambda z: sequences.directions(z, 0.1, length), z)
+    assert torch.autograd.gradgradcheck(lambda z: sequences.directions(z, 0.1, length), z)
+
+
+def test_gradient_of_a_direction_at_zero_is_that_of_a_quotient_by_eps():
+    z = torch.zeros(1, 2, 3, requires_grad=True)
+    sequences.directions(z, 0.1).sum().backward()
+    assert z.grad.flatten().tolist() == pytest.approx([10.0] * 6)

@@ -88,3 +88,15 @@ def test_descent_spreads_a_cone(name):
         losses.get(name)(z).backward()
         optimiser.step()
     assert metrics.mean_cosine(z.detach()).off_diagonal.lt(0.5).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 3), (2, 3, 5)], ids=str)
+def test_log_det_has_a_second_derivative(shape):
+    assert torch.autograd.gradgradcheck(of("log_det"), tokens(*shape).requires_grad_())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_at_nan_is_nan(name):
+    z = tokens(1, 9, 4)
+    z[0, 3, 1] = torch.nan
+    assert gradient(of(name), z).isnan().any()

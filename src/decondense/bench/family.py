@@ -1,4 +1,7 @@
-"""What each loss against collapse costs beside `dispersion`, over the matrix products that it cannot do without."""
+"""What each loss against collapse costs beside `dispersion`, over the matrix products that it cannot do without.
+
+The Cholesky factor and the inverse that `log_det` needs count as its own time; only eigenvectors count as needed.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,16 +15,18 @@ from ..base import timing
 from .losses import cone, products, value_and_gradient
 
 BARE = ", products"  # behind the name of a loss
-PAIRS, NEAREST, GRAM = (
+PAIRS, NEAREST, GRAM, SPECTRUM = (
     "3/2 N² d, all cosines and their gradients",
     "N² d, all cosines",
     "2 N d min(N, d), a Gram matrix",
+    "2 N d m + m³, a function of a Gram matrix of m = min(N, d), and its eigenvectors",
 )
 LINES, VIEWS, CROSS = "2 N d M, of M random lines", "4 N² d, all cosines twice", "3 N d², correlations of two views"
 OF = {
     **dict.fromkeys(("dispersion", "uniformity", "hyperspherical_energy", "simctg"), PAIRS),
     "koleo": NEAREST,
-    **dict.fromkeys(("covariance", "vicreg", "isoscore", "log_det", "rank_floor"), GRAM),
+    **dict.fromkeys(("covariance", "vicreg", "isoscore", "log_det"), GRAM),
+    "rank_floor": SPECTRUM,
     "sigreg": LINES,
     "info_nce": VIEWS,
     "barlow": CROSS,
@@ -63,6 +68,14 @@ def _gram(z: Tensor) -> Tensor:
     return (z @ z.mT) @ z if z.shape[1] <= z.shape[2] else z @ (z.mT @ z)
 
 
+def _spectrum(z: Tensor) -> Tensor:
+    """The slope of the entropy is the logarithm of the Gram matrix, which its eigenvectors give."""
+    rows = z.shape[1] <= z.shape[2]
+    values, vectors = torch.linalg.eigh(z @ z.mT if rows else z.mT @ z)
+    slope = (vectors * values[:, None]) @ vectors.mT
+    return slope @ z if rows else z @ slope
+
+
 def _lines(z: Tensor) -> Tensor:
     lines = torch.ones(z.shape[2], SLICES)
     return (z @ lines) @ lines.T
@@ -80,5 +93,6 @@ def _cross(z: Tensor) -> tuple[Tensor, Tensor]:
 
 
 MULTIPLY: dict[str, Callable] = {
-    PAIRS: products, NEAREST: _nearest, GRAM: _gram, LINES: _lines, VIEWS: _views, CROSS: _cross,
+    PAIRS: products, NEAREST: _nearest, GRAM: _gram, SPECTRUM: _spectrum,
+    LINES: _lines, VIEWS: _views, CROSS: _cross,
 }  # fmt: skip

@@ -81,9 +81,30 @@ def _drawn(z: Tensor, mask: Tensor | None, count: int, generator) -> tuple[Tenso
     )
 
 
-def directions(z: Float[Tensor, "*tokens features"], eps: float) -> Float[Tensor, "*tokens features"]:
-    """z / (norm + eps). A zero vector stays zero, with a finite gradient."""
-    return z * (1 / (torch.linalg.vector_norm(z, dim=-1, keepdim=True) + eps))  # half the passes backward of a quotient
+def directions(
+    z: Float[Tensor, "*tokens features"], eps: float, length: float | Tensor = 1.0
+) -> Float[Tensor, "*tokens features"]:
+    """length z / (norm + eps); no gradient goes to `length`. A zero vector stays zero, with a finite gradient."""
+    return _Directions.apply(z, eps, length)
+
+
+class _Directions(torch.autograd.Function):
+    """The gradient is written out: autograd would make twice the passes over the tokens, and more copies."""
+
+    @staticmethod
+    def forward(ctx, z, eps, length):
+        ctx.save_for_backward(z)
+        ctx.eps, ctx.length = eps, length
+        return z * (length / (torch.linalg.vector_norm(z, dim=-1, keepdim=True) + eps))
+
+    @staticmethod
+    def backward(ctx, upstream):
+        """length / (norm + eps) (g - <g, z> z / (norm (norm + eps))): a function of z and g, so it has a derivative."""
+        (z,) = ctx.saved_tensors
+        norm = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+        scale = ctx.length / (norm + ctx.eps)
+        radial = (upstream * z).sum(-1, keepdim=True) / norm.clamp_min(torch.finfo(z.dtype).tiny)
+        return torch.addcmul(upstream * scale, z, radial * scale / (norm + ctx.eps), value=-1), None, None
 
 
 def masked(x: Tensor, mask: Tensor | None) -> Tensor:

@@ -108,7 +108,7 @@ def pooled(
             f"{needs} is of the tokens of a whole batch, and the batch has one text: give two or more. "
             "decorrelation is the like of one text."
         )
-    return directions(x, eps) * x.shape[-1] ** 0.5
+    return directions(x, eps, x.shape[-1] ** 0.5)
 
 
 def gathered(
@@ -123,4 +123,5 @@ def gathered(
     if not drawn:
         raise ValueError("No document has two tokens that take part. Give at least one of two tokens.")
     texts = sum(len(rows) if seen is None else int((seen.sum(1) > 1).sum()) for rows, seen in drawn)
-    return torch.cat([rows.flatten(0, 1) if seen is None else rows[seen] for rows, seen in drawn]), texts
+    parts = [rows.flatten(0, 1) if seen is None else rows[seen] for rows, seen in drawn]
+    return parts[0] if len(parts) == 1 else torch.cat(parts), texts

@@ -1,6 +1,8 @@
 """Losses of eigenvalues: in how many directions tokens spread. What all losses share: see the package."""
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from .batch import Hidden, Mask, Scalar, check_options, counts, directions, mean_over_sequences, prepare
 from .documents import DocumentIds, by_document
@@ -28,8 +30,9 @@ def isoscore(
     x = pooled(z, mask, document_ids, subsample, generator, eps)
     centred = x - x.mean(0)
     with torch.autocast(x.device.type, enabled=False):
-        squares = gram_of(centred[None]).square().sum().clamp_min(torch.finfo(x.dtype).tiny)
-        ratio = (centred.square().sum().square() / squares).clamp_min(1)  # 1 where the tokens coincide
+        (gram,) = gram_of(centred[None])
+        squares = gram.square().sum().clamp_min(torch.finfo(x.dtype).tiny)
+        ratio = (gram.trace().square() / squares).clamp_min(1)  # 1 where the tokens coincide
     score = (ratio - 1) / max(x.shape[1] - 1, 1)
     return 1 - score if isotropic else score
 
@@ -51,12 +54,28 @@ def log_det(
     z, mask = prepare(z, mask, subsample, generator)
     d = z.shape[-1]
     with torch.autocast(z.device.type, enabled=False):
-        gram = gram_of(directions(z, eps)) * (d / distortion**2 / counts(z, mask))[:, None, None]
-        gram = gram + torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-        # NaN must stay NaN, and not end in an error of the factorisation.
-        factor = torch.linalg.cholesky_ex(gram)[0]
-        rate = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return mean_over_sequences(lambda rate, n: -rate / d, rate, z, mask)
+        length = (d / distortion**2 / counts(z, mask)).sqrt()
+        gram = gram_of(directions(z, eps, length[:, None, None]))
+        gram.diagonal(dim1=-2, dim2=-1).add_(1)
+        rate = _LogDet.apply(gram)
+    return mean_over_sequences(lambda rate, n: -rate / (2 * d), rate, z, mask)
+
+
+class _LogDet(torch.autograd.Function):
+    """log det of positive definite matrices. Its gradient is the inverse; autograd would solve several systems."""
+
+    @staticmethod
+    def forward(ctx, matrix: Float[Tensor, "batch n n"]) -> Float[Tensor, "batch"]:
+        factor = torch.linalg.cholesky_ex(matrix)[0]  # NaN must stay NaN, and not end in an error
+        ctx.save_for_backward(matrix, factor)
+        return 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        matrix, factor = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True: what was kept does not know how it depends on the matrix
+            factor = torch.linalg.cholesky_ex(matrix)[0]
+        return torch.cholesky_inverse(factor) * upstream[:, None, None]
 
 
 @by_document

@@ -81,10 +81,10 @@ def barlow(
     check_options(off_diagonal=off_diagonal, eps=eps)
     x, _ = gathered(_joined(z, views), mask, document_ids, subsample, generator)
     x = x - x.mean(0)
-    x = x / (torch.linalg.vector_norm(x, dim=0) / len(x) ** 0.5 + eps)
+    scale = 1 / (torch.linalg.vector_norm(x, dim=0) / len(x) ** 0.5 + eps)
     with torch.autocast(x.device.type, enabled=False):
         first, second = x.chunk(2, dim=-1)
-        c = first.T @ second / len(x)
+        c = first.T @ second * (scale[: first.shape[1], None] / len(x)) * scale[first.shape[1] :]
     diagonal = c.diagonal()
     apart = (1 - diagonal).square().sum()
     return (apart + off_diagonal * (c.square().sum() - diagonal.square().sum())) / len(c)
