@@ -12,6 +12,7 @@ import torch
 import toy_runs
 import transformers
 from hypothesis import settings
+from made_tokens import carried, tokens  # noqa: F401, fixtures
 from tokenizers import Tokenizer, models, pre_tokenizers
 from toys import VOCABULARY, tiny, unchecked
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from decondense.campaign import command, items, plan, speed, training
+from decondense.campaign import command, plan, speed, training
+from decondense.runs import items
 
 pytestmark = pytest.mark.usefixtures("tokens")
 SOURCE = Path(command.__file__).parents[2]
@@ -69,7 +70,7 @@ def test_the_items_are_made_in_order_in_the_time_that_is_left(tmp_path, monkeypa
     done, said = run(tmp_path, 5.1, tiny=True)
     assert seen == [("speed", 306), ("family", 206), ("width", 106)]
     assert said[0].startswith("midtraining is left out: Unknown token files 'packed/smollm2-135m-instruct'.")
-    assert said[1:] == ["pretraining: no time is left for it."]
+    assert said[1:] == [f"{name}: no time is left for it." for name in ("pretraining", "anti-collapse")]
     assert not done
 
 
@@ -90,7 +91,7 @@ def test_an_item_that_does_not_fit_is_an_error_if_it_is_the_one_asked_for(tmp_pa
             run(tmp_path, only=only, tiny=True)
     else:
         done, said = run(tmp_path, tiny=True)
-        assert (done, said[1:]) == (False, ["5 minutes are too few"] * 3)
+        assert (done, said[1:]) == (False, ["5 minutes are too few"] * 4)
 
 
 def test_the_records_go_to_the_folder_and_the_environment_is_as_before(tmp_path, monkeypatch):

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from decondense.campaign import items, plan
+from decondense.campaign import plan
 from decondense.campaign.plan import Plan, Rate
 from decondense.corpora import packed
+from decondense.runs import items
 
 
 @pytest.fixture
@@ -53,12 +54,44 @@ def test_the_short_runs_that_choose_a_rate_are_in_the_cost(tokens):
     assert plan.cost(item, rates, 3) == (3 * 3 * 2.0 + 4 * 2.0, 3 * 3 * 1.0 + 4 * plan.TUNING)
 
 
+def test_one_by_one_a_run_has_its_least_tokens_and_all_seeds(tokens):
+    """Plain training with its longer runs and the first loss must fit; the rest is for the calls that follow."""
+    item = items.runs("anti-collapse", tiny=True)
+    first = item._replace(changes=dict(list(item.changes.items())[:2]))
+    rates = {"train": Rate(1.0, 10.0), "dispersion": Rate(2.0, 20.0)}
+    fixed, of_a_step = plan.cost(first, rates, 2)
+    assert fixed == 2 * (10 + 20 + 10) + 10 + 2 * 20
+    assert of_a_step == 2 * (1 + 2 + 2.0) + plan.TUNING * (1 + 2 * 2)
+    assert plan.sized(first, rates, fixed + of_a_step * 8, minutes=9) == (8, [0, 1])
+    assert plan.sized(first, rates, 1e9, minutes=9) == (8, [0, 1])
+    with pytest.raises(plan.TooShort, match="too few for 2 seeds of the first two conditions of anti-collapse"):
+        plan.sized(first, rates, fixed + of_a_step * 8 - 1, minutes=9)
+
+
+def test_one_by_one_only_the_first_two_labels_are_measured(tokens, monkeypatch):
+    monkeypatch.setattr(plan, "measured_rate", lambda config: Rate(1e-3, 0.0))
+    assert list(plan.made(items.runs("anti-collapse", tiny=True), 600).rates) == ["train", "dispersion"]
+
+
+def test_longer_runs_need_their_tokens_too(tokens):
+    item = items.runs("anti-collapse", tiny=True)._replace(least=1201, most=1201)
+    with pytest.raises(ValueError, match=r"has 2,400 tokens, a run of anti-collapse needs 2,402: add pieces"):
+        plan.no_token_twice(item)
+
+
 def test_the_rate_is_that_of_a_run_and_leaves_no_record(family, tmp_path, monkeypatch):
     monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "records"))
     rate = plan.measured_rate(family.shared.changed(**family.changes["8 wide"]))
     assert rate.step > 0
     assert rate.beside >= 0
     assert not (tmp_path / "records").exists()
+
+
+def test_fewer_seeds_than_the_design_are_refused():
+    item = items.runs("family")
+    plan.check_design(item)
+    with pytest.raises(ValueError, match="The design family_gpu has 5 seeds, and the item has 3"):
+        plan.check_design(item._replace(seeds=[0, 1, 2]))
 
 
 def test_labels_that_differ_in_the_learning_rate_alone_are_measured_once(tokens, monkeypatch):

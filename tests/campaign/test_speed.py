@@ -8,7 +8,8 @@ import torch
 from toys import tiny
 
 from decondense import losses
-from decondense.campaign import items, plan, speed
+from decondense.campaign import plan, speed
+from decondense.runs import items
 
 ENTRY = items.entry("speed", tiny=True)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from toy_runs import killed_after
 
-from decondense.campaign import items, plan, reading, training
+from decondense.campaign import plan, training
 from decondense.campaign.plan import Plan, Rate
 from decondense.corpora import packed
-from decondense.runs import loop, store
+from decondense.runs import items, kept, loop, store
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +139,45 @@ def test_seeds_come_whole_one_after_the_other(place):
     ]  # fmt: skip
 
 
+# --- one loss after the other -----------------------------------------------------------------------------------------
+
+
+def test_losses_are_made_whole_one_after_the_other_with_the_weights_of_their_short_runs(place, monkeypatch):
+    """Out of time after plain training, its longer runs and the first loss; the same call goes on."""
+    clock, usual, trained = [0.0], store.train, []
+    monkeypatch.setattr(training.time, "monotonic", lambda: clock[0])
+
+    def train(config, progress):
+        trained.append(config)
+        clock[0] = 601.0 if len(trained) == 10 else 0.0
+        return usual(config, progress)
+
+    monkeypatch.setattr(store, "train", train)
+    done, said = make("anti-collapse", place)
+    assert not done
+    assert "2 of 2 seeds, 4 conditions one after the other; measured" in said[0]
+    assert said[1] == "anti-collapse: the time is up, 9 of 16 runs are done. The same command goes on."
+    labels = ["train", "dispersion", "train, 16 steps"]
+    assert runs_in(place) == [(label, seed) for label in labels for seed in (0, 1)]
+    done, said = make("anti-collapse", place)
+    assert done
+    assert len(trained) == 17  # one of them twice
+    assert said[1] == "anti-collapse: all 16 runs are done."
+    assert "dispersion minus train" in said[2]
+    assert said[3].startswith("validation loss at equal time:")
+    labels = ["train", "dispersion", "train, dropout", "info_nce", "train, 16 steps"]
+    assert runs_in(place) == [(label, seed) for label in labels for seed in (0, 1)]
+    tried = [r for r in map(json.loads, records_in(place).values()) if "loss" in r["config"]]
+    tried = [r for r in tried if r["config"]["loss"] == "dispersion" and r["config"]["seed"] == items.TUNING_SEED]
+    best = min(tried, key=lambda record: record["results"]["validation_loss"][-1])["config"]
+    assert len(tried) == 2
+    assert {config.weight for config in trained if config.loss == "dispersion" and config.seed < 2} == {best["weight"]}
+
+
+def runs_in(place):
+    return [(run.label, run.seed) for run in kept.runs("anti-collapse", place / "records", tiny=True)]
+
+
 # --- mid-training -----------------------------------------------------------------------------------------------------
 
 
@@ -146,7 +185,7 @@ def test_mid_training_begins_with_the_weights_that_were_carried_and_is_scored(pl
     done, said = make("midtraining", place)
     assert done
     assert said[1] == "midtraining: all 4 runs are done."
-    found = reading.runs("midtraining", place / "records", tiny=True)
+    found = kept.runs("midtraining", place / "records", tiny=True)
     assert [(run.label, run.seed) for run in found] == [("0", 0), ("0", 1), ("0.1", 0), ("0.1", 1)]
     start = {run.label: run.results["validation_loss"][0] for run in found}
     assert len(set(start.values())) == 1  # the same weights

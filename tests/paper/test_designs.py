@@ -23,6 +23,8 @@ NAMES = [
     "released",
     "anticollapse",
     "anticollapse_midtraining",
+    "anticollapse_gpu",
+    "midtraining_gpu",
 ]
 
 
@@ -133,6 +135,13 @@ PILOTS = {
         ],
         (validation_loss, Run.late_half),
     ),
+    "anticollapse_gpu": (
+        lambda: [
+            pilot("anticollapse-gpt2-train", steps=600, resid_pdrop=None, controls=True),
+            pilot("anticollapse-gpt2-dispersion", steps=600, weight=10.0, learning_rate=0.01, controls=True),
+        ],
+        (validation_loss, Run.late_half),
+    ),
     "released": (
         lambda: [pilot("table5-gpt2-dispersion", n_embd=64, weight=weight) for weight in (0.1, 1.0)],
         (Run.late_half, validation_loss),
@@ -145,6 +154,7 @@ PILOTS = {
 def test_the_spread_is_that_of_the_pilot(name, which):
     of, quantities = PILOTS[name]
     seeds = range(5 if name in ("table5", "cone", "released", "anticollapse") else 3)
+    seeds = range(8) if name == "anticollapse_gpu" else seeds
     seeds = range(100, 103) if name == "anticollapse_midtraining" else seeds  # so that no run of the design is in it
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
@@ -173,6 +183,13 @@ def test_the_designs_of_the_campaign_have_the_spreads_of_those_on_a_laptop():
 def test_the_smallest_effects_of_table_5_are_a_hundredth_of_the_values_without_dispersion(which, quantity):
     mean = np.mean([quantity(run) for run in pilot("table5-gpt2-train", n_embd=64).values()])
     assert abs(getattr(designs.load("table5"), which).smallest) == pytest.approx(abs(mean) / 100, abs=1e-3)
+
+
+@pytest.mark.parametrize(("which", "quantity"), [("primary", validation_loss), ("secondary", Run.late_half)])
+def test_a_loss_holds_its_gain_on_a_gpu_where_half_of_it_is_left(which, quantity):
+    of, _ = PILOTS["anticollapse_gpu"]
+    found = differences(*of(), range(8), quantity).mean() / 2
+    assert getattr(designs.load("anticollapse_gpu"), which).smallest == pytest.approx(found, abs=6e-4)
 
 
 @pytest.mark.parametrize(("which", "quantity"), [("primary", Run.late_half), ("secondary", validation_loss)])

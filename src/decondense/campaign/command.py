@@ -13,7 +13,8 @@ import torch
 import transformers
 
 from ..corpora import packed
-from . import items, speed, training
+from ..runs import items
+from . import speed, training
 from .plan import TooShort
 
 LEAST = 20.0  # seconds: with less left no further item is begun

@@ -12,9 +12,10 @@ import torch
 from ..base import closure, machine
 from ..base.files import write_atomically
 from ..corpora.packed import place
+from ..paper import designs
 from ..runs import MidTraining, loop, store
 from ..runs.configuration import Configuration
-from .items import Runs
+from ..runs.items import Runs
 
 TRIAL_STEPS, WARM_STEPS = 8, 3  # of a rate measurement; those that are not counted
 TRIAL_LOOKS = 3  # before the first step, after it and at the end
@@ -101,7 +102,9 @@ def corpus_of(config: Configuration) -> str:
 def made(item: Runs, seconds: float) -> Plan:
     """Measure the rate of each label, and set the steps of a run and the seeds so that all end within `seconds`.
 
-    All seeds where the least tokens of a run allow it, and then as many tokens as fit; else as many seeds as fit.
+    All seeds where the least tokens of a run allow it, and then as many tokens as fit; else as many seeds as fit. Of an
+    item that is made one label after the other a run has its least tokens and all seeds, so that what another call
+    adds can be compared with it; the first two labels must fit.
 
     Raises
         MemoryError: the largest model does not fit (`refuse_too_large`).
@@ -111,6 +114,7 @@ def made(item: Runs, seconds: float) -> Plan:
     start, item = time.monotonic(), no_token_twice(item)
     for label, change in item.changes.items():
         refuse_too_large(f"{item.name}, {label},", needed_by(item.shared.changed(**change)))
+    item = item._replace(changes=dict(list(item.changes.items())[:2])) if item.one_by_one else item
     rates = _measured(item)
     left = SHARE * (seconds - (time.monotonic() - start))
     steps, seeds = sized(item, rates, left, seconds / 60)
@@ -118,6 +122,16 @@ def made(item: Runs, seconds: float) -> Plan:
     tuning_steps = max(1, round(TUNING * steps)) if item.tuned else 0
     how = {"minutes": seconds / 60, "machine": where, "code": code(), "corpus": corpus_of(item.shared)}
     return Plan(item.name, steps, tuning_steps, seeds, rates, **how)
+
+
+def check_design(item: Runs) -> None:
+    """Refuse an item that cannot see what its design asks for, or that has other seeds than that.
+
+    Raises
+        ValueError: as `designs.load`; another number of seeds.
+    """
+    if item.design and len(item.seeds) != (n := designs.load(item.design).n):
+        raise ValueError(f"The design {item.design} has {n} seeds, and the item has {len(item.seeds)}.")
 
 
 def no_token_twice(item: Runs) -> Runs:
@@ -128,9 +142,10 @@ def no_token_twice(item: Runs) -> Runs:
     """
     packed = store.corpus(item.shared.corpus, tuple(item.shared.sources)).rows
     there = sum(packed.header["files"][name]["tokens"] for name in packed.pieces)
-    if there < item.least:
+    needed = round(item.least * max([1.0, *item.longer]))
+    if there < needed:
         raise ValueError(
-            f"{packed.folder} has {there:,} tokens, a run of {item.name} needs {item.least:,}: add pieces of it."
+            f"{packed.folder} has {there:,} tokens, a run of {item.name} needs {needed:,}: add pieces of it."
         )
     return item._replace(most=min(item.most, there))
 
@@ -142,26 +157,30 @@ def sized(item: Runs, rates: Mapping[str, Rate], seconds: float, minutes: float)
         TooShort: as `made`.
     """
     a_step = tokens_of_step(item.shared)
-    least, most = -(-item.least // a_step), item.most // a_step
-    for count in range(len(item.seeds), 0, -1):
+    least = -(-item.least // a_step)
+    most = least if item.one_by_one else item.most // a_step
+    for count in range(len(item.seeds), len(item.seeds) - 1 if item.one_by_one else 0, -1):
         fixed, of_a_step = cost(item, rates, count)
         if (steps := int((seconds - fixed) / of_a_step)) >= least:
             return min(steps, most), item.seeds[:count]
-    fixed, of_a_step = cost(item, rates, 1)
     needed = minutes + (fixed + of_a_step * least - seconds) / SHARE / 60
     raise TooShort(
-        f"{minutes:.3g} minutes are too few for one seed of {item.name} with {item.least:,} tokens a run here: "
+        f"{minutes:.3g} minutes are too few for {_least(item)} of {item.name} with {item.least:,} tokens a run here: "
         f"give --minutes {int(needed) + 1}."
     )
 
 
+def _least(item: Runs) -> str:
+    return f"{len(item.seeds)} seeds of the first two conditions" if item.one_by_one else "one seed"
+
+
 def cost(item: Runs, rates: Mapping[str, Rate], seeds: int) -> tuple[float, float]:
     """(seconds that do not depend on the steps of a run, seconds for each of them) of all runs together."""
-    trials = len(item.rates) * len(item.tuned) if item.tuned else 0
-    of_trials = [rates[label] for label in item.tuned for _ in item.rates] if trials else []
-    fixed = sum(seeds * rate.beside for rate in rates.values()) + sum(rate.beside for rate in of_trials)
-    of_a_step = sum(seeds * rate.step for rate in rates.values()) + TUNING * sum(rate.step for rate in of_trials)
-    return fixed, of_a_step
+    first = next(iter(rates.values()))
+    lengths = [(rate, 1.0) for rate in rates.values()] + [(first, times) for times in item.longer]
+    trials = [(rates[label], TUNING) for label, change in item.tuned.items() for _ in range(item.trials(change))]
+    runs = lengths * seeds + trials
+    return sum(rate.beside for rate, _ in runs), sum(times * rate.step for rate, times in runs)
 
 
 def tokens_of_step(config: Configuration) -> int:

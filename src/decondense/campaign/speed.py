@@ -65,8 +65,8 @@ def make(entry: Mapping, out: Path, tiny: bool, seconds: float, say: Callable[[s
     for number, (part, made) in enumerate(parts.items()):
         config = {"part": part, "tiny": tiny, "seed": 0, **_settings(entry, part)}
         share = (end - time.monotonic()) / (len(parts) - number)
-        record = records.run("campaign-speed", config, lambda: (made(share), None), __name__, surroundings=_here())  # noqa: B023
-        say(f"speed, {part}, on {_here()['device']}:\n{table(record.content).round(4).to_string()}")
+        record = records.run("campaign-speed", config, lambda: (made(share), None), __name__, surroundings=here())  # noqa: B023
+        say(f"speed, {part}, on {here()['device']}:\n{table(record.content).round(4).to_string()}")
     return True
 
 
@@ -76,7 +76,8 @@ def _settings(entry: Mapping, part: str) -> dict:
     return {name: entry[name] for name in names} | shape
 
 
-def _here() -> dict:
+def here() -> dict:
+    """What the time of a step depends on beside its settings: the card, and torch."""
     return {"device": machine.gpu() or "cpu", "torch": torch.__version__}
 
 

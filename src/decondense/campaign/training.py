@@ -8,16 +8,17 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from ..chapters.anticollapse import training as one_loss
+from ..paper import gpu
 from ..runs import readings, store, tuning
 from ..runs.grid import Job
+from ..runs.items import TUNING_SEED, Runs
 from ..runs.run import Run
 from . import plan as plans
-from .items import Runs
+from . import step_times
 from .plan import Plan
 
-TUNING_SEED = 1000  # no run has it
 Say = Callable[[str], None]
-QUANTITIES = ("validation_loss", "late_half", "rho")
 
 
 class OutOfTime(Exception):
@@ -31,15 +32,21 @@ def make(item: Runs, out: Path, tiny: bool, seconds: float, say: Say) -> bool:
         What `plan.read`, `plan.made` and `store.train` raise.
     """
     end = time.monotonic() + seconds
+    if not tiny:
+        plans.check_design(item)
     path = plans.path_of(out, item.name, tiny)
     plan = plans.read(path, item)
     if plan is None:
         plan = plans.made(item, seconds)
         plans.write(path, plan)
     say(described(item, plan))
+    times = step_times.measured(item, tiny) if item.longer else None
+    tried: list[Run] = []
+    runs: list[Run] = []
     try:
-        tried = _trained(trials(item, plan), end)
-        runs = _trained(jobs(item, plan, tried), end)
+        for part in item.in_order():
+            tried += (short := _trained(trials(part, plan), end))
+            runs += _trained(jobs(part, plan, short), end)
     except OutOfTime:
         done, every = counts(item, plan)
         say(f"{item.name}: the time is up, {done} of {every} runs are done. The same command goes on.")
@@ -47,7 +54,9 @@ def make(item: Runs, out: Path, tiny: bool, seconds: float, say: Say) -> bool:
     for line in at_the_edge(item, tried):
         say(line)
     say(f"{item.name}: all {sum(counts(item, plan)[1:])} runs are done.")
-    say(summary(runs).to_string())
+    say(summary(item, runs).to_string())
+    if times:
+        say(f"validation loss at equal time:\n{one_loss.in_equal_time(runs, times).to_string()}")
     return True
 
 
@@ -56,7 +65,9 @@ def described(item: Runs, plan: Plan) -> str:
     a_step = plans.tokens_of_step(item.shared)
     speed = {label: f"{a_step / rate.step:,.0f}" for label, rate in plan.rates.items()}
     said = f"{item.name} on {plan.machine}: {plan.steps:,} steps ({plan.steps * a_step:,} tokens) a run, "
-    said += f"{len(plan.seeds)} of {len(item.seeds)} seeds; measured, tokens a second: "
+    said += f"{len(plan.seeds)} of {len(item.seeds)} seeds"
+    said += f", {len(item.changes)} conditions one after the other" if item.one_by_one else ""
+    said += "; measured, tokens a second: "
     said += ", ".join(f"{label} {rate}" for label, rate in speed.items())
     return said + ("" if len(plan.seeds) == len(item.seeds) else "; fewer seeds than designed: no verdict")
 
@@ -64,35 +75,50 @@ def described(item: Runs, plan: Plan) -> str:
 def trials(item: Runs, plan: Plan) -> list[Job]:
     """The short runs that choose the rate of each label that is tuned."""
     trial = item.shared.changed(steps=plan.tuning_steps or 1, seed=TUNING_SEED, checkpoints=1)
+    tried = one_loss.candidates(item.tuned, item.weights) or item.tuned
     return [
         (label, trial.changed(**change | {"learning_rate": rate}))
-        for label, change in item.tuned.items()
+        for label, change in tried.items()
         for rate in item.rates
     ]
 
 
+def chosen(item: Runs, tried: Sequence[Run]) -> dict[str, dict]:
+    """The changes of each label, with the rate and the weight that its short runs chose."""
+    if item.weights:
+        return item.changes | one_loss.at_best(tried, item.tuned, item.weights)
+    return item.changes | tuning.at_best_rate(tried, item.tuned)
+
+
 def jobs(item: Runs, plan: Plan, tried: Sequence[Run]) -> list[Job]:
     """All labels of the first seed, then of the next: what is done when the time is up are whole seeds."""
-    changes = item.changes | tuning.at_best_rate(tried, item.tuned)
-    shared = item.shared.changed(steps=plan.steps)
-    return [(label, shared.changed(**changes[label], seed=seed)) for seed in plan.seeds for label in item.changes]
+    changes = chosen(item, tried)
+    changes |= one_loss.longer(next(iter(changes.values())), [round(times * plan.steps) for times in item.longer])
+    usual = {"steps": plan.steps}
+    asked = [(label, usual | change | {"seed": seed}) for seed in plan.seeds for label, change in changes.items()]
+    return [(label, item.shared.changed(**change)) for label, change in asked]
 
 
 def at_the_edge(item: Runs, tried: Sequence[Run]) -> list[str]:
     """A line for each label whose best rate is the lowest or the highest of those tried: a better one may be beyond."""
-    found = {label: change["learning_rate"] for label, change in tuning.at_best_rate(tried, item.tuned).items()}
     ends = (min(item.rates, default=None), max(item.rates, default=None))
+    found = {label: change.get("learning_rate") for label, change in chosen(item, tried).items() if label in item.tuned}
     return [
         f"{item.name}, {label}: the best rate, {rate:g}, is at the edge of those tried; a better one may lie beyond."
         for label, rate in found.items()
-        if rate in ends
+        if rate in ends and len(item.rates) > 2  # of two both are edges
     ]
 
 
 def counts(item: Runs, plan: Plan) -> tuple[int, int]:
     """(runs with a record, all runs)."""
+    of_parts = [_counts(part, plan) for part in item.in_order()]
+    return sum(done for done, _ in of_parts), sum(every for _, every in of_parts)
+
+
+def _counts(item: Runs, plan: Plan) -> tuple[int, int]:
     short = trials(item, plan)
-    every = len(short) + len(plan.seeds) * len(item.changes)
+    every = len(short) + len(plan.seeds) * (len(item.changes) + len(item.longer))
     found = [store.find(config, False) for _, config in short]
     if None in found:
         return sum(record is not None for record in found), every
@@ -122,12 +148,7 @@ def _check(step: int, steps: int, end: float) -> None:
         raise OutOfTime
 
 
-def summary(runs: Sequence[Run]) -> pd.DataFrame:
-    """Means over the seeds, a row a label; and last label minus first, with its 95 % interval where there are seeds."""
-    table = readings.at_checkpoint(runs)
-    means = table.groupby("label", sort=False)[["learning_rate", *QUANTITIES]].mean()
-    apart = {name: readings.differences(table, name)[0] for name in QUANTITIES}
-    means.loc["last minus first"] = pd.Series({name: found.value for name, found in apart.items()})
-    for number, bound in enumerate(("low", "high")):
-        means.loc[bound] = pd.Series({name: found.interval[number] for name, found in apart.items()})
-    return means.rename(columns=readings.SYMBOLS)
+def summary(item: Runs, runs: Sequence[Run]) -> pd.DataFrame:
+    """What `gpu.table` shows, the primary endpoint of the design first; and the rates that were chosen."""
+    rates = pd.Series({run.label: f"{readings.learning_rate(run):g}" for run in runs})
+    return gpu.table(item.name, runs).assign(**{"learning rate": rates}).fillna("")

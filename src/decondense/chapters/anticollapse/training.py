@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from ... import metrics
+from ...records import Record
 from ...runs import readings, tables
 from ...runs.run import Run
 from ...runs.tables import Quantity
 from ...stats import Estimate, mean_and_interval
+from . import costs
 
 DESIGN, RESUMED = "anticollapse", "anticollapse_midtraining"  # of `paper.designs`
 PLAIN, DROPPED = "train", "train, dropout"  # what a loss of one view, and of two views, is compared with
@@ -138,3 +140,10 @@ def at_equal_time(runs: Sequence[Run], label: str, ratio: float) -> Estimate:
     steps = next(iter(with_loss.values())).config["steps"] * max(ratio, 1.0)
     plain = plain_after(runs, steps)
     return mean_and_interval([run.validation_loss - plain[seed] for seed, run in with_loss.items() if seed in plain])
+
+
+def in_equal_time(runs: Sequence[Run], times: Record) -> pd.DataFrame:
+    """`at_equal_time` of every loss in words, and the time of its step over that of plain training."""
+    ratios = costs.ratios(times, PLAIN)[list(compared(runs))]
+    found = {label: tables.text(at_equal_time(runs, label, ratio), 3) for label, ratio in ratios.items()}
+    return pd.DataFrame({"time of a step / plain": ratios, f"{LOSS} at equal time": pd.Series(found)})

@@ -1,4 +1,4 @@
-"""Token files of toy texts, for runs that take no second."""
+"""Token files of toy texts, for runs that take no second: fixtures of `conftest`."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from toys import tiny
 
-from decondense.campaign import items
 from decondense.corpora import packed
 from decondense.evaluate import packed as benchmarks
+from decondense.runs import items
 
 
 @pytest.fixture

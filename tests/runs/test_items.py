@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from decondense.campaign import carried, items
+from decondense.campaign import carried
 from decondense.paper import designs
+from decondense.runs import items
 
 GRIDS = [name for name in items.names() if items.entry(name)["kind"] == "runs"]
 FROM_SCRATCH = [name for name in GRIDS if name != "midtraining"]
@@ -22,7 +23,7 @@ def parameters(item, change):
 
 
 def test_the_items_in_order_of_worth():
-    assert items.names() == ["speed", "family", "midtraining", "width", "pretraining"]
+    assert items.names() == ["speed", "family", "midtraining", "width", "pretraining", "anti-collapse"]
 
 
 def test_an_unknown_item_names_the_nearest():
@@ -73,6 +74,42 @@ def test_pretraining_is_of_30_to_60_million_parameters():
     assert list(item.tuned) == ["train", "dispersion"]
 
 
+def test_losses_against_collapse_each_by_itself_beside_their_plain_training():
+    item = items.runs("anti-collapse")
+    assert 15 <= parameters(item, {}) / 1e6 <= 30
+    assert list(item.changes)[:3] == ["train", "dispersion", "vicreg"]
+    assert item.least == item.most == 300 * item.shared.batch_size * item.shared.length
+    for label, change in item.changes.items():
+        config = item.shared.changed(**change)
+        assert config.loss == (None if label.startswith("train") else label)
+        dropped = config.shape.get("resid_pdrop", 0.0)
+        assert dropped == (0.1 if label in ("train, dropout", "info_nce", "barlow") else 0.0)
+        if config.loss:
+            baseline = item.changes[items.entry("anti-collapse")["against"][label]]
+            assert baseline.get("shape", {}).get("resid_pdrop", 0.0) == dropped
+
+
+def test_a_loss_is_tuned_over_rates_and_weights():
+    item = items.runs("anti-collapse")
+    assert [item.trials(item.changes[label]) for label in ("train", "dispersion")] == [2, 6]
+    assert items.runs("pretraining").trials({"loss": "dispersion"}) == 4
+
+
+def test_one_by_one_each_label_comes_whole_and_the_first_has_the_longer_runs():
+    parts = items.runs("anti-collapse").in_order()
+    assert [list(part.changes) for part in parts] == [[label] for label in items.runs("anti-collapse").changes]
+    assert [list(part.longer) for part in parts[:2]] == [[1.25, 2.0], []]
+    family = items.runs("family")
+    assert family.in_order() == [family]
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+@pytest.mark.parametrize("name", GRIDS)
+def test_what_is_compared_are_labels_of_the_item(name, tiny):
+    against, labels = items.entry(name, tiny)["against"], items.runs(name, tiny).changes
+    assert {*against, *against.values()} <= set(labels)
+
+
 def test_of_the_width_the_paper_s_rate_is_not_tuned():
     item = items.runs("width")
     assert list(item.tuned) == ["64", "256", "1024", "4096"]
@@ -82,8 +119,3 @@ def test_of_the_width_the_paper_s_rate_is_not_tuned():
 @pytest.mark.parametrize("name", [name for name in GRIDS if "design" in items.entry(name)])
 def test_a_verdict_has_the_seeds_of_its_design(name):
     assert len(items.runs(name).seeds) == designs.load(items.entry(name)["design"]).n
-
-
-def test_fewer_seeds_than_the_design_are_refused():
-    with pytest.raises(ValueError, match="The design family_gpu has 5 seeds, and the item has 3"):
-        items.check_design({"design": "family_gpu", "seeds": [0, 1, 2]})
