@@ -8,6 +8,7 @@ import huggingface_hub.utils._http as http
 import pytest
 from standin.faults import at, cut, other, refused, slow
 
+import decondense.base.hub
 from decondense import corpora, models
 
 NAME, HUB = "qwen2.5-7b", "Qwen/Qwen2.5-7B"  # in five files
@@ -78,6 +79,27 @@ def test_a_slow_link_is_only_slow(hub):
     assert load().provenance["source"] == f"hub {HUB}"
 
 
+def killed(*_):
+    raise KeyboardInterrupt
+
+
+def in_a_killed_run(monkeypatch, what):
+    """Call what downloads, and stop it just before the first look at a hash."""
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(decondense.base.hub, "file_digest", killed)
+        what()
+
+
+def test_a_wrong_shard_of_a_run_that_was_killed_is_found_by_the_next(hub, monkeypatch):
+    hub.faults.append(at(other, method="GET", file=SHARD))
+    in_a_killed_run(monkeypatch, load)
+    assert SHARD in {asked.file for asked in hub.downloads()}
+    hub.faults.clear()
+    with pytest.raises(ValueError, match="came with the SHA-256"):
+        load()
+    assert load().provenance["source"] == f"hub {HUB}"
+
+
 def test_a_full_disk(hub, monkeypatch):
     real = file_download.http_get
 
@@ -113,3 +135,13 @@ def test_a_fault_at_a_data_set(hub, fault):
     assert "\n" not in str(error.value)
     hub.faults.clear()
     assert len(corpora.load("wikitext-103", ["hub"]).rows) == 1200
+
+
+def test_a_wrong_file_of_a_data_set_of_a_run_that_was_killed_is_found_by_the_next(hub, monkeypatch):
+    read = lambda: corpora.load("wikitext-103", ["hub"])
+    hub.faults.append(at(other, method="GET", file=DATA))
+    in_a_killed_run(monkeypatch, read)
+    hub.faults.clear()
+    with pytest.raises(FileNotFoundError, match="came with the SHA-256"):
+        read()
+    assert len(read().rows) == 1200
