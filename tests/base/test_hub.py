@@ -90,43 +90,48 @@ def repository(monkeypatch, tmp_path):
     return put
 
 
+def used(at="*", made=(), reads=lambda: None):
+    """What a caller of the hub's library does, which reads something of a repository."""
+    with hub.whole("a/b", at=at) as prepared:
+        prepared += made
+        reads()
+
+
 def test_a_file_that_is_another_one_is_removed_with_what_was_made_of_it(repository, tmp_path):
-    (tmp_path / "made").mkdir()
-    with (
-        pytest.raises(ValueError, match=r"^A file of a/b came with the SHA-256 .*, the hub says 0{12}\.\.\. It is"),
-        hub.whole("a/b") as prepared,
-    ):
-        prepared.append(tmp_path / "made")
-        blobs = repository(RIGHT, WRONG, SMALL[:39] + "1")
-    assert not (blobs / WRONG).exists() and (blobs / RIGHT).exists()
-    assert not (tmp_path / "made").exists()
+    made = tmp_path / "made"
+    made.mkdir()
+    with pytest.raises(ValueError, match=r"^A file of a/b came with the SHA-256 .*, the hub says 0{12}\.\.\. It is"):
+        used(made=[made], reads=lambda: repository(RIGHT, WRONG, SMALL))
+    assert sorted(path.name for path in repository().iterdir()) == sorted((RIGHT, SMALL))
+    assert not made.exists()
 
 
 def test_a_file_is_read_for_its_hash_once_and_again_when_it_is_another(repository, monkeypatch):
     read, real = [], hub.file_digest
     monkeypatch.setattr(hub, "file_digest", lambda file, how: (read.append(file.name), real(file, how))[1])
     repository(RIGHT)
-    for _ in range(2):
-        with hub.whole("a/b", at="now"):
-            pass
+    used("now")
+    used("now")
     assert len(read) == 1
     repository(RIGHT, content=b"other")
-    with pytest.raises(ValueError, match="It is removed"), hub.whole("a/b", at="now"):
-        pass
+    with pytest.raises(ValueError, match="It is removed"):
+        used("now")
 
 
 def test_a_file_that_another_run_left_without_a_look_is_looked_at(repository):
     repository(WRONG)
-    with hub.whole("a/b", at="earlier"):
-        pass  # not of this commit
-    with pytest.raises(ValueError, match="It is removed"), hub.whole("a/b", at="now"):
-        pass
+    used("earlier")  # it is not of this commit
+    with pytest.raises(ValueError, match="It is removed"):
+        used("now")
 
 
 def test_a_file_that_cannot_be_read_because_it_is_another_one_is_said_to_be(repository):
-    with pytest.raises(ValueError, match="It is removed"), hub.whole("a/b"):
+    def reads():
         repository(WRONG)
         raise RuntimeError("no header")
+
+    with pytest.raises(ValueError, match="It is removed"):
+        used(reads=reads)
 
 
 def test_a_hub_that_was_switched_off_is_not_asked_again():
