@@ -1,6 +1,8 @@
 """Each fault of a real hub ends in one clear line with its cure, and the same call goes on once it is over."""
 
+import contextlib
 import errno
+import shutil
 
 import huggingface_hub.constants as constants
 import huggingface_hub.file_download as file_download
@@ -8,8 +10,8 @@ import huggingface_hub.utils._http as http
 import pytest
 from standin.faults import at, cut, other, refused, slow
 
-import decondense.base.hub
 from decondense import corpora, models
+from decondense.base import hub as hub_cache
 
 NAME, HUB = "qwen2.5-7b", "Qwen/Qwen2.5-7B"  # in five files
 SHARD = "model-00003-of-00005.safetensors"
@@ -86,7 +88,7 @@ def killed(*_):
 def in_a_killed_run(monkeypatch, what):
     """Call what downloads, and stop it just before the first look at a hash."""
     with monkeypatch.context() as patched:
-        patched.setattr(decondense.base.hub, "file_digest", killed)
+        patched.setattr(hub_cache, "file_digest", killed)
         with pytest.raises(KeyboardInterrupt):
             what()
 
@@ -99,6 +101,32 @@ def test_a_wrong_shard_of_a_run_that_was_killed_is_found_by_the_next(hub, monkey
     with pytest.raises(ValueError, match="came with the SHA-256"):
         load()
     assert load().provenance["source"] == f"hub {HUB}"
+
+
+PARTS = [
+    (name, file)
+    for name, files in {
+        "gpt2": ["tokenizer_config.json", "vocab.json", "merges.txt", "tokenizer.json"],
+        "qwen3-0.6b": ["tokenizer_config.json", "vocab.json", "merges.txt", "tokenizer.json"],
+        "bloom-560m": ["tokenizer_config.json", "tokenizer.json"],
+        "all-minilm-l6-v2": ["tokenizer.json"],
+    }.items()
+    for file in files
+]
+
+
+@pytest.mark.parametrize(("name", "file"), PARTS)
+def test_a_tokenizer_is_whole_or_refused(hub, name, file):
+    """Transformers makes one of the files that came: words of single letters, or none at all."""
+    read = lambda sources: models.load_tokenizer(name, sources)("the mean cosine").input_ids
+    whole = read(["hub"])
+    shutil.rmtree(hub_cache.folder(models.table()[name]["hub"]))
+    hub.faults.append(at(refused(503), file=file))
+    for sources in (["hub"], ["local"], ["local", "hub"]):
+        with contextlib.suppress(OSError, ValueError):
+            assert read(sources) == whole
+    hub.faults.clear()
+    assert read(["local", "hub"]) == whole
 
 
 def test_a_full_disk(hub, monkeypatch):

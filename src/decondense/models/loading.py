@@ -12,6 +12,7 @@ from ..base.assets import SOURCES
 from ..corpora import packed
 from . import adapters, catalogue, memory, mirrors, pocket, quantise
 from .sources import first_source, whole
+from .tokenizer import read as read_tokenizer
 
 DTYPES = {name: getattr(torch, name) for name in catalogue.DTYPES}
 
@@ -143,11 +144,9 @@ def _adapted(folder: str, dtype: str, device: str, how: dict) -> tuple:
 
 
 def _read_tokenizer(where: str, *, known: bool, **how):
-    from transformers import AutoTokenizer
-
     if not known:
         _plain_configuration(where, **how)  # `AutoTokenizer` makes the configuration, whatever its size
-    return AutoTokenizer.from_pretrained(where, **how)
+    return read_tokenizer(where, **how)
 
 
 def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
