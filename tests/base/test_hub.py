@@ -69,23 +69,69 @@ def test_what_is_no_commit(found):
     assert hub.checked("a" * 40, "a/b") == "a" * 40
 
 
-def downloaded(blobs, names, made):
-    with hub.whole("a/b") as prepared:
-        prepared.append(made)
+RIGHT, WRONG, SMALL = hashlib.sha256(b"right").hexdigest(), "0" * 64, "0" * 40
+
+
+@pytest.fixture
+def repository(monkeypatch, tmp_path):
+    """A function that puts files into the hub's cache, each a blob and a link to it, under the commit `now`."""
+    monkeypatch.setattr(hub, "cache", lambda: tmp_path)
+    blobs, links = (tmp_path / "models--a--b" / part for part in ("blobs", "snapshots/now"))
+
+    def put(*names, content=b"right"):
+        for folder in (blobs, links):
+            folder.mkdir(parents=True, exist_ok=True)
         for name in names:
-            (blobs / name).write_bytes(b"right")
+            (blobs / name).write_bytes(content)
+            (links / name).unlink(missing_ok=True)
+            (links / name).symlink_to(blobs / name)
+        return blobs
+
+    return put
 
 
-def test_a_file_that_is_another_one_is_removed_with_what_was_made_of_it(tmp_path):
-    blobs, made = tmp_path / "models--a--b" / "blobs", tmp_path / "made"
-    for folder in (blobs, made):
-        folder.mkdir(parents=True)
-    right, wrong, small, old = hashlib.sha256(b"right").hexdigest(), "0" * 64, "0" * 40, "1" * 64
-    (blobs / old).write_bytes(b"was here before")
+def used(at="*", made=(), reads=lambda: None):
+    """What a caller of the hub's library does, which reads something of a repository."""
+    with hub.whole("a/b", at=at) as prepared:
+        prepared += made
+        reads()
+
+
+def test_a_file_that_is_another_one_is_removed_with_what_was_made_of_it(repository, tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
     with pytest.raises(ValueError, match=r"^A file of a/b came with the SHA-256 .*, the hub says 0{12}\.\.\. It is"):
-        downloaded(blobs, [right, wrong, small], made)
-    assert sorted(path.name for path in blobs.iterdir()) == sorted((right, small, old))
+        used(made=[made], reads=lambda: repository(RIGHT, WRONG, SMALL))
+    assert sorted(path.name for path in repository().iterdir()) == sorted((RIGHT, SMALL))
     assert not made.exists()
+
+
+def test_a_file_is_read_for_its_hash_once_and_again_when_it_is_another(repository, monkeypatch):
+    read, real = [], hub.file_digest
+    monkeypatch.setattr(hub, "file_digest", lambda file, how: (read.append(file.name), real(file, how))[1])
+    repository(RIGHT)
+    used("now")
+    used("now")
+    assert len(read) == 1
+    repository(RIGHT, content=b"other")
+    with pytest.raises(ValueError, match="It is removed"):
+        used("now")
+
+
+def test_a_file_that_another_run_left_without_a_look_is_looked_at(repository):
+    repository(WRONG)
+    used("earlier")  # it is not of this commit
+    with pytest.raises(ValueError, match="It is removed"):
+        used("now")
+
+
+def test_a_file_that_cannot_be_read_because_it_is_another_one_is_said_to_be(repository):
+    def reads():
+        repository(WRONG)
+        raise RuntimeError("no header")
+
+    with pytest.raises(ValueError, match="It is removed"):
+        used(reads=reads)
 
 
 def test_a_hub_that_was_switched_off_is_not_asked_again():

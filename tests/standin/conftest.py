@@ -32,3 +32,4 @@ def hub(monkeypatch, tmp_path):
         yield made
         close_session()
     harness._manager.cache_clear()
+    harness._of_hub.cache_clear()

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from pathlib import Path
 import transformers
 from standin import data, models, server
 
-from decondense.base.files import repository_root
+from decondense.base.files import cache_dir, repository_root
 from decondense.base.hub import COMMIT
 from decondense.book import cells, profiles
 from decondense.chapters.fig4.course import REVISIONS
@@ -102,6 +103,8 @@ def prepare(root: Path, place: Path) -> None:
         shutil.copytree(root / folder, place / folder, ignore=leave)
     for file in (p for p in root.iterdir() if p.is_file()):
         shutil.copy2(file, place)
+    if (texts := cache_dir() / "corpora").is_dir():  # of this machine's documentation: extracted on all cores
+        shutil.copytree(texts, place / "cache" / texts.name)
     notebooks = {profiles.notebook_id(path): path for path in (root / "notebooks").glob("*.ipynb")}
     sizes = tomllib.loads((Path(__file__).parent / "overlay.toml").read_text(encoding="utf-8"))
     file = place / "src" / "decondense" / "book" / "profiles.toml"
@@ -180,18 +183,20 @@ def environment(place: Path, address: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def rehearse(root: Path, profile: str, only: list[str]) -> list[str]:
+def rehearse(root: Path, profile: str, only: list[str], jobs: int) -> list[str]:
     """Run the pages of a profile in a copy and with a hub of its own; what was not as it should be, a line each."""
-    place = root / "build" / "rehearsal" / profile
+    place, began = root / "build" / "rehearsal" / profile, time.monotonic()
     prepare(root, place)
     pages = {profiles.notebook_id(path): path for path in sorted((root / "notebooks").glob("*.ipynb"))}
     expected = named(profile, {page: path for page, path in pages.items() if not only or page in only})
     hub = server.Hub(models.repositories([name for name in REVISIONS.values() if name != "main"]) | data.repositories())
-    command = [sys.executable, "-m", "decondense", "reproduce", "--profile", profile]
+    command = [sys.executable, "-m", "decondense", "reproduce", "--profile", profile, "--jobs", str(jobs)]
     command += [word for page in only for word in ("--only", page)] + ["--no-book"] * bool(only)
     with server.serving(hub) as address:
         status = subprocess.run(command, cwd=place, env=environment(place, address)).returncode
-    print(f"{profile}: {len(expected)} ids and revisions, {len(hub.log)} requests, {len(hub.downloads())} downloads")
+    minutes = (time.monotonic() - began) / 60
+    asked_for = f"{len(expected)} ids and revisions, {len(hub.log)} requests, {len(hub.downloads())} downloads"
+    print(f"{profile}: {asked_for}, {minutes:.0f} minutes with {jobs} pages at a time")
     ended = [f"the run ended with status {status}"] if status else []
     return [*ended, *report(hub, expected), *untraced(place / "build" / profile / "records")]
 
@@ -200,12 +205,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", choices=PROFILES, action="append", help="both without it")
     parser.add_argument("--only", action="append", default=[], help="id of a page; all, and the book, without it")
+    parser.add_argument("--jobs", type=int, default=2, help="pages at a time")
     given = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
     wrong = [
         f"{profile}: {line}"
         for profile in given.profile or PROFILES
-        for line in rehearse(repository_root(), profile, given.only)
+        for line in rehearse(repository_root(), profile, given.only, given.jobs)
     ]
     print(
         "\n".join(wrong) or "All that was named was asked for, nothing else, nothing twice; all records have commits."

@@ -58,4 +58,20 @@ def test_a_model_of_the_hub_on_benchmarks_of_the_hub(hub):
     found = evaluate.evaluate(loaded.model, loaded.tokenizer, ["piqa", "arc_easy"], limit=3, sources=["hub"])
     assert found.table()["items"].tolist() == [3, 3, 6]
     assert [about["shots"] for about in found.tasks.values()] == [0, 1]
-    assert all(commit(name, "main") in found.tasks[task]["source"] for task, name in (("piqa", "baber/piqa"),))
+    hubs = {"piqa": "baber/piqa", "arc_easy": "allenai/ai2_arc"}
+    assert {task: about["source"] for task, about in found.tasks.items()} == {
+        task: f"hub {name} at {commit(name, 'main')}" for task, name in hubs.items()
+    }
+
+
+def test_a_benchmark_is_asked_for_once_and_gives_the_same_numbers_again(hub):
+    loaded = models.load("gpt2", sources=["hub"], device="cpu")
+    of = lambda task, seed: (
+        evaluate.evaluate(loaded.model, loaded.tokenizer, [task], limit=3, sources=["hub"], few_shot=2, seed=seed).items
+    )
+    first = of("arc_easy", 0)
+    hub.log.clear()
+    other, again = of("arc_easy", 1), of("arc_easy", 0)
+    assert hub.log == []
+    assert again.equals(first)
+    assert not other.equals(first)

@@ -1,6 +1,8 @@
 """Each fault of a real hub ends in one clear line with its cure, and the same call goes on once it is over."""
 
+import contextlib
 import errno
+import shutil
 
 import huggingface_hub.constants as constants
 import huggingface_hub.file_download as file_download
@@ -9,6 +11,7 @@ import pytest
 from standin.faults import at, cut, other, refused, slow
 
 from decondense import corpora, models
+from decondense.base import hub as hub_cache
 
 NAME, HUB = "qwen2.5-7b", "Qwen/Qwen2.5-7B"  # in five files
 SHARD = "model-00003-of-00005.safetensors"
@@ -78,6 +81,54 @@ def test_a_slow_link_is_only_slow(hub):
     assert load().provenance["source"] == f"hub {HUB}"
 
 
+def killed(*_):
+    raise KeyboardInterrupt
+
+
+def in_a_killed_run(monkeypatch, what):
+    """Call what downloads, and stop it just before the first look at a hash."""
+    with monkeypatch.context() as patched:
+        patched.setattr(hub_cache, "file_digest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            what()
+
+
+def test_a_wrong_shard_of_a_run_that_was_killed_is_found_by_the_next(hub, monkeypatch):
+    hub.faults.append(at(other, method="GET", file=SHARD))
+    in_a_killed_run(monkeypatch, load)
+    assert SHARD in {asked.file for asked in hub.downloads()}
+    hub.faults.clear()
+    with pytest.raises(ValueError, match="came with the SHA-256"):
+        load()
+    assert load().provenance["source"] == f"hub {HUB}"
+
+
+PARTS = [
+    (name, file)
+    for name, files in {
+        "gpt2": ["tokenizer_config.json", "vocab.json", "merges.txt", "tokenizer.json"],
+        "qwen3-0.6b": ["tokenizer_config.json", "vocab.json", "merges.txt", "tokenizer.json"],
+        "bloom-560m": ["tokenizer_config.json", "tokenizer.json"],
+        "all-minilm-l6-v2": ["tokenizer.json"],
+    }.items()
+    for file in files
+]
+
+
+@pytest.mark.parametrize(("name", "file"), PARTS)
+def test_a_tokenizer_is_whole_or_refused(hub, name, file):
+    """Transformers makes one of the files that came: words of single letters, or none at all."""
+    read = lambda sources: models.load_tokenizer(name, sources)("the mean cosine").input_ids
+    whole = read(["hub"])
+    shutil.rmtree(hub_cache.folder(models.table()[name]["hub"]))
+    hub.faults.append(at(refused(503), file=file))
+    for sources in (["hub"], ["local"], ["local", "hub"]):
+        with contextlib.suppress(OSError, ValueError):
+            assert read(sources) == whole
+    hub.faults.clear()
+    assert read(["local", "hub"]) == whole
+
+
 def test_a_full_disk(hub, monkeypatch):
     real = file_download.http_get
 
@@ -113,3 +164,13 @@ def test_a_fault_at_a_data_set(hub, fault):
     assert "\n" not in str(error.value)
     hub.faults.clear()
     assert len(corpora.load("wikitext-103", ["hub"]).rows) == 1200
+
+
+def test_a_wrong_file_of_a_data_set_of_a_run_that_was_killed_is_found_by_the_next(hub, monkeypatch):
+    read = lambda: corpora.load("wikitext-103", ["hub"])
+    hub.faults.append(at(other, method="GET", file=DATA))
+    in_a_killed_run(monkeypatch, read)
+    hub.faults.clear()
+    with pytest.raises(FileNotFoundError, match="came with the SHA-256"):
+        read()
+    assert len(read().rows) == 1200

@@ -47,6 +47,19 @@ def test_the_weights_are_those_of_the_revision(hub):
     assert torch.equal(again.get_output_embeddings().weight, weights[1])
 
 
+def test_weights_and_tokenizer_are_of_one_commit(hub):
+    at = commit("allenai/Olmo-3-1025-7B", "stage1-step0")
+    models.load("olmo-3-7b", revision="stage1-step0", sources=["hub"], device="cpu")
+    assert {a.revision for a in hub.downloads() if a.file.endswith(("tokenizer.json", ".safetensors"))} == {at}
+
+
+def test_a_branch_that_moves_while_a_model_is_read(hub):
+    """The tokenizer is not asked for on the branch, which may be another commit by then."""
+    models.load("qwen3-0.6b", sources=["hub"], device="cpu")
+    on_branch = {a.file for a in hub.log if a.what == "resolve" and a.revision == "main"}
+    assert on_branch == {"config.json"}
+
+
 @pytest.mark.parametrize("revision", [None, "stage1-step0", commit("allenai/Olmo-3-1025-7B", "stage1-step0")])
 def test_what_was_downloaded_is_found_without_a_word_to_the_hub(hub, revision):
     first = models.load("olmo-3-7b", revision=revision, sources=["hub"], device="cpu").provenance

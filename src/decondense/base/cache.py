@@ -20,6 +20,7 @@ KINDS = {
     "pretraining": "runs that wait to go on",
     "midtraining": "runs that wait to go on",
     "locks": "locks",
+    "checked": "files of the hub that have the right hash",
     "consents": "licence terms that were accepted",
 }
 MADE_HERE = ("pocket", "corpora", "streams", "benchmarks")  # made again in minutes, without the network

@@ -1,20 +1,22 @@
 """The Hugging Face hub: the commit that a name means, its refusals in words, and downloads held against their hash."""
 
 import errno
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import file_digest
 from pathlib import Path
 
 from .extras import need
-from .files import CANNOT_WRITE
+from .files import CANNOT_WRITE, cache_dir, write_atomically
 
 AGAIN = "the same command goes on from there"
 NETWORK = ("httpx", "httpx2", "httpcore", "requests", "urllib3", "aiohttp")  # some of their errors are no OSError
 COMMIT = re.compile(r"[0-9a-f]{40}")
+CHECKED = "checked"  # in our cache: which files of the hub's cache were found right
 OF_BLOB = re.compile(r"[0-9a-f]{64}")  # a file in the hub's cache that is named by its SHA-256
 
 
@@ -43,15 +45,18 @@ def rows(dataset: str, configuration: str | None, split: str, *, streaming: bool
     """
     datasets = need("datasets", extra="train")
     if datasets.config.HF_HUB_OFFLINE:
-        table = datasets.load_dataset(dataset, configuration, split=split)
+        with whole(dataset, "datasets") as prepared:
+            table = datasets.load_dataset(dataset, configuration, split=split)
+            prepared += folders(table)
         return table, commit_of_rows(table, dataset)
     from huggingface_hub import HfApi
 
-    with plainly(dataset, kind="datasets"), whole(dataset, "datasets") as prepared:
+    with plainly(dataset, kind="datasets"):
         at = checked(HfApi().dataset_info(dataset).sha, dataset)
         how = {"streaming": True} if streaming else {}
-        table = datasets.load_dataset(dataset, configuration, split=split, revision=at, **how)
-        prepared += [] if streaming else folders(table)
+        with whole(dataset, "datasets", at) as prepared:
+            table = datasets.load_dataset(dataset, configuration, split=split, revision=at, **how)
+            prepared += [] if streaming else folders(table)
     return table, at
 
 
@@ -94,38 +99,62 @@ def folder(name: str, kind: str = "models") -> Path:
 
 
 @contextmanager
-def whole(name: str, kind: str = "models") -> Iterator[list[Path]]:
-    """Hold what is downloaded meanwhile against the hash that the hub names it by, which its library does not.
+def whole(name: str, kind: str = "models", at: str = "*") -> Iterator[list[Path]]:
+    """Hold the files of a commit, or of all, against the hash that the hub names each by: its library does not.
 
-    The list that is given is for folders made of these files: they go where a file is wrong.
+    Each is read for it once, after its first use; our cache notes that it was right. So a run that is killed between a
+    download and this look leaves it to the next. The list that is given is for folders made of these files: they go
+    where a file is wrong.
 
     Raises
         ValueError: a file is another one. It is removed.
     """
-    before, made = set(_blobs(name, kind)), []
+    made = []
     try:
         yield made
-    finally:
-        _refuse_wrong(name, [path for path in _blobs(name, kind) if path not in before], made)
+    except Exception:  # a file that cannot be read may be a wrong one
+        _refuse_wrong(name, kind, at, made)
+        raise
+    _refuse_wrong(name, kind, at, made)
 
 
-def _blobs(name: str, kind: str) -> list[Path]:
-    return [path for path in (folder(name, kind) / "blobs").glob("*") if OF_BLOB.fullmatch(path.name)]
-
-
-def _refuse_wrong(name: str, blobs: Iterable[Path], made: Iterable[Path]) -> None:
-    for path in blobs:
+def _refuse_wrong(name: str, kind: str, at: str, made: Iterable[Path]) -> None:
+    note = cache_dir() / CHECKED / f"{folder(name, kind).name}.json"
+    right = _read(note)
+    linked = {link.resolve() for link in (folder(name, kind) / "snapshots").glob(f"{at}/**/*") if link.is_file()}
+    for path in sorted(linked):
+        if not OF_BLOB.fullmatch(path.name) or right.get(str(path)) == _state(path):
+            continue
         with path.open("rb") as file:
             found = file_digest(file, "sha256").hexdigest()
-        if found == path.name:
-            continue
-        path.unlink()
-        for of_it in made:
-            shutil.rmtree(of_it, ignore_errors=True)
-        raise ValueError(
-            f"A file of {name} came with the SHA-256 {found[:12]}..., the hub says {path.name[:12]}... It is removed: "
-            "the same command downloads it again."
-        )
+        if found != path.name:
+            raise _removed(path, found, name, made)
+        right[str(path)] = _state(path)
+        with suppress(OSError):  # a full disk: it is read again
+            write_atomically(note, json.dumps(right))
+
+
+def _read(note: Path) -> dict[str, list[int]]:
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _state(path: Path) -> list[int]:
+    """What changes when another file comes to this name."""
+    now = path.stat()
+    return [now.st_size, now.st_mtime_ns]
+
+
+def _removed(path: Path, found: str, name: str, made: Iterable[Path]) -> ValueError:
+    path.unlink()
+    for of_it in made:
+        shutil.rmtree(of_it, ignore_errors=True)
+    return ValueError(
+        f"A file of {name} came with the SHA-256 {found[:12]}..., the hub says {path.name[:12]}... It is removed: "
+        "the same command downloads it again."
+    )
 
 
 @contextmanager

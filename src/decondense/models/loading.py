@@ -12,6 +12,7 @@ from ..base.assets import SOURCES
 from ..corpora import packed
 from . import adapters, catalogue, memory, mirrors, pocket, quantise
 from .sources import first_source, whole
+from .tokenizer import read as read_tokenizer
 
 DTYPES = {name: getattr(torch, name) for name in catalogue.DTYPES}
 
@@ -58,7 +59,7 @@ def load(
         Run code from the hub, which Qwen1 needs. Never on by default.
     revision
         A branch, tag or commit of the hub's repository, such as a checkpoint of a training run; `None` is its default
-        branch. Only the weights: the tokenizer is that of the default branch. A mirror has no revisions.
+        branch. The tokenizer is read at the same commit. A mirror has no revisions.
     bits
         Round the weight matrices to so many bits once they are loaded (`quantise.rounded`), 2 to 8.
 
@@ -99,7 +100,12 @@ def load(
 
 
 def load_tokenizer(
-    name: str, sources: Sequence[str] = SOURCES, *, accept_terms: bool = False, trust_remote_code: bool = False
+    name: str,
+    sources: Sequence[str] = SOURCES,
+    *,
+    accept_terms: bool = False,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
 ):
     """The tokenizer alone of a model (short name, hub id, folder or pocket model); all else as in `load`.
 
@@ -112,7 +118,7 @@ def load_tokenizer(
         return pocket.tokenizer()
     known = not Path(name).is_dir() and catalogue.resolve(name)[0] in catalogue.table()
     read = partial(_read_tokenizer, known=known, trust_remote_code=trust_remote_code)
-    return first_source(name, sources, mirrors.TOKENIZER, read, accept_terms)[0]
+    return first_source(name, sources, mirrors.TOKENIZER, read, accept_terms, revision)[0]
 
 
 def _on_the_hub(name: str) -> bool:
@@ -138,11 +144,9 @@ def _adapted(folder: str, dtype: str, device: str, how: dict) -> tuple:
 
 
 def _read_tokenizer(where: str, *, known: bool, **how):
-    from transformers import AutoTokenizer
-
     if not known:
         _plain_configuration(where, **how)  # `AutoTokenizer` makes the configuration, whatever its size
-    return AutoTokenizer.from_pretrained(where, **how)
+    return read_tokenizer(where, **how)
 
 
 def _random(name: str, dtype: torch.dtype, device: str, seed: int) -> tuple:
@@ -185,11 +189,11 @@ def _pretrained(
             raise PermissionError(f"{short} runs code from the hub. {cure}; the command line never runs such code.")
         if "parameters" in entry:
             memory.refuse_if_too_large(short, entry["parameters"], DTYPES[dtype], device)
-    tokenizer = load_tokenizer(name, sources, accept_terms=accept_terms, trust_remote_code=trust_remote_code)
     to_count = None if "parameters" in entry or trust_remote_code else device
     read = partial(_read, dtype=DTYPES[dtype], to_count=to_count, trust_remote_code=trust_remote_code)
     model, provenance = first_source(name, sources, dtype, read, accept_terms, revision)
-    return model, tokenizer, provenance
+    how = {"accept_terms": accept_terms, "trust_remote_code": trust_remote_code, "revision": provenance["revision"]}
+    return model, load_tokenizer(name, sources, **how), provenance
 
 
 def _read(where: str, *, dtype: torch.dtype, to_count: str | None = None, **how):

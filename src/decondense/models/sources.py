@@ -67,10 +67,11 @@ def whole(read, where: str, what: str, cure: str, **how):
 def _from_hub(hub_id: str, what: str, read, revision: str | None, *, local: bool) -> tuple:
     """All files are those of one commit, even if the repository changes meanwhile."""
     where = hub_id if revision is None else f"{hub_id} at {revision}"
-    with hub.plainly(hub_id, revision), hub.whole(hub_id):
+    with hub.plainly(hub_id, revision):
         at = hub.commit(hub_id, revision, local)
         cure = f"Remove {hub.folder(hub_id)}: it is downloaded again."
-        found = whole(read, hub_id, what, cure, local_files_only=local, revision=at)
+        with hub.whole(hub_id, at=at):
+            found = whole(read, hub_id, what, cure, local_files_only=local, revision=at)
     return found, {"source": f"hub {where}", "revision": at}
 
 

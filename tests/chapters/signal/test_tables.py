@@ -48,3 +48,11 @@ def test_start_and_trained_have_three_entries_of_each():
     assert table.loc[("gpt2", "trained"), "middle"] == paper.mean_cosines("Fig2a", "GPT2").cosine_mean[6]
     start = signal.predict(signal.architecture("gpt2"), [np.array([1, 2, 1, 3])], draws=0).mu
     assert table.loc[("gpt2", "initial")].tolist() == [start[0], start[6], start[12]]
+
+
+def test_a_model_of_another_depth_than_that_of_the_figure(monkeypatch):
+    flat = signal.architecture("gpt2")._replace(depth=2)
+    monkeypatch.setattr(tables, "architecture", lambda _: flat)
+    ids = [np.array([1, 2, 1, 3])]
+    table = tables.start_and_trained(ids, {"gpt2": "GPT2"})
+    assert table.loc[("gpt2", "initial")].tolist() == signal.predict(flat, ids, draws=0).mu.tolist()

@@ -58,6 +58,10 @@ def start_and_trained(texts: Texts, labels: dict[str, str]) -> pd.DataFrame:
     for name, label in labels.items():
         trained = paper.mean_cosines("Fig2a", label).cosine_mean.to_numpy()
         start = predict(architecture(name), texts, draws=0).mu
-        places = [0, len(trained) // 2, -1]
-        rows |= {(name, "initial"): start[places], (name, "trained"): trained[places]}
+        rows |= {(name, "initial"): _three(start), (name, "trained"): _three(trained)}
     return pd.DataFrame(rows, index=["first", "middle", "last"]).T
+
+
+def _three(mu: np.ndarray) -> np.ndarray:
+    """The first, middle and last entry; a model may be less deep than the one of the figure."""
+    return mu[[0, len(mu) // 2, -1]]
