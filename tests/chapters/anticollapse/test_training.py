@@ -5,6 +5,7 @@ import math
 import pytest
 from made_runs import NO_CHECK
 
+from decondense.book import profiles
 from decondense.chapters.anticollapse import claims, training
 from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, REPRODUCED, SMALLER
 
@@ -88,3 +89,10 @@ def test_further_training_has_claims_and_smallest_effects_of_its_own(made_traini
     assert len(found) == 12
     assert found["a: mid-training, equal steps: lower validation loss"] == REPRODUCED
     assert found["a: from scratch, equal steps: lower validation loss"] == SMALLER
+
+
+@pytest.mark.parametrize("profile", ["ci", "gpu", "paper"])
+def test_the_runs_of_a_profile_keep_the_ranks_that_are_compared(profile):
+    """Which only "all" controls have."""
+    assert "effective_rank" in training.PARTS
+    assert profiles.parameters(profile, "anticollapse")["GEOMETRY"]["controls"] == "all"
