@@ -7,7 +7,7 @@ import pandas as pd
 from .. import paper, stats
 from ..condensation import Condensation
 from ..pairing import estimated
-from ..paper import family
+from ..paper import family, gpu
 from ..paper.claims import Claim, check_claim, judged, number
 from ..paper.trends import METRICS, PAPER_FAMILIES, REPEATS, paper_name, published_fall, published_text, size_claims
 from ..paper.verdicts import effect, no_change, not_testable, within
@@ -65,7 +65,7 @@ def apart(first: Sequence[Condensation], second: Sequence[Condensation]) -> pd.D
 
 def claims(
     runs: Sequence[Run], check: pd.DataFrame, pretrained: Survey, again: Survey, dataset: str,
-    systematic: Mapping[str, float] | None = None,
+    systematic: Mapping[str, float] | None = None, larger: Sequence[Run] = (),
 ) -> list[Claim]:  # fmt: skip
     """All claims of Fig. 2 and S1.
 
@@ -76,8 +76,10 @@ def claims(
     systematic
         For "rho" and "tau", how far the precision of the weights may have moved the difference of two models of
         `ALIKE`, whose files differ in it.
+    larger
+        The runs of the campaign's `family` (`paper.gpu.runs`), which decide where they are larger.
     """
-    found = trained_claims(runs)
+    found = [_decided(claim, runs, larger) for claim in trained_claims(runs)]
     for name, members in pretrained.families.items():
         if len(members) > 1:
             published, alike = ALIKE.get(name, (name if name in PAPER_FAMILIES else "GPT2", None))
@@ -99,6 +101,11 @@ def trained_claims(runs: Sequence[Run]) -> list[Claim]:
         )
         for name, statistic in family.STATISTICS.items()
     ]
+
+
+def _decided(claim: Claim, runs: Sequence[Run], larger: Sequence[Run]) -> Claim:
+    of = [quantity for quantity in (gpu.LATE, gpu.RHO) if claim.claim.endswith(quantity)]
+    return gpu.decided(claim, "family", of[0], runs, larger) if of else claim
 
 
 def missing_claims(measured: Sequence[str]) -> list[Claim]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ... import evaluate, paper, stats
-from ...paper import designs
+from ...paper import designs, gpu
 from ...paper.claims import Claim, check_claim, judged
 from ...paper.verdicts import LEAST_UNITS, Test, Verdict, effect, not_testable
 from ...runs import tables
@@ -17,11 +17,13 @@ from .quantities import ACCURACY, LATE, LIKELIHOOD, LOSS, difference, in_words
 from .spread import by_chance
 
 
-def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame) -> list[Claim]:
+def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame, larger: Sequence[Run] = ()) -> list[Claim]:
     """Four claims on what dispersion does, one on the spread from run to run, and the check run.
 
     check
         The table of `grid.check_run`.
+    larger
+        The runs of the campaign's `pretraining` (`paper.gpu.runs`), which decide where they are larger.
     """
     design, gain = designs.load(DESIGN), published_gain()
     half = paper.SPREAD * paper.size_effect()
@@ -45,6 +47,12 @@ def claims(runs: Mapping[str, Sequence[Run]], check: pd.DataFrame) -> list[Claim
             power=_of_the_items(runs) if quantity == ACCURACY else "",
         )
         for claim, source, there, quantity, smallest, reason in rows
+    ]
+    here = [run for trained in runs.values() for run in trained]
+    on_gpu = {3: gpu.LOSS, 2: gpu.LATE}  # the rows that its design asks too
+    found = [
+        gpu.decided(claim, "pretraining", on_gpu[row], here, larger) if row in on_gpu else claim
+        for row, claim in enumerate(found)
     ]
     return judged([*found, by_chance(runs), check_claim(check)])
 
