@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from made_runs import NO_CHECK
 
-from decondense.book import profiles
 from decondense.chapters.anticollapse import claims, training
 from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, REPRODUCED, SMALLER
 
@@ -121,10 +120,3 @@ def test_further_training_has_claims_of_its_own(made_training):
     assert found["a: from scratch, equal steps: lower validation loss"] == REPRODUCED
     found = words(made_training.made(effect=-0.008, noise=1e-4))
     assert found["a: from scratch, equal steps: lower validation loss"] == SMALLER
-
-
-@pytest.mark.parametrize("profile", ["ci", "gpu", "paper"])
-def test_the_runs_of_a_profile_keep_the_ranks_that_are_compared(profile):
-    """Which only "all" controls have."""
-    assert "effective_rank" in training.PARTS
-    assert profiles.parameters(profile, "anticollapse")["GEOMETRY"]["controls"] == "all"
