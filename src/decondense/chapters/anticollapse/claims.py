@@ -44,4 +44,5 @@ def _one(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
     several = found.units > 1
     nothing = verdicts.not_testable("one seed: no interval over seeds")
     tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if several else nothing
-    return Claim(claim=claim, here=text(found, 3), verdict=tests)
+    timing = f" ± {found.systematic:.3f} of timing" if found.systematic else ""
+    return Claim(claim=claim, here=f"{text(found, 3)}{timing}", verdict=tests)

@@ -16,6 +16,7 @@ from . import costs
 DESIGN, RESUMED = "anticollapse", "anticollapse_midtraining"  # of `paper.designs`
 PLAIN, DROPPED = "train", "train, dropout"  # what a loss of one view, and of two views, is compared with
 LATE, LOSS = "late-half μ", "validation loss"
+TIMED = 0.04  # how far two measurements of one ratio of times differed
 PARTS = ("within", "between", "excess")
 RANKS = {"effective rank": "effective_rank", "effective rank, centred": "effective_rank_centred"}
 
@@ -135,11 +136,18 @@ def at_equal_time(runs: Sequence[Run], label: str, ratio: float) -> Estimate:
 
     ratio
         Of the time of a step with the loss over one of plain training: plain training makes so many more steps.
+
+    The interval is over the seeds; `systematic` is what the value moves by where the ratio is `TIMED` more or less.
     """
     with_loss = {run.seed: run for run in runs if run.label == label}
-    steps = next(iter(with_loss.values())).config["steps"] * max(ratio, 1.0)
-    plain = plain_after(runs, steps)
-    return mean_and_interval([run.validation_loss - plain[seed] for seed, run in with_loss.items() if seed in plain])
+    steps = next(iter(with_loss.values())).config["steps"]
+
+    def at(ratio: float) -> Estimate:
+        plain = plain_after(runs, steps * max(ratio, 1.0))
+        return mean_and_interval([r.validation_loss - plain[seed] for seed, r in with_loss.items() if seed in plain])
+
+    found, around = at(ratio), [at(ratio - TIMED), at(ratio + TIMED)]
+    return found._replace(systematic=max(abs(one.value - found.value) for one in around))
 
 
 def in_equal_time(runs: Sequence[Run], times: Record) -> pd.DataFrame:
