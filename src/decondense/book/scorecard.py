@@ -16,12 +16,17 @@ from ..stats import ALPHA
 from .profiles import about, notebook_id
 
 
+COMMITTED = "committed run"  # the state of a page that shows what the repository keeps of it
+WAITING = "waiting"  # of one that the run that goes on has yet to execute, and that shows nothing
+
+
 class Page(NamedTuple):
     """A notebook of the repository and what became of it in this run."""
 
     source: Path  # notebooks/NN_id_title.ipynb
     executed: Path  # build/<profile>/notebooks/NN_id_title.ipynb, absent when it was not executed
     stamp: dict  # what the runner noted about a success: seconds, utc, versions; empty otherwise
+    told: str = ""  # a state that the files do not tell: COMMITTED, WAITING
 
     @property
     def name(self) -> str:
@@ -29,6 +34,8 @@ class Page(NamedTuple):
 
     @property
     def state(self) -> str:
+        if self.told:
+            return self.told
         if not self.executed.exists():
             return "not executed"
         return "done" if self.stamp else "failed"
@@ -78,7 +85,8 @@ def keep(records: Path, committed: Path) -> list[Path]:
 def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], committed: dict[str, dict]) -> str:
     """The scorecard page: verdicts counted, one line per notebook, then each claim of this run."""
     states = Counter(page.state for page in pages)
-    run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
+    always = ("done", "failed", "not executed")
+    run = ", ".join(f"{states[s]} {s}" for s in (*always, COMMITTED, WAITING) if s in always or states[s])
     lines = [
         "# Scorecard",
         f"Every claim that the notebooks of this run tested, in the profile `{profile}`. {about(profile)} "

@@ -120,8 +120,8 @@ def book(profile: Profile = "laptop") -> None:
 @app.command()
 @said_plainly
 def keep(profile: Profile = "laptop") -> None:
-    """Copy the verdicts and records of a run to book/results, to be committed; the book shows them ever after."""
-    from ..book import overview, scorecard
+    """Copy the verdicts, records and executed pages of a run to book/, to be committed; books show them ever after."""
+    from ..book import build, kept, overview, scorecard
 
     root = repository_root()
     results = root / "book" / "results"
@@ -129,3 +129,5 @@ def keep(profile: Profile = "laptop") -> None:
     drawn = overview.save(scorecard.read_committed(results), results, results)
     names = " and ".join(path.name for path in drawn)
     Console().print(f"{len(written)} files, {names} in {results}", soft_wrap=True)
+    pages = build.keep_pages(root, profile)
+    Console().print(f"{len(pages)} executed pages in {root / kept.FOLDER}", soft_wrap=True)
