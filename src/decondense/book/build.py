@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from re import findall, sub
 
@@ -31,7 +30,7 @@ from .scorecard import (
     read_verdicts,
     scorecard,
 )
-from .shown import Run
+from .shown import Run, provenance, remake
 
 PARTS = {  # first notebook number of a part -> its caption
     0: "Condensation, measured",
@@ -185,22 +184,6 @@ def title(notebook: nbformat.NotebookNode, name: str) -> str:
     """The first heading of the notebook, or its file name."""
     headings = (findall(r"(?m)^# +(.+)$", c.source) for c in notebook.cells if c.cell_type == "markdown")
     return next((found[0].strip() for found in headings if found), name)
-
-
-def provenance(page: Page, profile: str) -> str:
-    """One line for the end of a page: profile, when, how long, versions, and the command that makes it again."""
-    versions = ", ".join(f"{name} {version}" for name, version in page.stamp["versions"].items())
-    minute = str(page.stamp["utc"])[:16].replace("T", " ")
-    return (
-        f'<p class="provenance">Executed in the profile <code>{profile}</code>, '
-        f"{minute} UTC, in {page.stamp['seconds']:.1f} s, with {escape(versions)}. "
-        f"Make it again: <code>{remake(page, profile)}</code></p>"
-    )
-
-
-def remake(page: Page, profile: str) -> str:
-    """The command that executes this notebook again."""
-    return f"nox -s reproduce -- --profile {profile} --only {notebook_id(page.name)} --fresh"
 
 
 def _read(path: Path) -> nbformat.NotebookNode:

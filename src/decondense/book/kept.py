@@ -72,8 +72,7 @@ def _own(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def _injected(source: str) -> nbformat.NotebookNode:
-    cell = nbformat.v4.new_code_cell(source, metadata={"tags": [INJECTED]})
-    return cell | {"id": INJECTED}
+    return nbformat.v4.new_code_cell(source, metadata={"tags": [INJECTED]}, id=INJECTED)
 
 
 def _tags(cell: nbformat.NotebookNode) -> set[str]:

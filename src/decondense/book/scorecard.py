@@ -15,7 +15,6 @@ from ..paper.verdicts import BADGES, REPRODUCED
 from ..stats import ALPHA
 from .profiles import about, notebook_id
 
-
 COMMITTED = "committed run"  # the state of a page that shows what the repository keeps of it
 WAITING = "waiting"  # of one that the run that goes on has yet to execute, and that shows nothing
 

@@ -1,6 +1,7 @@
 """Which run a page of the book shows, said at its top: the committed run, this run, or an older one."""
 
 import re
+from html import escape
 from typing import NamedTuple
 
 import nbformat
@@ -31,6 +32,21 @@ def marked(notebook: nbformat.NotebookNode, page: Page, profile: str, run: Run |
 def to_come(run: Run) -> str:
     """That the page is not yet that of the run that goes on; it may have been stopped since."""
     return f"The run begun {minute(run.begun)} has yet to execute this notebook; the page is replaced when it has."
+
+
+def provenance(page: Page, profile: str) -> str:
+    """One line for the end of a page: profile, when, how long, versions, and the command that makes it again."""
+    versions = ", ".join(f"{name} {version}" for name, version in page.stamp["versions"].items())
+    return (
+        f'<p class="provenance">Executed in the profile <code>{profile}</code>, '
+        f"{minute(page.stamp['utc'])}, in {page.stamp['seconds']:.1f} s, with {escape(versions)}. "
+        f"Make it again: <code>{remake(page, profile)}</code></p>"
+    )
+
+
+def remake(page: Page, profile: str) -> str:
+    """The command that executes this notebook again."""
+    return f"nox -s reproduce -- --profile {profile} --only {notebook_id(page.name)} --fresh"
 
 
 def minute(utc: str) -> str:

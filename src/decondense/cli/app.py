@@ -77,11 +77,14 @@ def reproduce(
         list[str] | None, typer.Option(metavar="IDS", help="Only these notebooks, by id: fig2,figS3. Repeatable.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run what is done again, and use no earlier record.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time; each holds its own model in memory.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Notebooks at a time; without it as many as cores and free memory allow."),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a parameter. Repeatable.")
     ] = None,
-    no_book: Annotated[bool, typer.Option("--no-book", help="Do not build the book afterwards.")] = False,
+    no_book: Annotated[bool, typer.Option("--no-book", help="Do not build the book.")] = False,
     accept_terms: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,7 +92,9 @@ def reproduce(
         ),
     ] = None,
 ) -> None:
-    """Execute the notebooks and build the book. What is done already is skipped: the same command resumes.
+    """Build a book of the committed run, then execute the notebooks: each replaces its page when it has run.
+
+    What is done already is skipped: the same command resumes.
 
     \b
     Examples:
