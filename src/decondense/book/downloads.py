@@ -32,11 +32,15 @@ class Downloads:
     child: subprocess.Popen | None = field(default=None, repr=False)
 
 
-def plan(tasks: Sequence[Task]) -> Downloads:
-    """What the tasks need that is not here, in their order; nothing is asked of the network yet."""
+def plan(tasks: Sequence[Task], folder: Path) -> Downloads:
+    """What the tasks need that is not here, in their order; nothing is asked of the network yet.
+
+    folder
+        Of the run: build/<profile>.
+    """
     wanted = {task.id: needed(cells.defaults(task.notebook) | task.parameters) for task in tasks}
     order = list(dict.fromkeys(asset for found in wanted.values() for asset in found))
-    return Downloads(wanted, tasks[0].folder / "logs" / "downloads.log", order, total=len(order))
+    return Downloads(wanted, folder / "logs" / "downloads.log", order, total=len(order))
 
 
 def needed(parameters: Mapping[str, object]) -> list[str]:

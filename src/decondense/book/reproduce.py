@@ -8,7 +8,6 @@ from contextlib import chdir, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.text import Text
 
@@ -17,7 +16,7 @@ from ..base.errors import unknown
 from ..base.extras import require
 from ..base.files import cache_dir, repository_root, require_writable, write_atomically
 from ..base.settings import named
-from . import cells, children, downloads, execute, kept, profiles, progress, schedule, site
+from . import cells, children, downloads, execute, profiles, progress, schedule, site
 from .downloads import Downloads
 from .execute import Task
 from .site import Site
@@ -78,7 +77,7 @@ def _reproduce(tasks: list[Task], fresh: bool, jobs: int | None, with_book: bool
             write_atomically(task.fresh, now)
     mark_done(tasks)
     console.print(progress.headline(tasks), highlight=False, soft_wrap=True)
-    ahead, book = downloads.plan(schedule.in_order(_open(tasks))), None
+    ahead, book = downloads.plan(schedule.in_order(_open(tasks)), tasks[0].folder), None
     if with_book and _open(tasks) and profiles.shows_committed(tasks[0].profile):
         book = Site(tasks[0].folder, now)
     try:
@@ -156,6 +155,8 @@ def _task(root: Path, profile: str, notebook: Path, overrides: dict) -> Task:
     cells.check_types(notebook, task.parameters)
     task.estimate = execute.read_stamp(task.stamp).get("seconds")
     if task.estimate is None and profiles.shows_committed(profile):
+        from . import kept  # late: it needs the extra `book`
+
         committed = kept.read(root, notebook.stem) or {}
         task.estimate = committed.get("seconds") if committed.get("profile") == profile else None
     if task.estimate is None and (minutes := profiles.estimate_minutes(profile, task.id)) is not None:
@@ -187,7 +188,7 @@ def run(tasks: list[Task], jobs: int | None, ahead: Downloads, book: Site | None
         downloads.start(ahead, lock)
         if book:
             site.start(book, _states(tasks), lock)
-        at_a_time = jobs or schedule.jobs(machine.cores(), psutil.virtual_memory().available, bool(machine.gpu()))
+        at_a_time = jobs or _jobs_here()
         with progress.display(tasks, console, lambda: _beside(tasks, at_a_time, ahead, book)) as show:
             try:
                 while _open(tasks):
@@ -201,6 +202,12 @@ def run(tasks: list[Task], jobs: int | None, ahead: Downloads, book: Site | None
     finally:
         for child in (ahead.child, book.child if book else None):
             children.stop(child)
+
+
+def _jobs_here() -> int:
+    import psutil  # late, as torch: help needs neither
+
+    return schedule.jobs(machine.cores(), psutil.virtual_memory().available, bool(machine.gpu()))
 
 
 def _advance(tasks: list[Task], at_a_time: int, ahead: Downloads, book: Site | None) -> None:
@@ -247,6 +254,8 @@ def _advance_book(book: Site, tasks: list[Task]) -> str:
 
 def _first(tasks: list[Task]) -> str:
     """What the first book shows."""
+    from . import kept
+
     said = "It shows the committed run; each page says so until its notebook has run, and is replaced then."
     old = kept.stale(tasks[0].root)
     return said + (f" Not in it, as their code has changed since: {', '.join(old)}." if old else "")
