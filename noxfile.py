@@ -99,7 +99,7 @@ def run(session: nox.Session, *command: str, env: dict[str, str] | None = None) 
 
 @nox.session
 def reproduce(session: nox.Session) -> None:
-    """Execute the notebooks and build the book: nox -s reproduce -- --profile laptop"""
+    """Build a first book, execute the notebooks, and replace its pages: nox -s reproduce -- --profile laptop"""
     prepare(session)
     run(session, "decondense", "reproduce", *session.posargs)
 
