@@ -191,7 +191,7 @@ def run(tasks: list[Task], jobs: int | None, ahead: Downloads, book: Site | None
         at_a_time = jobs or _jobs_here()
         with progress.display(tasks, console, lambda: _beside(tasks, at_a_time, ahead, book)) as show:
             try:
-                while _open(tasks):
+                while _open(tasks) or (book and book.child):  # a book cut short could not be gone on with
                     _advance(tasks, at_a_time, ahead, book)
                     if book and (said := _advance_book(book, tasks)):
                         console.print(Text(said), soft_wrap=True)
@@ -247,7 +247,7 @@ def _advance_book(book: Site, tasks: list[Task]) -> str:
         if book.why:
             return f"The book was not built. {book.why}"
         return f"The book: {book.index}\n{_first(tasks)}" if first else ""
-    if site.is_due(book, _states(tasks), time.monotonic()):
+    if _open(tasks) and site.is_due(book, _states(tasks), time.monotonic()):
         site.start(book, _states(tasks), tasks[0].lock)
     return ""
 
@@ -264,7 +264,7 @@ def _first(tasks: list[Task]) -> str:
 def _beside(tasks: list[Task], at_a_time: int, ahead: Downloads, book: Site | None) -> list[str]:
     """What is shown below the notebooks."""
     rest = schedule.left(tasks, at_a_time)
-    then = book.seconds / 2 if book else 0.0  # a book is made again in about half the time
+    then = book.seconds if book else 0.0  # for the book at the end
     lines = [downloads.line(ahead), site.line(book) if book else ""]
     lines += [f"about {progress.clock(rest + then)} left"] if rest is not None and _open(tasks) else []
     return [line for line in lines if line]

@@ -24,20 +24,20 @@ def jobs(cores: int, free: int, gpu: bool) -> int:
 
 def needed(task: Task, tasks: Sequence[Task]) -> list[Task]:
     """The tasks whose records this one shows again."""
-    return [other for other in tasks if other.id in profiles.needs(task.id)]
+    return _needs(tasks)[task.id]
+
+
+def _needs(tasks: Sequence[Task]) -> dict[str, list[Task]]:
+    by_id = {task.id: task for task in tasks}
+    return {name: [by_id[other] for other in profiles.needs(name) if other in by_id] for name in by_id}
 
 
 def urgency(tasks: Sequence[Task]) -> dict[str, float]:
     """Seconds from the start of a notebook to the end of the last one that needs it, or needs one that does."""
-    found: dict[str, float] = {}
-
-    def of(task: Task) -> float:
-        if task.id not in found:
-            after = [of(other) for other in tasks if task in needed(other, tasks)]
-            found[task.id] = (task.estimate or 0.0) + max(after, default=0.0)
-        return found[task.id]
-
-    return {task.id: of(task) for task in tasks}
+    needs, seconds = _needs(tasks), {task.id: task.estimate or 0.0 for task in tasks}
+    after = {name: [one for one, others in needs.items() if name in {o.id for o in others}] for name in needs}
+    of = lambda name: seconds[name] + max(map(of, after[name]), default=0.0)
+    return {name: of(name) for name in needs}
 
 
 def in_order(tasks: Sequence[Task]) -> list[Task]:
@@ -48,8 +48,9 @@ def in_order(tasks: Sequence[Task]) -> list[Task]:
 
 def following(tasks: Sequence[Task], is_there: Callable[[str], bool]) -> Task | None:
     """The next notebook to start: the most urgent that has all it needs, downloads (`is_there`) included."""
+    needs = _needs(tasks)
     for task in in_order(tasks):
-        ready = all(other.state.endswith("done") for other in needed(task, tasks))
+        ready = all(other.state.endswith("done") for other in needs[task.id])
         if task.state == "waiting" and ready and is_there(task.id):
             return task
     return None
@@ -82,15 +83,15 @@ def left(tasks: Sequence[Task], at_a_time: int) -> float | None:
     scale = pace(tasks)
     ends = {task.id: _rest(task, scale) for task in todo if task.state == "running"}
     free = sorted([*ends.values(), *[0.0] * (at_a_time - len(ends))])
-    waiting = [task for task in in_order(tasks) if task.state == "waiting"]
+    waiting = {task.id: task for task in in_order(tasks) if task.state == "waiting"}
+    needs = {name: [other.id for other in others] for name, others in _needs(tasks).items()}
     while waiting:
-        known = [task for task in waiting if not any(other in waiting for other in needed(task, tasks))]
-        begins = [max([free[0], *(ends.get(o.id, 0.0) for o in needed(task, tasks))]) for task in known]
+        known = [name for name in waiting if not any(other in waiting for other in needs[name])]
+        begins = [max([free[0], *(ends.get(other, 0.0) for other in needs[name])]) for name in known]
         # The first place that is free takes what could begin first: of several the most urgent.
-        task, begin = known[begins.index(min(begins))], min(begins)
-        ends[task.id] = begin + task.estimate * scale
-        free = sorted([*free[1:], ends[task.id]])
-        waiting.remove(task)
+        name, begin = known[begins.index(min(begins))], min(begins)
+        ends[name] = begin + waiting.pop(name).estimate * scale
+        free = sorted([*free[1:], ends[name]])
     return max(ends.values(), default=0.0)
 
 
