@@ -6,11 +6,13 @@ and captions are the notebook's own, of today; when its code has changed since, 
 
 import gzip
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import nbformat
 
 from ..base.files import sha256, write_atomically
+from . import cells
 
 FOLDER = Path("book", "executed")  # of the repository
 INJECTED, COLAB = "injected-parameters", "colab"  # tags: parameters of the run; a cell without a result
@@ -24,8 +26,8 @@ def write(root: Path, name: str, executed: nbformat.NotebookNode, stamp: dict, p
     """
     injected = [cell.source for cell in executed.cells if INJECTED in _tags(cell)]
     about = {key: stamp[key] for key in ("seconds", "utc", "versions")}
-    content = {"profile": profile, "code": code(executed), **about, "injected": injected}
-    content["outputs"] = [cell.outputs for cell in _own(executed)]
+    content = {"profile": profile, "code": code(executed.cells), **about, "injected": injected}
+    content["outputs"] = [cell.outputs for cell in _own(executed.cells)]
     packed = gzip.compress(json.dumps(content, sort_keys=True).encode(), mtime=0)  # the same content, the same file
     return write_atomically(root / FOLDER / f"{name}.json.gz", packed)
 
@@ -33,7 +35,7 @@ def write(root: Path, name: str, executed: nbformat.NotebookNode, stamp: dict, p
 def read(root: Path, name: str) -> dict | None:
     """What is kept of the notebook `name`; `None` where there is nothing, or nothing of its present code."""
     content = _content(root, name)
-    if content is None or content["code"] != code(_source(root, name)):
+    if content is None or content["code"] != code(cells.read(_source(root, name))):
         return None
     return content
 
@@ -50,11 +52,12 @@ def executed(root: Path, name: str) -> nbformat.NotebookNode:
     Raises
         ValueError: none are kept, or they are of other code.
     """
-    content, notebook = read(root, name), _source(root, name)
+    content = read(root, name)
     if content is None:
         raise ValueError(f"Nothing is kept of {name} as it is now. Run it, then `decondense keep`.")
+    notebook = nbformat.read(_source(root, name), as_version=4)
     outputs = iter(content["outputs"])
-    for cell in _own(notebook):
+    for cell in _own(notebook.cells):
         cell.outputs = [nbformat.from_dict(output) for output in next(outputs)]
         if "parameters" in _tags(cell):
             place = notebook.cells.index(cell) + 1
@@ -62,25 +65,25 @@ def executed(root: Path, name: str) -> nbformat.NotebookNode:
     return notebook
 
 
-def code(notebook: nbformat.NotebookNode) -> str:
+def code(notebook: Iterable[Mapping]) -> str:
     """The hash of the code that the outputs are of: all code cells but those for Colab and of the runner."""
-    return sha256(json.dumps([cell.source for cell in _own(notebook)]))
+    return sha256(json.dumps([cell["source"] for cell in _own(notebook)]))
 
 
-def _own(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code" and not _tags(cell) & {INJECTED, COLAB}]
+def _own(notebook: Iterable[Mapping]) -> list[Mapping]:
+    return [cell for cell in notebook if cell["cell_type"] == "code" and not _tags(cell) & {INJECTED, COLAB}]
 
 
 def _injected(source: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_code_cell(source, metadata={"tags": [INJECTED]}, id=INJECTED)
 
 
-def _tags(cell: nbformat.NotebookNode) -> set[str]:
-    return set(cell.metadata.get("tags", []))
+def _tags(cell: Mapping) -> set[str]:
+    return set(cell["metadata"].get("tags", []))
 
 
-def _source(root: Path, name: str) -> nbformat.NotebookNode:
-    return nbformat.read(root / "notebooks" / f"{name}.ipynb", as_version=4)
+def _source(root: Path, name: str) -> Path:
+    return root / "notebooks" / f"{name}.ipynb"
 
 
 def _content(root: Path, name: str) -> dict | None:
