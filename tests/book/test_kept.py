@@ -1,10 +1,16 @@
 """Executed pages that the repository keeps: outputs belong to the code that they were kept of."""
 
+import gzip
+import json
+import re
+from pathlib import Path
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from decondense.book import kept
+from decondense.book.profiles import PROFILES
 
 NAME = "00_start_here"
 STAMP = {"seconds": 12.3, "utc": "2026-01-02T03:04:05+00:00", "versions": {"torch": "2"}, "hash": "not kept"}
@@ -72,3 +78,19 @@ def test_the_same_page_gives_the_same_file(root):
     before = path.read_bytes()
     kept.write(root, NAME, notebook(out="3", injected="N = 3"), STAMP, "laptop")
     assert path.read_bytes() == before
+
+
+# --- what the repository keeps --------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / kept.FOLDER).iterdir()), ids=lambda path: path.name)
+def test_a_committed_page_is_of_a_notebook_ended_well_and_tells_no_folder(path):
+    text = gzip.decompress(path.read_bytes()).decode()
+    content = json.loads(text)
+    assert (ROOT / "notebooks" / f"{path.name.removesuffix('.json.gz')}.ipynb").exists()
+    assert content["seconds"] > 0
+    assert content["profile"] in PROFILES
+    assert "error" not in {output["output_type"] for cell in content["outputs"] for output in cell}
+    assert not re.search(r"(?<![\w.])/(home|Users|root|tmp)/\w", re.sub(r'"image/png": "[^"]+"', "", text))
