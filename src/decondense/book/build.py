@@ -17,30 +17,13 @@ from ..base.errors import unknown
 from ..base.files import repository_root
 from ..bench import RECORDS
 from ..bench import page as performance
-from . import numbers, sanitise
+from . import contents, gallery, numbers, sanitise
 from . import pages as made_pages
+from .difference import committed_run
 from .execute import read_stamp
 from .profiles import PROFILES, notebook_id
-from .scorecard import Page, committed_run, copy_records, read_committed, read_verdicts, scorecard
+from .scorecard import Page, copy_records, read_committed, read_verdicts, scorecard
 
-PARTS = {  # first notebook number of a part -> its caption
-    0: "Condensation, measured",
-    5: "Shaping and training",
-    14: "Appendix",
-    20: "Audit",
-    30: "What the cone is made of",
-}
-GUIDE = ("install", "quick_start", "measure_my_model", "train_with_the_loss", "watch_training")
-GUIDE += ("extend", "architectures", "faq", "api")
-ABOUT = (
-    "scorecard",
-    "committed_run",
-    "findings",
-    "performance",
-    "how_the_numbers_are_made",
-    "changed_rules",
-    "references",
-)
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.
@@ -70,7 +53,10 @@ def build(profile: str) -> Path:
     staging = here / "staging"
     shutil.rmtree(staging, ignore_errors=True)
     committed = read_committed(root / "book" / "results")
-    made = {"scorecard": scorecard(profile, pages, verdicts, committed), "committed_run": committed_run(committed)}
+    made = {
+        "scorecard": scorecard(profile, pages, verdicts, committed),
+        "committed_run": committed_run(committed, verdicts),
+    }
     _stage(root, staging, profile, pages, made, committed)
     site = _run_jupyter_book(staging)
     copy_records(verdicts, here / "records", site / "records")
@@ -192,21 +178,6 @@ def finished(page: Page, profile: str) -> nbformat.NotebookNode:
 # --- staging and Sphinx ---------------------------------------------------------------------------------------------
 
 
-def toc(names: Iterable[str]) -> dict:
-    """The table of contents of jupyter-book: the introduction, how to use it, the notebooks by part, about the book."""
-    parts = {"Use it": [f"book/{page}" for page in GUIDE]} | {caption: [] for caption in PARTS.values()}
-    for name in names:
-        first = max(number for number in PARTS if number <= int(name[:2]))
-        parts[PARTS[first]].append(f"notebooks/{name}")
-    parts["About"] = [f"book/{page}" for page in ABOUT]
-    chapters = [
-        {"caption": caption, "chapters": [{"file": file} for file in files]}
-        for caption, files in parts.items()
-        if files
-    ]
-    return {"format": "jb-book", "root": "book/intro", "parts": chapters}
-
-
 def _config(root: Path, profile: str, pages: Iterable[Page]) -> dict:
     """book/_config.yml with what has another home: the repository's address, the profile, what is missing."""
     config = yaml.safe_load((root / "book" / "_config.yml").read_text(encoding="utf-8"))
@@ -235,9 +206,10 @@ def _stage(
     for page in pages:
         notebook = sanitise.notebook(numbers.filled_notebook(finished(page, profile), committed), root)
         nbformat.write(notebook, staging / "notebooks" / page.source.name)
+    gallery.write(staging / "notebooks", staging / "book")
     (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)), encoding="utf-8")
     (staging / "_toc.yml").write_text(
-        yaml.safe_dump(toc(page.name for page in pages), sort_keys=False), encoding="utf-8"
+        yaml.safe_dump(contents.toc(page.name for page in pages), sort_keys=False), encoding="utf-8"
     )
 
 
