@@ -3,6 +3,7 @@
 import base64
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -138,22 +139,7 @@ def test_clean_refuses_an_error_in_a_notebook_that_counts_as_done():
         build.clean(new_notebook(cells=[code(error())]), "06_fig3_x")
 
 
-# --- table of contents, states --------------------------------------------------------------------------------------
-
-
-def test_toc_puts_the_notebooks_into_parts_and_leaves_out_empty_ones():
-    toc = build.toc(["00_start_here", "04_fig4_x", "05_fig6_x", "19_figS3_x", "23_audit_x"])
-    parts = {part["caption"]: [chapter["file"] for chapter in part["chapters"]] for part in toc["parts"]}
-    assert toc["root"] == "book/intro"
-    assert parts == {
-        "Use it": [f"book/{page}" for page in build.GUIDE],
-        "Condensation, measured": ["notebooks/00_start_here", "notebooks/04_fig4_x"],
-        "Shaping and training": ["notebooks/05_fig6_x"],
-        "Appendix": ["notebooks/19_figS3_x"],
-        "Audit": ["notebooks/23_audit_x"],
-        "About": [f"book/{page}" for page in build.ABOUT],
-    }
-    assert "Audit" not in str(build.toc(["00_start_here"]))
+# --- states -----------------------------------------------------------------------------------------------------------
 
 
 def test_find_pages_tells_done_failed_and_not_executed(repository):
@@ -208,6 +194,16 @@ def test_docstrings_keep_code_and_list_their_errors():
     ]  # fmt: skip
 
 
+# --- terms ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_definition_in_one_sentence():
+    assert (
+        extension("terms").first_sentence("The mean\n of all, at L = 0.5. Near 0 it is low.")
+        == "The mean of all, at L = 0.5."
+    )
+
+
 # --- the whole book -------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +233,13 @@ def test_build_gives_a_book_that_needs_no_network_and_tells_no_folder(repository
     for name in ("decondense.measure", "decondense.hooks.residual_stream", "decondense.losses.dispersion"):
         assert f'id="{name}"' in api
     assert "<!--" not in (site / "book" / "faq.html").read_text().partition("<article")[2].partition("</article")[0]
+    glossary = (site / "book" / "glossary.html").read_text()
+    title = "A place in the residual stream: the embedding output, the output of a block"
+    assert re.search(rf'<a class="reference internal term" href="#term-entry" title="{title}', glossary)
+    gallery = (site / "book" / "gallery.html").read_text()
+    assert 'href="../notebooks/00_start_here.html#fig-start"' in gallery
+    assert (site / "_static" / "filter.js").exists()
+    assert "filter.js" in (site / "book" / "scorecard.html").read_text()
     assert "./src/x.py:1 ~/.cache/y ~/z" in page
     assert "./src/x.py:1 ~/.cache/y ~/z" in (site / "_sources" / "notebooks" / "00_start_here.ipynb").read_text()
 

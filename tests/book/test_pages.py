@@ -14,12 +14,12 @@ import typer
 from toys import tiny
 
 from decondense import evaluate, models, trainers
-from decondense.book import build, numbers, pages, scorecard
+from decondense.book import contents, numbers, pages, scorecard
 from decondense.cli import app
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
-WITH_CODE = [ROOT / "README.md", *(BOOK / f"{name}.md" for name in build.GUIDE)]
+WITH_CODE = [ROOT / "README.md", *(BOOK / f"{name}.md" for name in contents.texts("Use it"))]
 COMMITTED = scorecard.read_committed(BOOK / "results")
 CLAIM = {"claim": "rho falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5 [0.4, 0.6]"}
 FILE = {"profile": "laptop", "claims": [CLAIM | {"verdict": "reproduced"}]}
@@ -47,6 +47,12 @@ def test_evidence_shows_numbers_verdict_and_page_of_the_claim():
     assert text.startswith(r"- *rho falls* (Fig. 2b). Paper: 0.4. Here: 0.5 \[0.4, 0.6\]. ")
     assert scorecard.badge("reproduced") in text
     assert text.endswith("[fig2](../notebooks/02_fig2_families.ipynb), profile `laptop`")
+
+
+def test_power_is_the_effect_that_such_runs_see():
+    claims = [CLAIM | {"verdict": "cannot tell", "power": "5 seeds find 1.4 with a chance of 80%"}]
+    assert pages.power("fig2: rho", {"02_fig2_families": FILE | {"claims": claims}}) == " (1.4 with 5 seeds)"
+    assert pages.power("fig2: rho", {}) == f" ({numbers.NO_RUN})"
 
 
 def test_evidence_has_the_numbers_of_the_committed_files():

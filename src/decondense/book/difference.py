@@ -20,24 +20,25 @@ def committed_run(committed: Mapping[str, dict], verdicts: Mapping[str, dict]) -
         f"What the repository keeps of a full run, in the profile {kept or 'none'}. "
         "Each record says when, on what machine and with which versions it was made.",
         "## Where this run differs",
-        _differences(claims(committed), claims(verdicts)),
+        _differences(_claims(committed, verdicts), _claims(verdicts, committed)),
+        *(f"Only in the committed run: [](../notebooks/{name}.ipynb)." for name in committed if name not in verdicts),
     ]
     return "\n\n".join([*lines, *behind(dict(committed), "results")]) + "\n"
 
 
-def claims(files: Mapping[str, dict]) -> Claims:
-    """The claims of a run by notebook, text and source."""
-    return {(name, c["claim"], c["source"]): c for name, file in files.items() for c in file["claims"]}
+def _claims(files: Mapping[str, dict], others: Mapping[str, dict]) -> Claims:
+    """The claims of the notebooks that both runs have."""
+    return {(n, c["claim"], c["source"]): c for n, file in files.items() if n in others for c in file["claims"]}
 
 
 def _differences(committed: Claims, here: Claims) -> str:
     keys = list(dict.fromkeys([*committed, *here]))
     differ = [key for key in keys if _said(committed.get(key)) != _said(here.get(key))]
     if not differ:
-        return f"Nowhere: all {len(keys)} claims have the same verdict and the same numbers."
+        return f"Nowhere: all {len(keys)} claims that both runs tested have the same verdict and the same numbers."
     rows = [tables.row((_claim(key), _cell(committed.get(key)), _cell(here.get(key)))) for key in differ]
-    others = f"{len(differ)} of {len(keys)} claims have another verdict or other numbers."
-    return f"{others}\n\n{tables.table('differences', HEAD, rows)}"
+    said = f"Of {len(keys)} claims that both runs tested, {len(differ)} have another verdict or other numbers."
+    return f"{said}\n\n{tables.table('differences', HEAD, rows)}"
 
 
 def _said(claim: Mapping[str, str] | None) -> tuple[str, str] | None:
@@ -51,4 +52,4 @@ def _claim(key: tuple[str, str, str]) -> str:
 
 
 def _cell(claim: Mapping[str, str] | None) -> str:
-    return f"{badge(claim['verdict'])}<br>{escape(claim['here'])}" if claim else "not in this run"
+    return f"{badge(claim['verdict'])}<br>{escape(claim['here'])}" if claim else "no such claim"

@@ -49,8 +49,8 @@ def _card(notebook: str, name: str, caption: str, suffix: str, content: bytes, f
     picture = folder / f"{name}{suffix}"
     picture.write_bytes(content if suffix == ".svg" else _small(content))
     first = caption.split(". ")[0].removesuffix(".")
-    lines = [f":::{{grid-item-card}} {plain(first)}", f":link: ../notebooks/{notebook}.html#{name}"]
-    return "\n".join([*lines, f":img-top: gallery/{picture.name}", f":img-alt: {escape(first)}", ":::"])
+    options = [f":link: ../notebooks/{notebook}.html#{name}", f":img-top: gallery/{picture.name}"]
+    return "\n".join([":::{grid-item-card}", *options, f":img-alt: {escape(first)}", "", plain(first), ":::"])
 
 
 def _small(png: bytes) -> bytes:

@@ -11,13 +11,13 @@ from ..paper.claims import badge
 from ..stats import POWER
 from . import numbers, tables
 
-HEAD = ("the paper's claim", "verdict", "paper", "here", f"seen with {POWER:.0%} power")
+HEAD = ("the paper's claim", "verdict", "here", "paper", f"effect seen with {POWER:.0%} power")
 FOUND = re.compile(r"(.+) find (\S+) with a chance of \d+%")  # power as `paper.claims` writes it
 
 
 @cache
 def table() -> list[dict]:
-    """The claims in their order: `says`, and `claims`, each with `page`, `claim` and maybe `part`."""
+    """The claims in their order: `says`, and `claims`, each with `page`, `claim`, `of` and maybe `part`."""
     return tomllib.loads((Path(__file__).parent / "headlines.toml").read_text(encoding="utf-8"))["headline"]
 
 
@@ -44,11 +44,17 @@ def _cells(wanted: Mapping[str, str], verdicts: Mapping[str, dict], committed: M
         found = numbers.claim(name, verdicts)
     except ValueError:
         found, mark = numbers.claim(name, committed), "<br><small>the committed run</small>"
-    here = [part for part in found["here"].split("; ") if part.startswith(wanted.get("part", ""))]
     link = f'<a href="../notebooks/{found["notebook"]}.html">{escape(found["source"])}</a>'
-    cells = [badge(found["verdict"]) + mark, f"{escape(found['published'])}<br><small>{link}</small>"]
-    cells += ["<br>".join(map(escape, here or [found["here"]])), escape(seen(found["power"]))]
+    parts = numbers.part(found["here"], wanted.get("part", "")).split("; ")
+    here = "<br>".join([f"<i>{escape(wanted['of'])}</i>", *(escape(short(part)) for part in parts)])
+    paper = f"{escape(short(found['published']))}<br><small>{link}</small>"
+    cells = (badge(found["verdict"]) + mark, here, paper, escape(seen(found["power"])))
     return "".join(f"<td>{cell}</td>" for cell in cells)
+
+
+def short(numbers: str) -> str:
+    """A series of numbers by its ends, `0.95 → … → -0.24`, without the error that all its members have."""
+    return re.sub(r"→ .* →", "→ … →", re.sub(r", each ± [\d.]+", "", numbers))
 
 
 def seen(power: str) -> str:

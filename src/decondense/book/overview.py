@@ -73,7 +73,7 @@ def cone(committed: Mapping[str, dict], results: Path) -> Figure:
     if not names:
         return nothing()
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.7), layout="constrained", sharey=True)
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.25), layout="constrained", sharey=True)
         for axis, weights, title in zip(axes, found, ("Pretrained", "Untrained: first weights"), strict=True):
             shown = {_name(name): found[weights][name] for name in names}
             _within_and_between(axis, shown)
@@ -109,7 +109,7 @@ def _within_and_between(axis, shown: Mapping[str, Condensation]) -> None:
     axis.set(xlim=(0, 1), xticks=(0, 0.5, 1), xlabel="depth (layer fraction)")
 
 
-def _label_ends(axis, ends: Mapping[str, float], gap: float = 0.085) -> None:
+def _label_ends(axis, ends: Mapping[str, float], gap: float = 0.1) -> None:
     """Names at the right of an axis, in the colours of the lines, each at its end or as near above another as `gap`."""
     palette, last = dict(zip(ends, _palette(len(ends)), strict=True)), -1.0
     for name, end in sorted(ends.items(), key=lambda item: item[1]):

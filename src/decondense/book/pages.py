@@ -99,9 +99,8 @@ def pictures(results: Path, target: Path) -> dict[str, str]:
     overview.save(committed, results, target)
     shown = "What came of the claims of the paper, page by page, in the run that the repository keeps."
     parts = (
-        "Mean cosine over depth of two tokens of one text (solid) and of two texts (dashed). Pretrained, the lines "
-        "nearly meet: what grows is a direction that all texts share. Untrained, they part: the tokens of each text "
-        "crowd around a direction of their own."
+        "Mean cosine of two tokens of one text (solid) and of two texts (dashed). Pretrained models condense towards a "
+        "direction that all texts share, these untrained ones more towards one of each text."
     )
     figure = ":::{{figure}} {}\n:name: fig-{}\n:alt: {}\n\n{}\n:::".format
     return {
