@@ -11,7 +11,7 @@ from ..paper.claims import badge
 from ..stats import POWER
 from . import numbers, tables
 
-HEAD = ("the paper's claim", "verdict", "here", "paper", f"effect seen with {POWER:.0%} power")
+HEAD = ("the paper's claim", "verdict", "here", "paper", f"seen with {POWER:.0%} power")
 FOUND = re.compile(r"(.+) find (\S+) with a chance of \d+%")  # power as `paper.claims` writes it
 
 

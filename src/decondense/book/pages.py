@@ -102,7 +102,7 @@ def pictures(results: Path, target: Path) -> dict[str, str]:
         "Mean cosine of two tokens of one text (solid) and of two texts (dashed). Pretrained models condense towards a "
         "direction that all texts share, these untrained ones more towards one of each text."
     )
-    figure = ":::{{figure}} {}\n:name: fig-{}\n:alt: {}\n\n{}\n:::".format
+    figure = ":::{{figure}} {}\n:name: fig-{}\n:figclass: picture\n:alt: {}\n\n{}\n:::".format
     return {
         "picture": figure(overview.PICTURE, "overview", "Counts of the verdicts on each page", shown),
         "cone": figure(overview.CONE, "parts-of-the-cone", "Mean cosine within and between texts over depth", parts),
