@@ -21,8 +21,9 @@ def committed_run(committed: Mapping[str, dict], verdicts: Mapping[str, dict]) -
         "Each record says when, on what machine and with which versions it was made.",
         "## Where this run differs",
         _differences(_claims(committed, verdicts), _claims(verdicts, committed)),
-        *(f"Only in the committed run: [](../notebooks/{name}.ipynb)." for name in committed if name not in verdicts),
     ]
+    if missing := [f"[](../notebooks/{name}.ipynb)" for name in committed if name not in verdicts]:
+        lines += [f"Only in the committed run: {'; '.join(missing)}."]
     return "\n\n".join([*lines, *behind(dict(committed), "results")]) + "\n"
 
 

@@ -17,6 +17,9 @@ from . import headlines, tables
 from .profiles import about, notebook_id
 
 
+STATES = ("done", "failed", "not executed")  # of a page
+
+
 class Page(NamedTuple):
     """A notebook of the repository and what became of it in this run."""
 
@@ -79,7 +82,7 @@ def keep(records: Path, committed: Path) -> list[Path]:
 def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], committed: dict[str, dict]) -> str:
     """The scorecard page: the paper in seven claims, verdicts counted, all claims of this run, their records."""
     states = Counter(page.state for page in pages)
-    run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
+    run = ", ".join(f"{states[s]} {s}" for s in STATES)
     lines = [
         "# Scorecard",
         f"This run is in the profile `{profile}`. {about(profile)} "
@@ -88,11 +91,16 @@ def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], commit
         headlines.shown(verdicts, committed),
         "## All claims, counted",
         _summary(verdicts),
-        f"Notebooks: {run}.",
-        *(f"- [{page.name}](../notebooks/{page.source.name}): {page.state}" for page in pages if page.state != "done"),
+        f"Notebooks: {run}." + _absent(pages),
         "To compare with: [the committed run](committed_run.md).",
     ]
     return "\n\n".join([*lines, *_claims(verdicts), *behind(verdicts, "records")]) + "\n"
+
+
+def _absent(pages: list[Page]) -> str:
+    """The notebooks without a result in this run, by what became of them."""
+    named = {state: [f"[](../notebooks/{p.source.name})" for p in pages if p.state == state] for state in STATES[1:]}
+    return "".join(f" {state.capitalize()}: {'; '.join(links)}." for state, links in named.items() if links)
 
 
 def _summary(verdicts: dict[str, dict]) -> str:
