@@ -16,7 +16,6 @@ from ..stats import ALPHA
 from . import headlines, tables
 from .profiles import about, notebook_id
 
-
 STATES = ("done", "failed", "not executed")  # of a page
 
 
