@@ -43,7 +43,7 @@ def test_scorecard_counts_links_and_escapes(run):
     assert list(found) == ["00_start_here"], "verdicts that a failed notebook left behind must not count"
     page = scorecard.scorecard("ci", pages, found, {})
     assert summary(page) == [len(scorecard.BADGES), 0, 0]
-    assert "Notebooks: 1 done, 1 failed, 0 not executed." in page
+    assert "Notebooks: 1 done, 1 failed, 0 not executed. Failed: [](../notebooks/06_fig3_widths.ipynb)." in page
     row = page.split('class="claims"')[1].split("<tr")[2]
     assert row.startswith(' data-verdict="reproduced" data-page="start" data-kind="experiment">')
     assert "rho &lt; 0 &amp; | falls" in row

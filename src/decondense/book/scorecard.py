@@ -16,8 +16,6 @@ from ..stats import ALPHA
 from . import headlines, tables
 from .profiles import about, notebook_id
 
-STATES = ("done", "failed", "not executed")  # of a page
-
 
 class Page(NamedTuple):
     """A notebook of the repository and what became of it in this run."""
@@ -81,7 +79,7 @@ def keep(records: Path, committed: Path) -> list[Path]:
 def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], committed: dict[str, dict]) -> str:
     """The scorecard page: the paper in seven claims, verdicts counted, all claims of this run, their records."""
     states = Counter(page.state for page in pages)
-    run = ", ".join(f"{states[s]} {s}" for s in STATES)
+    run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
     lines = [
         "# Scorecard",
         f"This run is in the profile `{profile}`. {about(profile)} "
@@ -97,9 +95,11 @@ def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], commit
 
 
 def _absent(pages: list[Page]) -> str:
-    """The notebooks without a result in this run, by what became of them."""
-    named = {state: [f"[](../notebooks/{p.source.name})" for p in pages if p.state == state] for state in STATES[1:]}
-    return "".join(f" {state.capitalize()}: {'; '.join(links)}." for state, links in named.items() if links)
+    """The notebooks without a result of this run, by what became of them."""
+    named: dict[str, list[str]] = {}
+    for page in pages:
+        named.setdefault(page.state, []).append(f"[](../notebooks/{page.source.name})")
+    return "".join(f" {state.capitalize()}: {'; '.join(named[state])}." for state in named if state != "done")
 
 
 def _summary(verdicts: dict[str, dict]) -> str:
