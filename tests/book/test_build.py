@@ -219,7 +219,7 @@ def test_build_gives_a_book_that_needs_no_network_and_tells_no_folder(repository
     assert index == repository / "build" / "ci" / "book" / "index.html"
     assert offline.external_requests(site) == []
     page = (site / "notebooks" / "00_start_here.html").read_text()
-    assert "Figure R1" in page
+    assert re.search(r"Figure R\d+", page)
     assert "mathjax/tex-chtml.js" in page
     assert (site / "_static" / "mathjax" / "tex-chtml.js").exists()
     assert "Installing" not in page
@@ -235,7 +235,7 @@ def test_build_gives_a_book_that_needs_no_network_and_tells_no_folder(repository
     assert "<!--" not in (site / "book" / "faq.html").read_text().partition("<article")[2].partition("</article")[0]
     glossary = (site / "book" / "glossary.html").read_text()
     title = "A place in the residual stream: the embedding output, the output of a block"
-    assert re.search(rf'<a class="reference internal term" href="#term-entry" title="{title}', glossary)
+    assert re.search(rf'<a class="term reference internal" href="#term-entry" title="{title}', glossary)
     gallery = (site / "book" / "gallery.html").read_text()
     assert 'href="../notebooks/00_start_here.html#fig-start"' in gallery
     assert (site / "_static" / "filter.js").exists()
