@@ -71,6 +71,8 @@ def test_the_three_tallies_are_counted_apart_and_what_repeats_is_not(run):
     assert [badge in cells[0] for badge in badges] == [False, False, False, True, True, True]
     assert [badges[1] in cells[1], badges[0] in cells[2]] == [True, True]
     assert "Not counted: 1 rows that repeat" in page
+    assert page.count('data-kind="repeats another"') == 1
+    assert page.count('data-kind="experiment"') == len(claims) - 3
 
 
 def test_the_scorecard_says_what_chance_alone_would_give(run):

@@ -16,6 +16,8 @@ from ..stats import ALPHA
 from . import headlines, tables
 from .profiles import about, notebook_id
 
+AGAIN = "repeats another"  # the kind of a row that no tally counts
+
 
 class Page(NamedTuple):
     """A notebook of the repository and what became of it in this run."""
@@ -135,7 +137,7 @@ def _claims(verdicts: dict[str, dict]) -> list[str]:
     if not verdicts:
         return []
     rows = [_row(claim, name) for name, file in verdicts.items() for claim in file["claims"]]
-    choices = {"verdict": list(BADGES), "page": list(map(notebook_id, verdicts)), "kind": list(TALLIES)}
+    choices = {"verdict": list(BADGES), "page": list(map(notebook_id, verdicts)), "kind": [*TALLIES, AGAIN]}
     return [
         "## Claim by claim",
         tables.filters("claims", choices, {"kind": EXPERIMENT}),
@@ -145,9 +147,9 @@ def _claims(verdicts: dict[str, dict]) -> list[str]:
 
 def _row(claim: dict, notebook: str) -> str:
     verdict, said, *rest = cells(claim)
-    short = notebook_id(notebook)
+    short, kind = notebook_id(notebook), AGAIN if claim["repeats"] else claim["kind"]
     link = f'<small> · <a href="../notebooks/{notebook}.html">{short}</a></small>'
-    return tables.row((verdict, said + link, *rest), verdict=claim["verdict"], page=short, kind=claim["kind"])
+    return tables.row((verdict, said + link, *rest), verdict=claim["verdict"], page=short, kind=kind)
 
 
 def behind(verdicts: dict[str, dict], folder: str) -> list[str]:
