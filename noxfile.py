@@ -140,6 +140,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def looks(session: nox.Session) -> None:
+    """Open every page of a built book in Chromium, in light, in dark and on a phone: nox -s looks -- --profile ci"""
+    prepare(session)
+    run(session, "pytest", "-n", "2", "tests/looks")
+    run(session, "looks", *session.posargs, env={"PYTHONPATH": str(Path("tests").resolve())})
+
+
+@nox.session
 def rehearsal(session: nox.Session) -> None:
     """Run the profiles gpu and paper in tiny sizes against a hub on loopback: nox -s rehearsal -- --profile gpu"""
     prepare(session)

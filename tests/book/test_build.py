@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("jupyter_book", reason="needs the extra `book`: pip install -e '.[book]'")
 import nbformat
+from docutils import nodes
+from docutils.core import publish_doctree
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from decondense.book import build, scorecard
@@ -208,6 +210,21 @@ def test_docstrings_keep_code_and_list_their_errors():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (".. figure:: a.png\n\n   Mean :math:`\\mu` over\n   depth.", "Mean mu over depth."),
+        ("Depth\n=====\n\n.. image:: a.png", "A figure of the section: Depth"),
+        (".. image:: a.png", "A figure"),
+        (".. figure:: a.png\n   :alt: Own words.\n\n   A caption.", "Own words."),
+    ],
+)
+def test_every_image_has_an_alt_text(source, said):
+    document = publish_doctree(source, settings_overrides={"doctitle_xform": False})
+    extension("alt_text").describe(None, document, "page")
+    assert [image["alt"] for image in document.findall(nodes.image)] == [said]
+
+
 # --- the whole book -------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +241,7 @@ def test_build_gives_a_book_that_needs_no_network_and_tells_no_folder(repository
     assert offline.external_requests(site) == []
     page = (site / "notebooks" / "00_start_here.html").read_text()
     assert "Figure R1" in page
+    assert 'alt="A red pixel."' in page
     assert "mathjax/tex-chtml.js" in page
     assert (site / "_static" / "mathjax" / "tex-chtml.js").exists()
     assert "Installing" not in page

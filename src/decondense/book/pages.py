@@ -18,7 +18,7 @@ from .scorecard import read_committed
 MADE = ("architectures.md", "faq.md", "findings.md", "how_the_numbers_are_made.md", "intro.md", "quick_start.md")
 RANKS = {"$\\rho$": "rho", "$\\tau$": "tau"}
 NO_NUMBER = ("not stated", "not in the paper", "stated", "drawn")  # of the column `published`
-EXAMPLE = "condensation-smollm2-135m-instruct-pretrained-wikitext-2-*.json"
+EXAMPLE = "condensation-smollm2-135m-instruct-pretrained-documentation-*.json"  # what the page's code measures
 
 
 def write(book: Path, target: Path) -> None:
