@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +16,13 @@ from pathlib import Path
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
 FLAGS += ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage")
-SECONDS = 60  # for one answer
+SECONDS = 120  # for one answer
+# The browser reads commands from its file 3 and answers on 4, so the two pipes must be there when it starts.
+START = """import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD_CLOEXEC, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execvp(sys.argv[3], sys.argv[3:])"""
 EVENTS = ("Page", "Runtime", "Log")
 
 
@@ -29,11 +36,10 @@ def tab(command: str) -> Iterator["Tab"]:
     """A page of a browser with a profile of its own, which both end with the block."""
     (read_commands, commands), (answers, write_answers) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The browser reads commands from its file 3 and answers on 4; the shell puts the two pipes there.
-        start = f'exec "$@" 3<&{read_commands} 4>&{write_answers}'
+        ends = (read_commands, write_answers)
         child = subprocess.Popen(
-            ["/bin/sh", "-c", start, "sh", command, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=(read_commands, write_answers),
+            [sys.executable, "-c", START, *map(str, ends), command, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=ends,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

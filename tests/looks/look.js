@@ -10,7 +10,7 @@
   const say = (check, element, what) => found.push([check, `${place(element)} ${what}`.trim()]);
   const place = (e) => {
     const name = [...(e.classList ?? [])].slice(0, 2).map((c) => `.${c}`).join("");
-    const text = (e.innerText ?? "").trim().replace(/\s+/g, " ").slice(0, 40);
+    const text = [...(e.innerText ?? "").trim().replace(/\s+/g, " ")].slice(0, 40).join(""); // by letters: half of one cannot be printed
     return `${e.localName}${e.id ? `#${e.id}` : name}${text ? ` "${text}"` : ""}`;
   };
   const outermost = (elements) => elements.filter((e) => !elements.some((other) => other !== e && other.contains(e)));
@@ -161,7 +161,7 @@
     }
   }
   for (const e of all("mjx-merror", main)) say("maths", e, e.dataset.mjxError ?? "");
-  for (const e of texts.filter((e) => main.contains(e) && !e.closest("code, pre, mjx-container, .cell_output"))) {
+  for (const e of texts.filter((e) => main.contains(e) && !e.closest("code, pre, .sig, mjx-container, .cell_output"))) {
     const own = [...e.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data).join(" ");
     const mark = own.match(/\\\(|\\\[|\]\(|\*\*|<!--|\{(ref|numref|doc|term|cite)\}/);
     if (mark) say("markup", e, `shows ${mark[0]}`);
