@@ -1,9 +1,10 @@
-"""Alt text for figures that have none of their own: their caption, else the section that they are in."""
+"""Names for what a screen reader meets without one: figures by their caption, the slider of an animation."""
 
 import re
 
 from docutils import nodes
 
+SLIDER = '<input id="_anim_slider'  # as matplotlib writes it
 TEX = re.compile(r"\\([A-Za-z]+)")  # read out, a backslash before the name of a letter is noise
 
 
@@ -26,6 +27,10 @@ def describe(app, doctree: nodes.document, docname: str) -> None:
     for image in doctree.findall(nodes.image):
         if not image.get("alt"):
             image["alt"] = described(image)
+    for raw in list(doctree.findall(nodes.raw)):
+        if SLIDER in raw.astext():
+            named = raw.astext().replace(SLIDER, f'<input aria-label="Frame of the animation" {SLIDER[7:]}')
+            raw.replace_self(nodes.raw("", named, format=raw["format"]))
 
 
 def setup(app):

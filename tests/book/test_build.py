@@ -225,6 +225,14 @@ def test_every_image_has_an_alt_text(source, said):
     assert [image["alt"] for image in document.findall(nodes.image)] == [said]
 
 
+def test_the_slider_of_an_animation_has_a_name():
+    slider = '<input id="_anim_slider1" type="range">'
+    document = publish_doctree(f"A page\n\n.. raw:: html\n\n   {slider}")
+    extension("alt_text").describe(None, document, "page")
+    (raw,) = document.findall(nodes.raw)
+    assert raw.astext() == '<input aria-label="Frame of the animation" id="_anim_slider1" type="range">'
+
+
 # --- the whole book -------------------------------------------------------------------------------------------------
 
 

@@ -37,8 +37,9 @@ def tab(command: str) -> Iterator["Tab"]:
     (read_commands, commands), (answers, write_answers) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         ends = (read_commands, write_answers)
+        start = [sys.executable, "-c", START, *map(str, ends), command, *FLAGS, f"--user-data-dir={profile}"]
         child = subprocess.Popen(
-            [sys.executable, "-c", START, *map(str, ends), command, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            [*start, "about:blank"],
             pass_fds=ends,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -29,7 +29,7 @@
   const scrolls = (e) => /auto|scroll/.test(style(e).overflowX);
   const edge = main.getBoundingClientRect().right + 1;
   const inBox = (e) => ancestors(e.parentElement).some((up) => main.contains(up) && up !== main && scrolls(up));
-  const beyond = all("*", main).filter((e) => seen(e) && e.getBoundingClientRect().right > edge && !inBox(e));
+  const beyond = all(":not(mjx-assistive-mml, mjx-assistive-mml *)", main).filter((e) => seen(e) && e.getBoundingClientRect().right > edge && !inBox(e));
   for (const e of outermost(beyond)) say("overflow", e, `ends ${Math.ceil(e.getBoundingClientRect().right - edge)} px beyond the column`);
   const cut = (e) => !e.closest(".math") && style(e).overflowX === "hidden" && e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 1;
   for (const e of all("*", main).filter((e) => seen(e) && cut(e))) say("overflow", e, "is cut at its right");
