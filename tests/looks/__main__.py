@@ -80,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report(found: Sequence[Finding], names: Sequence[str], listed: int) -> int:
     """Print what was found. Returns the exit status: 1 if anything was."""
     print(details(found), table(found, names), sep="\n\n")
+    number = len({(finding.page, finding.check, finding.what) for finding in found})
     below = [page for page in names if score(found, page) < GOAL]
     print(
         f"\n{len(names)} pages ({listed} in the table of contents), each in {', '.join(MODES)}: {len(found)} findings; "

@@ -12,7 +12,7 @@ from looks.browser import Tab
 
 LOOK = Path(__file__).with_name("look.js")
 SMALLEST = 9  # CSS pixels of type as shown
-MADE_BY_SPHINX = ("genindex", "py-modindex", "search")
+MADE_BY_SPHINX = ("search",)
 QUERIES = {"search": "?q=cosine"}
 
 
