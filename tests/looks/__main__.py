@@ -82,9 +82,8 @@ def report(found: Sequence[Finding], names: Sequence[str], listed: int) -> int:
     print(details(found), table(found, names), sep="\n\n")
     number = len({(finding.page, finding.check, finding.what) for finding in found})
     below = [page for page in names if score(found, page) < GOAL]
-    print(
-        f"\n{len(names)} pages ({listed} in the table of contents), each in {', '.join(MODES)}: {len(found)} findings; "
-    )
+    looked = f"{len(names)} pages ({listed} in the table of contents), each in {', '.join(MODES)}"
+    print(f"\n{looked}: {number} findings;")
     print(f"{len(below)} pages below {GOAL:.0%} of the checks on accessibility.")
     return 1 if found else 0
 
