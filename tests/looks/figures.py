@@ -22,5 +22,8 @@ def type_size(path: Path) -> float | None:
         text = path.read_text(encoding="utf-8")
         sizes = [*map(float, FONT_SIZE.findall(text)), *(GLYPH * float(scale) for scale in TEXT.findall(text))]
         return min(sizes, default=None)
-    resolution = Image.open(path).info.get("dpi", (None,))[0] if path.suffix == ".png" else None
-    return POINTS / 72 * float(resolution) if resolution else None
+    if path.suffix != ".png":
+        return None
+    with Image.open(path) as image:
+        resolution = image.info.get("dpi")
+    return POINTS / 72 * float(resolution[0]) if resolution else None
