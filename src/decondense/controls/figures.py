@@ -22,7 +22,7 @@ def within_and_between(results: Sequence, titles: Sequence[str] | None = None, c
         if result.controls is None:
             raise ValueError(f"{result.name} was measured without controls; measure it with controls=True.")
     rows, columns = -(-len(results) // columns), min(columns, len(results))
-    size = (max(2.4 * columns, 4.2), 2.5 * rows)
+    size = (min(plots.WIDTH, max(2.4 * columns, 4.2)), 2.4 * rows + 0.3)
     with plt.rc_context(plots.STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", sharey=True)
         for axis, result, title in zip(axes.flat, results, titles or plots.names(results), strict=False):
@@ -32,7 +32,7 @@ def within_and_between(results: Sequence, titles: Sequence[str] | None = None, c
             axis.set_visible(False)
         low = min(0.0, *(axis.get_ylim()[0] for axis in axes.flat[: len(results)]))
         axes.flat[0].set_ylim(low, 1.02)
-        axes.flat[0].legend(fontsize=8)
+        plots.legend_below(figure)
         figure.supxlabel("layer fraction", fontsize=9)
         figure.supylabel("mean cosine", fontsize=9)
     return plots.closed(figure)
