@@ -5,6 +5,7 @@ from itertools import combinations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from decondense.plots import SMALL, WIDTH
 
@@ -28,7 +29,6 @@ def looked_at(figure: Figure) -> Figure:
 def words(figure: Figure) -> list[Text]:
     """Every text that is drawn."""
     found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    found += [text for text in (figure._suptitle, figure._supxlabel, figure._supylabel) if text is not None]
     for axis in figure.axes:
         if axis.get_visible():
             found += _of_axis(axis)
@@ -53,7 +53,7 @@ def overlaps(found: list[Text]) -> list[tuple[str, str]]:
     for a, b in combinations(found, 2):
         if a.get_rotation() % 90 and b.get_rotation() % 90:
             continue
-        one, other = a.get_window_extent(), b.get_window_extent()
+        one, other = box(a), box(b)
         wide = min(one.x1, other.x1) - max(one.x0, other.x0)
         high = min(one.y1, other.y1) - max(one.y0, other.y0)
         if min(wide, high) > TOUCH:
@@ -61,6 +61,11 @@ def overlaps(found: list[Text]) -> list[tuple[str, str]]:
     return pairs
 
 
+def box(text: Text) -> Bbox:
+    """Of the letters alone, without the line that an annotation draws to its point."""
+    return Text.get_window_extent(text)
+
+
 def _inside(text: Text, figure: Figure) -> bool:
-    box, whole = text.get_window_extent(), figure.bbox
-    return box.x0 >= whole.x0 - 2 and box.x1 <= whole.x1 + 2 and box.y0 >= whole.y0 - 2 and box.y1 <= whole.y1 + 2
+    its, whole = box(text), figure.bbox
+    return its.x0 >= whole.x0 - 2 and its.x1 <= whole.x1 + 2 and its.y0 >= whole.y0 - 2 and its.y1 <= whole.y1 + 2

@@ -41,7 +41,7 @@ def test_spheres_have_an_axis_each_and_say_the_angle():
     figure = looked_at(plots.spheres({"early": circle(30), "last": circle(60), "third": circle(10)}))
     shown = [axis for axis in figure.axes if axis.get_visible()]
     assert [axis.get_title() for axis in shown] == ["early", "last", "third"]
-    assert shown[0].texts[-1].get_text() == "mean angle 30°; 28 of 40 tokens on this side"
+    assert shown[0].texts[-1].get_text() == "mean angle 30°\n28 of 40 tokens on this side"
 
 
 def test_only_tokens_on_the_near_side_are_drawn():

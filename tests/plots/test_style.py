@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from looked_at import looked_at
+from looked_at import box, looked_at
 from made_condensations import made
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
@@ -72,7 +72,7 @@ def test_labels_at_the_ends_of_lines_do_not_hide_each_other():
         axis.set(xlim=(0, 1), ylim=(0, 1))
         plots.label_ends(axis, [(0.5, f"line {n}", plots.RED) for n in range(5)], 1.0)
     looked_at(plots.closed(figure))
-    places = [text.get_window_extent().y0 for text in axis.texts]
+    places = [box(text).y0 for text in axis.texts]
     assert places == sorted(places)
 
 

@@ -47,9 +47,9 @@ def spheres(points: Mapping[str, Points], columns: int = 2) -> Figure:
     columns = min(columns, len(points))
     rows = -(-len(points) // columns)
     with plt.rc_context(STYLE):
-        wide = min(WIDTH, 3.2 * columns)
+        wide = min(WIDTH, 2.7 * columns)
         figure, axes = plt.subplots(
-            rows, columns, figsize=(wide, wide / columns * 1.3 * rows), squeeze=False, layout="constrained"
+            rows, columns, figsize=(wide, wide / columns * 1.4 * rows), squeeze=False, layout="constrained"
         )
         for axis, (title, xyz) in zip(axes.flat, points.items(), strict=False):
             _cone(axis, np.asarray(xyz))
@@ -71,8 +71,8 @@ def _cone(axis: Axes, xyz: Points) -> None:
     axis.annotate("", tip[:2], tip[:2] / 1.3, arrowprops={"arrowstyle": "-|>", "color": BLUE, "linewidth": 1.5})
     front = in_front(seen)
     axis.scatter(*seen[front, :2].T, s=5, color=RED, alpha=0.6, linewidth=0, zorder=3)
-    said = f"mean angle {np.degrees(angle):.0f}°; {front.sum()} of {len(seen)} tokens on this side"
-    axis.set_ylim(-1.35, 1.35)
+    said = f"mean angle {np.degrees(angle):.0f}°\n{front.sum()} of {len(seen)} tokens on this side"
+    axis.set_ylim(-1.5, 1.35)
     axis.text(0, -1.12, said, ha="center", va="top", color=BLUE, fontsize=8)
 
 

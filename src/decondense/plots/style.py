@@ -99,7 +99,7 @@ def legend_below(figure: Figure) -> None:
     for axis in figure.axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    letter = 0.62 * STYLE["legend.fontsize"]  # points, of a usual letter
+    letter = 0.55 * STYLE["legend.fontsize"]  # points, of a usual letter
     widest = letter * max((len(label) for label in found), default=0) + 40
     columns = max(1, min(4, len(found), int(72 * figure.get_size_inches()[0] / widest)))
     figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=columns)

@@ -39,9 +39,9 @@ def slopes(measured: Mapping[str, Sequence[Condensation]], runs: Sequence[Run]) 
 
 def _published(axis: Axes, symbol: str) -> list[tuple]:
     rows = published().query("metric == @symbol")
-    for _, row in rows.iterrows():
-        axis.plot((0, 1), row[["not distilled", "distilled"]], "o-", color=GREY, markersize=4, label="published pair")
-    return [(row["distilled"], row["size"], "0.35") for _, row in rows.iterrows()]
+    for values in rows[["not distilled", "distilled"]].to_numpy():
+        axis.plot((0, 1), values, "o-", color=GREY, markersize=4, label="published pair")
+    return [(value, size, "0.35") for value, size in zip(rows.distilled, rows["size"], strict=True)]
 
 
 def _measured(axis: Axes, name: str, pairs: Mapping[str, Sequence[Condensation]]) -> list[tuple]:
