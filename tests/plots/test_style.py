@@ -84,5 +84,14 @@ def test_a_label_is_in_the_legend_once():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["both"]
 
 
+def test_every_column_has_tick_labels_at_its_lowest_axis():
+    figure, axes = plt.subplots(2, 3, sharex=True)
+    found = plots.lowest(axes, 4)
+    plots.closed(figure)
+    assert found == [axes[1, 0], axes[0, 1], axes[0, 2]]
+    assert [axis.get_visible() for axis in axes.flat] == [True] * 4 + [False] * 2
+    assert all(axis.xaxis.get_tick_params()["labelbottom"] for axis in found)
+
+
 def test_names_are_cut_and_hold_no_mathematics():
     assert plots.names([made([[0.1, 0.2]], "a$b$"), made([[0.1, 0.2]], "x" * 50)]) == [r"a\$b\$", "x" * 35 + "…"]

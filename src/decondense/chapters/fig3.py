@@ -14,7 +14,7 @@ from .. import metrics, paper
 from ..paper.claims import BOOK, Claim, check_claim, judged
 from ..paper.trends import METRICS, REPEATS, published_fall, published_text
 from ..paper.verdicts import LEAST_UNITS, Test, Verdict, effect, not_testable
-from ..plots import BLUE, RED, STYLE, WIDTH, closed, colours, legend_below
+from ..plots import BLUE, RED, STYLE, WIDTH, closed, colours, label_ends, legend_below
 from ..runs import tables as run_tables
 from ..runs.readings import SYMBOLS, at_checkpoint, at_loss, by_seed, chain, common_loss, differences, learning_rate
 from ..runs.run import Run
@@ -181,7 +181,8 @@ def trends(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axes[0, 0].set_ylabel("rank correlation of μ with depth")
         axes[1, 0].set_ylabel(SYMBOLS["late_half"])
         legend_below(figure)
-        figure.supxlabel("width of the MLP", fontsize=9)
+        for axis in axes[1]:
+            axis.set_xlabel("width of the MLP")
     return closed(figure)
 
 
@@ -209,7 +210,9 @@ def profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 axis.plot(table.index, table[name], ".-", linewidth=1, color=colour, label=name)
             axis.set(title=title, xlabel="entry of the residual stream")
         axes[0, 0].set(ylabel="mean cosine μ", ylim=(0, None))
-        legend_below(figure)
+        for axis, table in zip(axes.flat, tables.values(), strict=True):
+            ends = zip(table.iloc[-1], table, colours(len(table.columns)), strict=True)
+            label_ends(axis, list(ends), table.index[-1])
     return closed(figure)
 
 

@@ -28,13 +28,13 @@ def within_and_between(results: Sequence, titles: Sequence[str] | None = None, c
         for axis, result, title in zip(axes.flat, results, titles or plots.names(results), strict=False):
             panel(axis, result)
             axis.set_title(title)
-        for axis in axes.flat[len(results) :]:
-            axis.set_visible(False)
         low = min(0.0, *(axis.get_ylim()[0] for axis in axes.flat[: len(results)]))
         axes.flat[0].set_ylim(low, 1.02)
         plots.legend_below(figure)
-        figure.supxlabel("layer fraction", fontsize=9)
-        figure.supylabel("mean cosine", fontsize=9)
+        for axis in plots.lowest(axes, len(results)):
+            axis.set_xlabel("layer fraction")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("mean cosine")
     return plots.closed(figure)
 
 

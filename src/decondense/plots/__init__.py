@@ -18,6 +18,7 @@ from .style import (
     colours,
     label_ends,
     legend_below,
+    lowest,
     names,
     nothing,
     spread,
@@ -25,6 +26,6 @@ from .style import (
 
 __all__ = [
     "BLUE", "GREY", "RED", "SMALL", "STYLE", "WIDTH", "by_layer", "closed", "colours", "curves", "depth_profiles",
-    "differences", "doses", "globe", "grid", "heatmaps", "label_ends", "legend_below", "names", "nothing", "spheres",
-    "spread", "toward_the_viewer", "trends",
+    "differences", "doses", "globe", "grid", "heatmaps", "label_ends", "legend_below", "lowest", "names", "nothing",
+    "spheres", "spread", "toward_the_viewer", "trends",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from .compared import curves
-from .style import BLUE, SMALL, STYLE, WIDTH, closed, colours, legend_below, names, nothing
+from .style import BLUE, SMALL, STYLE, WIDTH, closed, colours, legend_below, lowest, names, nothing
 
 DENSITY_LIMITS = (0, 10)  # colour limits of the paper's heat maps
 COSINE_LIMITS = (-0.25, 1.0)
@@ -44,16 +44,13 @@ def heatmaps(results: Sequence, titles: Sequence[str] | None = None, columns: in
             sharex=True,
             sharey=True,
         )
-        how = {"vmin": 0, "vmax": _densest(results), "narrow": columns > 4}
+        how = {"vmin": 0, "vmax": _densest(results), "letters": 1 + int(11 * (wide - 1.2) / columns)}
         shown = zip(axes.flat, results, titles or names(results), strict=False)
         image = [_heatmap(axis, result, title, **how) for axis, result, title in shown][-1]
         axes[0, 0].set(
             ylim=(min(_lowest(result) for result in results), COSINE_LIMITS[1]), xlim=(0, 1), xticks=(0, 0.5, 1)
         )
-        for axis in axes.flat[len(results) :]:
-            axis.set_visible(False)
-        for axis in axes[-2, len(results) - columns * (rows - 1) :] if rows > 1 else ():
-            axis.tick_params(labelbottom=True)  # nothing is below it
+        lowest(axes, len(results))
         figure.supxlabel("layer fraction", fontsize=9)
         figure.supylabel("cosine similarity", fontsize=9)
         bar = figure.colorbar(image, ax=axes, label="probability density", shrink=0.9, aspect=30, pad=0.02)
@@ -61,7 +58,7 @@ def heatmaps(results: Sequence, titles: Sequence[str] | None = None, columns: in
     return closed(figure)
 
 
-def _heatmap(axis: Axes, result, title: str, vmin: float, vmax: float, narrow: bool) -> AxesImage:
+def _heatmap(axis: Axes, result, title: str, vmin: float, vmax: float, letters: int) -> AxesImage:
     entries = len(result.mu)
     image = axis.imshow(
         result.histogram.T,
@@ -75,7 +72,8 @@ def _heatmap(axis: Axes, result, title: str, vmin: float, vmax: float, narrow: b
     )
     centres = (np.arange(entries) + 0.5) / entries
     axis.plot(centres, result.mu, color=BLUE, linewidth=1, label="mean")
-    axis.set_title("\n".join(textwrap.fill(line, 11 if narrow else 16) for line in title.split("\n")))
+    axis.set_title("\n".join(textwrap.fill(line, letters) for line in title.split("\n")))
+    narrow = letters < 14
     between = "\n" if narrow else "   "
     corner = "no trend" if result.is_constant else f"ρ {result.rho:+.2f}{between}τ {result.tau:+.2f}"
     axis.text(0.04, 0.04, corner, transform=axis.transAxes, color=BLUE, fontsize=SMALL if narrow else 8)

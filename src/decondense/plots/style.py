@@ -105,6 +105,16 @@ def legend_below(figure: Figure) -> None:
     figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=columns)
 
 
+def lowest(axes: np.ndarray, shown: int) -> list[Axes]:
+    """The last axis of each column that is shown, with its tick labels; the axes after the first `shown` are hidden."""
+    for axis in axes.flat[shown:]:
+        axis.set_visible(False)
+    found = [[axis for axis in column if axis.get_visible()][-1] for column in axes.T]
+    for axis in found:
+        axis.tick_params(labelbottom=True)
+    return found
+
+
 def nothing() -> Figure:
     """A figure that says so."""
     with plt.rc_context(STYLE):

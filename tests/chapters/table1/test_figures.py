@@ -33,7 +33,7 @@ def flows(steps=7):
 def test_forces_are_divided_by_their_largest_size():
     table = pd.DataFrame({"a": [1.0, -4.0, 2.0], "b": [0.1, 0.2, 0.1], "none": 0.0}, index=[10, 90, 170])
     figure = figures.force_curves(table)
-    figure.canvas.draw()
+    looked_at(figure)
     a, b, none = (line.get_ydata() for line in figure.axes[0].lines[:3])
     np.testing.assert_allclose(a, [0.25, -1, 0.5])
     np.testing.assert_allclose(b, [0.5, 1, 0.5])

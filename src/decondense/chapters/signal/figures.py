@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ... import models
 from ...condensation import Condensation
-from ...plots import BLUE, RED, STYLE, WIDTH, closed, colours, grid, legend_below
+from ...plots import BLUE, RED, STYLE, WIDTH, closed, colours, grid, legend_below, lowest
 from .recursion import Propagation, architecture, drift
 
 
@@ -32,11 +32,11 @@ def predictions(
             axis.plot(r.layer_fraction, uniform[r.name].mu, "--", color=RED, linewidth=1, label="uniform attention")
             axis.set_title(models.shown(r.name))
             axis.set_ylim(0, 1)
-        for axis in axes.flat[len(measured) :]:
-            axis.set_visible(False)
         legend_below(figure)
-        figure.supxlabel("layer fraction", fontsize=9)
-        figure.supylabel("mean cosine μ", fontsize=9)
+        for axis in lowest(axes, len(measured)):
+            axis.set_xlabel("layer fraction")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("mean cosine μ")
     return closed(figure)
 
 
