@@ -26,10 +26,8 @@ def ready() -> None:
     device = f"device cuda ({gpu})" if gpu else "device cpu"
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("decondense", "torch", "numpy"))
     print(f"{packages}, Python {platform.python_version()}, {device}")
-    if "ipykernel" in sys.modules:
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
-
-        set_matplotlib_formats("retina")
+    if shell := getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)():
+        shell.run_line_magic("config", "InlineBackend.figure_formats = ['retina']")
 
 
 def stale() -> list[tuple[str, str, str]]:

@@ -209,6 +209,7 @@ def profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
             for name, colour in zip(table, colours(len(table.columns)), strict=True):
                 axis.plot(table.index, table[name], ".-", linewidth=1, color=colour, label=name)
             axis.set(title=title, xlabel="entry of the residual stream")
+            axis.xaxis.get_major_locator().set_params(integer=True)
         axes[0, 0].set(ylabel="mean cosine μ", ylim=(0, None))
         for axis, table in zip(axes.flat, tables.values(), strict=True):
             ends = zip(table.iloc[-1], table, colours(len(table.columns)), strict=True)

@@ -44,4 +44,5 @@ def panel(axis, result) -> None:
     for name, label, colour in lines:
         axis.plot(result.layer_fraction, result.controls[name], color=colour, label=label, linewidth=1.2)
         axis.fill_between(result.layer_fraction, *result.controls.interval(name), color=colour, alpha=0.2)
-    axis.set(xlim=(0, 1), xticks=(0, 0.5, 1))
+    axis.set(xlim=(0, 1))
+    axis.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))

@@ -47,9 +47,8 @@ def heatmaps(results: Sequence, titles: Sequence[str] | None = None, columns: in
         how = {"vmin": 0, "vmax": _densest(results), "letters": 1 + int(11 * (wide - 1.2) / columns)}
         shown = zip(axes.flat, results, titles or names(results), strict=False)
         image = [_heatmap(axis, result, title, **how) for axis, result, title in shown][-1]
-        axes[0, 0].set(
-            ylim=(min(_lowest(result) for result in results), COSINE_LIMITS[1]), xlim=(0, 1), xticks=(0, 0.5, 1)
-        )
+        axes[0, 0].set(ylim=(min(_lowest(result) for result in results), COSINE_LIMITS[1]), xlim=(0, 1))
+        axes[0, 0].set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
         lowest(axes, len(results))
         figure.supxlabel("layer fraction", fontsize=9)
         figure.supylabel("cosine similarity", fontsize=9)
