@@ -86,7 +86,8 @@ def power(gains: pd.DataFrame, flips: Sequence[float] = FLIPS) -> Figure:
             for row in rows.itertuples():
                 axis.axvline(row.gain, color="0.4", linewidth=0.9, linestyle="--")
                 axis.text(row.gain, 1.02, row.model, rotation=60, fontsize=7, ha="left", va="bottom")
-            axis.set_title(f"{family}: ten tasks of {equivalent_items(family)} items", y=-0.33)
+            which = f"{family}: ten tasks of {equivalent_items(family)} items"
+            axis.set_xlabel(f"true difference of the average, points\n{which}")  # above the axis are the models
         axes.flat[0].set_ylabel("chance of p < 0.05")
         legend_below(figure)
     return closed(figure)
@@ -99,7 +100,7 @@ def _power(axis, items: int, flips: Sequence[float]) -> None:
         found = [stats.mcnemar_power(float(d), items, len(TASKS), share) for d in possible]
         axis.plot(100 * possible, found, color=colour, label=f"{share:.0%} of the items flip")
     axis.axhline(0.8, color=GREY, linewidth=0.8)
-    axis.set(xlabel="true difference of the average, points", xlim=(0, 2.5), ylim=(0, 1))
+    axis.set(xlim=(0, 2.5), ylim=(0, 1))
 
 
 def spreads(table: pd.DataFrame) -> Figure:
