@@ -17,9 +17,10 @@ from ..base.errors import unknown
 from ..base.files import repository_root
 from ..bench import RECORDS
 from ..bench import page as performance
-from . import numbers, sanitise
+from . import heads, numbers, sanitise
 from . import pages as made_pages
 from .execute import read_stamp
+from .folds import fold
 from .profiles import PROFILES, notebook_id
 from .scorecard import Page, committed_run, copy_records, read_committed, read_verdicts, scorecard
 
@@ -56,7 +57,8 @@ def build(profile: str) -> Path:
     Returns the path of the site's index.html.
 
     Raises
-        ValueError: unknown profile or verdict; an error output in a notebook that is stamped as done.
+        ValueError: unknown profile or verdict; an error output in a notebook that is stamped as done, or no verdict or
+            figure for its head (`heads`).
         FileNotFoundError: no repository around the current folder, nothing executed, a record that is missing.
         RuntimeError: Sphinx gave a warning, a page would load something from the network (book/_ext/offline.py), or
             the site tells a folder, user or host of this machine (`sanitise`).
@@ -71,7 +73,7 @@ def build(profile: str) -> Path:
     shutil.rmtree(staging, ignore_errors=True)
     committed = read_committed(root / "book" / "results")
     made = {"scorecard": scorecard(profile, pages, verdicts, committed), "committed_run": committed_run(committed)}
-    _stage(root, staging, profile, pages, made, committed)
+    _stage(root, staging, profile, pages, made, committed, verdicts)
     site = _run_jupyter_book(staging)
     copy_records(verdicts, here / "records", site / "records")
     copy_records(committed, root / "book" / "results", site / "results")
@@ -103,8 +105,9 @@ def find_pages(root: Path, here: Path) -> list[Page]:
 def clean(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """Make an executed notebook fit for the book, in place, and return it.
 
-    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, and says
-    above the parameters that papermill injected that they were used instead of the notebook's own.
+    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, folds those
+    that are no part of the story (`folds`), and says above the parameters that papermill injected that they were used
+    instead of the notebook's own.
 
     Raises
         ValueError: a cell holds an error output, though the notebook `name` counts as done.
@@ -113,6 +116,7 @@ def clean(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata["tags"] = [*tags, *(["remove-cell"] if "colab" in tags else [])]
+        fold(cell)
         if "injected-parameters" in tags:
             cell.source = cell.source.replace("# Parameters\n", "# In this run, instead of the above:\n", 1)
         if cell.cell_type == "code":
@@ -220,7 +224,13 @@ def _config(root: Path, profile: str, pages: Iterable[Page]) -> dict:
 
 
 def _stage(
-    root: Path, staging: Path, profile: str, pages: list[Page], made: dict[str, str], committed: dict[str, dict]
+    root: Path,
+    staging: Path,
+    profile: str,
+    pages: list[Page],
+    made: dict[str, str],
+    committed: dict[str, dict],
+    verdicts: dict[str, dict],
 ) -> None:
     for folder in ("_ext", "_static"):
         shutil.copytree(root / "book" / folder, staging / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -233,7 +243,10 @@ def _stage(
     performance.write(root / "book", staging / "book")
     made_pages.write(root / "book", staging / "book")
     for page in pages:
-        notebook = sanitise.notebook(numbers.filled_notebook(finished(page, profile), committed), root)
+        notebook = finished(page, profile)
+        if page.state == "done":
+            heads.add(notebook, page.name, verdicts, staging / "notebooks")
+        notebook = sanitise.notebook(numbers.filled_notebook(notebook, committed), root)
         nbformat.write(notebook, staging / "notebooks" / page.source.name)
     (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)), encoding="utf-8")
     (staging / "_toc.yml").write_text(
