@@ -3,6 +3,7 @@
 import base64
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ pytest.importorskip("jupyter_book", reason="needs the extra `book`: pip install 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from decondense.book import build, scorecard
+from decondense.book import build, heads, scorecard
 
 ROOT = Path(__file__).parents[2]
 STAMP = {"seconds": 12.34, "utc": "2026-01-02T03:04:05.000006+00:00", "versions": {"torch": "2.9.1"}}
@@ -93,6 +94,8 @@ def repository(tmp_path, monkeypatch):
     (records / "verdicts-start.json").write_text(json.dumps(verdicts("00_start_here", ["start-seed0-abc.json"])))
     (records / "verdicts-fig3.json").write_text(json.dumps(verdicts("06_fig3_widths", ["gone.json"])))
     (records / "start-seed0-abc.json").write_text('{"experiment": "start"}')
+    head = {"kind": "own", "claim": "It is red.", "verdicts": ["rho"], "figure": "fig-start", "change": "A blue one."}
+    monkeypatch.setattr(heads, "table", lambda: {"start": head})
     monkeypatch.chdir(tmp_path / "notebooks")
     return tmp_path
 
@@ -129,7 +132,8 @@ def test_clean_removes_the_cell_for_colab_and_shows_the_parameters_that_were_use
     notebook = new_notebook(cells=[code(tags=["colab"]), code(tags=["parameters"]), code(tags=["injected-parameters"])])
     notebook.cells[2].source = "# Parameters\nN = 3\n"
     cells = build.clean(notebook, "n").cells
-    assert [cell.metadata.tags for cell in cells] == [["colab", "remove-cell"], ["parameters"], ["injected-parameters"]]
+    folded = [["parameters", "hide-cell"], ["injected-parameters", "hide-cell"]]
+    assert [cell.metadata.tags for cell in cells] == [["colab", "remove-cell"], *folded]
     assert cells[2].source == "# In this run, instead of the above:\nN = 3\n"
 
 
@@ -227,6 +231,10 @@ def test_build_gives_a_book_that_needs_no_network_and_tells_no_folder(repository
     assert "mathjax/tex-chtml.js" in page
     assert (site / "_static" / "mathjax" / "tex-chtml.js").exists()
     assert "Installing" not in page
+    assert "This book&#8217;s own question" in page.replace("’", "&#8217;")
+    assert re.search(r'<a href="#fig-start"><img alt="A red pixel\." src="\.\./_images/fig-start\.png"', page)
+    assert 'id="fig-start"' in page
+    assert "Show settings of this run" in page
     assert "Badge for Colab only" not in page
     assert "sphinx-thebe.js" not in page
     repo = "decondense/decondense"
@@ -239,6 +247,12 @@ def test_build_gives_a_book_that_needs_no_network_and_tells_no_folder(repository
     assert "<!--" not in (site / "book" / "faq.html").read_text().partition("<article")[2].partition("</article")[0]
     assert "./src/x.py:1 ~/.cache/y ~/z" in page
     assert "./src/x.py:1 ~/.cache/y ~/z" in (site / "_sources" / "notebooks" / "00_start_here.ipynb").read_text()
+
+
+def test_build_names_a_page_without_a_verdict(repository):
+    (repository / "build" / "ci" / "records" / "verdicts-start.json").unlink()
+    with pytest.raises(ValueError, match="00_start_here has no verdict"):
+        build.build("ci")
 
 
 def test_build_shows_sphinx_warnings_and_keeps_the_last_good_book(repository):

@@ -105,9 +105,9 @@ def find_pages(root: Path, here: Path) -> list[Page]:
 def clean(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """Make an executed notebook fit for the book, in place, and return it.
 
-    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, folds those
-    that are no part of the story (`folds`), and says above the parameters that papermill injected that they were used
-    instead of the notebook's own.
+    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, folds
+    those that are no part of the story (`folds`), and says above the parameters that papermill injected that they were
+    used instead of the notebook's own.
 
     Raises
         ValueError: a cell holds an error output, though the notebook `name` counts as done.

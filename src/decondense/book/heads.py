@@ -1,7 +1,7 @@
 """The box at the head of a page: the claim, the verdict of this run, a figure, and what would change our mind.
 
-`heads.toml` has a table for each notebook; the verdicts are those that the page has saved (`claims.save`), the figure is
-a named one of its own cells, small, and leads to that cell.
+`heads.toml` has a table for each notebook; the verdicts are those that the page has saved (`claims.save`), the figure
+is a named one of its own cells, small, and leads to that cell.
 """
 
 import base64
@@ -63,11 +63,11 @@ def decided(head: Mapping[str, object], name: str, file: Mapping[str, object]) -
     Raises
         ValueError: there is none.
     """
-    found = [claim for wanted in head["verdicts"] for claim in file["claims"] if re.match(wanted, claim["claim"])]
+    named = {f"{claim['claim']} ({claim['source']})": claim for claim in file["claims"]}
+    found = {name: claim for wanted in head["verdicts"] for name, claim in named.items() if re.match(wanted, name)}
     if not found:
-        asked, known = " | ".join(head["verdicts"]), [claim["claim"] for claim in file["claims"]]
-        raise unknown(f"verdict of {name}, which heads.toml asks for:", asked, known)
-    return list({claim["claim"]: claim for claim in found}.values())
+        raise unknown(f"verdict of {name}, which heads.toml asks for:", " | ".join(head["verdicts"]), named)
+    return list(found.values())
 
 
 def figure(notebook: nbformat.NotebookNode, name: str, wanted: str, folder: Path) -> str:
@@ -95,18 +95,9 @@ def figure(notebook: nbformat.NotebookNode, name: str, wanted: str, folder: Path
 def box(head: Mapping[str, str], claims: list[dict], picture: str) -> str:
     """The box as an admonition of MyST."""
     found = "\n".join(_verdict(claim, head.get("part", "")) for claim in claims)
-    lines = [f"::::{{admonition}} {chosen('kind in heads.toml', head['kind'], KINDS)}", ":class: head", ""]
-    lines += [
-        head["claim"],
-        "",
-        f"{picture}",
-        "",
-        found,
-        "",
-        f"**What would change our mind:** {head['change']}",
-        "::::",
-    ]
-    return "\n".join(lines)
+    kind = chosen("kind in heads.toml", head["kind"], KINDS)
+    parts = [picture, head["claim"], found, f"**What would change our mind:** {head['change']}"]
+    return "\n\n".join([f"::::{{admonition}} {kind}\n:class: head", *parts, "::::"])
 
 
 def _verdict(claim: Mapping[str, str], part: str) -> str:
