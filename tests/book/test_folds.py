@@ -23,3 +23,8 @@ def test_a_cell_with_such_a_tag_is_folded_and_the_fold_says_what_is_in_it(tag):
 def test_other_cells_stay_as_they_are(cell):
     before = dict(cell.metadata)
     assert folds.fold(cell).metadata == before
+
+
+def test_a_cell_may_say_what_is_in_it():
+    cell = folds.fold(new_code_cell("pass", metadata={"tags": ["details"], "fold": "all ranks"}))
+    assert cell.metadata.mystnb.code_prompt_show == "Show all ranks"
