@@ -99,7 +99,7 @@ def run(session: nox.Session, *command: str, env: dict[str, str] | None = None) 
 
 @nox.session
 def reproduce(session: nox.Session) -> None:
-    """Execute the notebooks and build the book: nox -s reproduce -- --profile laptop"""
+    """Build a first book, execute the notebooks, and replace its pages: nox -s reproduce -- --profile laptop"""
     prepare(session)
     run(session, "decondense", "reproduce", *session.posargs)
 
@@ -137,6 +137,14 @@ def tests(session: nox.Session) -> None:
     """Run the tests: nox -s tests -- tests/test_metrics.py"""
     prepare(session)
     run(session, "pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session
+def looks(session: nox.Session) -> None:
+    """Open every page of a built book in Chromium, in light, in dark and on a phone: nox -s looks -- --profile ci"""
+    prepare(session)
+    run(session, "pytest", "-n", "2", "tests/looks")
+    run(session, "looks", *session.posargs, env={"PYTHONPATH": str(Path("tests").resolve())})
 
 
 @nox.session

@@ -74,6 +74,18 @@ def made(label, seed, losses, rate=1e-3, rho=None, width=None):
     return run
 
 
+STEPS = np.array([0, 1, 10, 100])
+
+
+def along(label, seed, rho, tau=None):
+    """A run with these values at the four checkpoints `STEPS`, whose late-half mu falls."""
+    rho = np.asarray(rho, dtype=float)
+    found = made(label, seed, list(9.0 - STEPS / 50), rho=rho)
+    path = found.path.assign(step=STEPS, tokens=512 * STEPS, tau=rho * 0.95 if tau is None else tau)
+    vars(found)["path"] = path.assign(late_half=0.5 - STEPS / 1000 + seed / 100)
+    return found
+
+
 def of_family(mu, **known):
     """Runs of `paper.family` with this mu: by label, seed and text (the first is their own) one profile."""
     return [_of_family(label, seed, texts, known) for label, seeds in mu.items() for seed, texts in enumerate(seeds)]

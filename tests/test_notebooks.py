@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from decondense.book import cells
+from decondense.book import cells, folds
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SETTING = re.compile(r"`--set '?(\w+)=([^'`]+)'?`")
+FOLDED = {"plan", "planned", "power", "origin", "check_run"}  # what a cell calls
 EACH = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -119,6 +121,35 @@ def test_colab_cell_installs_this_release_from_the_repository(notebook):
     assert re.search(rf"\bv?{re.escape(PROJECT['version'])}(?![.\d]*\d)", cell["source"])
 
 
+def calls(cell):
+    called = [node.func for node in ast.walk(tree(cell)) if isinstance(node, ast.Call)]
+    return {func.attr for func in called if isinstance(func, ast.Attribute)}
+
+
+@EACH
+def test_plans_power_origins_and_check_runs_are_folded(notebook):
+    for cell in code(notebook):
+        if "figure" not in cell["metadata"].get("mystnb", {}) and calls(cell) & FOLDED:
+            assert set(cell["metadata"].get("tags", [])) & folds.FOLDED.keys(), cell["id"]
+
+
+@EACH
+def test_a_page_ends_with_exercises_and_with_parameters_to_change(notebook):
+    text = "\n".join(cell["source"] for cell in cells.read(notebook) if cell["cell_type"] == "markdown")
+    assert text.count("<details><summary>Solution</summary>") == 2
+    settings = dict(SETTING.findall(text))
+    assert len(settings) == 2
+    cells.check_parameters(notebook, settings)
+    cells.check_types(notebook, {name: read_value(value) for name, value in settings.items()})
+
+
+def read_value(text):
+    """As `decondense reproduce --set` reads it."""
+    with suppress(ValueError, SyntaxError):
+        return ast.literal_eval(text)
+    return text
+
+
 @EACH
 def test_no_absolute_paths(notebook):
     sources = "\n".join(cell["source"] for cell in cells.read(notebook))
@@ -134,6 +165,10 @@ def test_every_figure_has_a_name_and_a_caption(notebook):
         if figure:
             assert re.fullmatch(r"[a-z0-9-]+", figure["name"])
             assert figure["caption"].strip().endswith(".")
+            alt = cell["metadata"]["mystnb"]["image"]["alt"]
+            assert len(alt) >= 40, alt
+            assert alt.endswith("."), alt
+            assert alt != figure["caption"]
 
 
 def test_names_of_figures_are_unique():

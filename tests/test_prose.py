@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from decondense.book import cells
+from decondense.book import cells, heads
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "book").glob("*.md")])
@@ -72,6 +72,12 @@ def of_notebook(path):
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_no_number_is_typed_into_a_page(path):
     assert typed(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("short", heads.table())
+def test_no_number_is_typed_into_the_head_of_a_page(short):
+    head = heads.table()[short]
+    assert typed(head["claim"]) + typed(head["change"]) == []
 
 
 def to_mend(path):

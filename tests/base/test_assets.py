@@ -69,6 +69,14 @@ def test_whole_wheel_can_be_the_file(toy):
     assert assets.fetch("toy").read_bytes() == toy.served[0]
 
 
+def test_what_is_here_was_downloaded_to_its_end(toy):
+    assert not assets.is_here("toy")
+    path = assets.fetch("toy")
+    assert assets.is_here("toy")
+    path.write_bytes(b"cut")
+    assert not assets.is_here("toy")
+
+
 def test_second_time_nothing_is_downloaded(toy):
     first = assets.fetch("toy")
     assert assets.fetch("toy") == first

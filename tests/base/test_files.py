@@ -138,6 +138,24 @@ def test_other_errors_are_left_as_they_are(tmp_path):
         raise ConnectionError("no network")
 
 
+def test_a_mirrored_folder_is_the_same_and_what_was_the_same_is_not_touched(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    for folder, names in ((source, ["same", "new/a/b", "other"]), (target, ["same", "other", "old/c", "stays/d"])):
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("1")
+    (source / "other").write_text("2")
+    for path in target.rglob("*"):
+        os.utime(path, ns=(0, 0))
+    files.mirror(source, target, beside=["stays"])
+    found = {path.relative_to(target).as_posix(): path for path in target.rglob("*") if path.is_file()}
+    assert {name: path.read_text() for name, path in found.items()} == {
+        "same": "1", "new/a/b": "1", "other": "2", "stays/d": "1",
+    }  # fmt: skip
+    assert {name for name, path in found.items() if path.stat().st_mtime_ns == 0} == {"same", "stays/d"}
+    assert not (target / "old").exists()
+
+
 def test_require_writable_leaves_nothing(tmp_path):
     files.require_writable(tmp_path / "a")
     assert os.listdir(tmp_path / "a") == []

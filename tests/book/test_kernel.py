@@ -1,5 +1,7 @@
 """The line that each notebook's first cell prints, and the one case in which it must not go on."""
 
+import sys
+import types
 from importlib import metadata
 
 import numpy as np
@@ -23,6 +25,14 @@ def test_names_the_gpu(capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
     kernel.ready()
     assert capsys.readouterr().out.endswith("device cuda (Tesla T4)\n")
+
+
+def test_figures_get_two_dots_a_pixel_where_there_is_a_shell(monkeypatch):
+    asked = []
+    shell = types.SimpleNamespace(run_line_magic=lambda name, line: asked.append((name, line)))
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    kernel.ready()
+    assert asked == [("config", "InlineBackend.figure_formats = ['retina']")]
 
 
 def test_nothing_is_stale_here():

@@ -24,6 +24,20 @@ def test_a_number_that_no_claim_has():
     assert numbers.number("fig2: late half", RUN) == r" (-0.18 \[-0.20, -0.16\])"
 
 
+def test_a_part_of_a_list_of_numbers():
+    run = {
+        "02_fig2_families": {
+            "profile": "ci",
+            "claims": [CLAIM | {"here": "a 1; b 2; b 3"}],
+            "numbers": {"list": "c 4; d 5"},
+        }
+    }
+    assert numbers.number("fig2: rho | b", run) == f" (b 2; b 3; {scorecard.badge('reproduced')})"
+    assert numbers.number("fig2: list | c", run) == " (c 4)"
+    with pytest.raises(ValueError, match=r"Unknown part of a list of numbers 'e'.*Known: a 1"):
+        numbers.number("fig2: rho | e", run)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

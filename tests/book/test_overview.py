@@ -1,9 +1,10 @@
-"""The pictures of the README and the first page: what it shows, and that it shows what is committed."""
+"""The pictures of the committed run: what they show, and that they show what is committed."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from made_controls import gathered
@@ -22,38 +23,17 @@ def page(name, *verdicts, records=(), **more):
     return {name: {"notebook": name, "profile": "ci", "claims": claims, "records": list(records)} | more}
 
 
-@pytest.fixture
-def results(tmp_path, monkeypatch, condensation):
-    """Three records of measurements, one of a pocket model, and one record that measures nothing."""
-    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
-    made = []
-    for model, weights in (("gpt2-xl", "random"), ("gpt2", "pretrained"), ("pocket-small", "pretrained"), ("a", None)):
-        config = {"model": model, "seed": 0} | ({"weights": weights} if weights else {})
-        made.append(records.run("condensation", config, lambda: ({}, condensation.to_bytes())).path.name)
-    return tmp_path, made
-
-
-def test_bars_are_the_verdicts_on_the_papers_claims(tmp_path):
+def test_bars_are_the_verdicts_on_the_papers_claims():
     committed = page("05_fig3_mlp_width", REPRODUCED, REPRODUCED, CONTRADICTED) | page("06_fig4_none_of_the_paper")
     committed["05_fig3_mlp_width"]["claims"].append({"kind": "own question", "repeats": "", "verdict": REPRODUCED})
-    _, axis = overview.draw(committed, tmp_path).axes
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["fig3 mlp width"]
+    figure = overview.draw(committed)
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["Fig. 3: mlp width"]
     assert [bar.get_width() for bar in axis.patches] == [2, 0, 0, 1, 0, 0]
     assert [bar.get_x() for bar in axis.patches] == [0, 2, 2, 2, 3, 3]
-    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
     names = ["reproduced (2)", "partly (0)", "smaller than published (0)", "contradicted (1)", "cannot tell (0)"]
     assert legend == [*names, "not testable here (0)"]
-
-
-def test_lines_are_the_models_of_others_and_first_weights(results, condensation):
-    folder, made = results
-    axis, _ = overview.draw(page("02_fig2_model_families", REPRODUCED, records=made), folder).axes
-    assert [(line.get_label(), line.get_linestyle()) for line in axis.lines] == [
-        ("gpt2", "-"),
-        ("gpt2-xl, first weights", "--"),
-    ]
-    for line in axis.lines:
-        assert line.get_ydata() == pytest.approx(condensation.mu)
 
 
 def test_the_cone_is_of_models_that_were_measured_trained_and_with_first_weights(tmp_path, monkeypatch, condensation):
@@ -61,13 +41,31 @@ def test_the_cone_is_of_models_that_were_measured_trained_and_with_first_weights
     rng = np.random.default_rng(0)
     parts = gathered([rng.normal(size=(len(condensation.mu) + 1, 8, 4)) for _ in range(len(condensation.mu_per_text))])
     whole, made = replace(condensation, controls=parts), []
-    for model, weights in (("a", "pretrained"), ("a", "random"), ("b", "pretrained"), ("pocket-small", "random")):
+    models = [("gemma-3-270m", "pretrained"), ("gemma-3-270m", "random"), ("gpt2", "pretrained")]
+    models += [(name, weights) for name in ("pocket-small", "all-minilm-l6-v2") for weights in ("pretrained", "random")]
+    for model, weights in models:
         config = {"model": model, "weights": weights, "controls": True, "seed": 0}
         made.append(records.run("condensation", config, lambda: ({}, whole.to_bytes())).path.name)
-    axes = overview.cone(page("30_cone_what_it_is_made_of", REPRODUCED, records=made), tmp_path).axes
-    assert [axis.get_title() for axis in axes] == ["a", ""]
-    for axis in axes:
-        np.testing.assert_allclose(axis.lines[0].get_ydata(), parts["within"])
+    figure = overview.cone(page("30_cone_what_it_is_made_of", REPRODUCED, records=made), tmp_path)
+    assert figure.get_size_inches()[0] == 6.9
+    for axis in figure.axes:
+        within, between = axis.lines
+        np.testing.assert_allclose(within.get_ydata(), parts["within"])
+        np.testing.assert_allclose(between.get_ydata(), parts["between"])
+        assert [within.get_linestyle(), between.get_linestyle()] == ["-", "--"]
+    said = [text.get_text() for text in figure.axes[1].texts]
+    assert said == ["gemma-3-270m", "solid: of one text", "dashed: of two texts"]
+
+
+def test_names_at_the_ends_of_lines_keep_apart():
+    _, axis = plt.subplots()
+    overview._label_ends(axis, {"high": 0.62, "low": 0.1, "near": 0.6})
+    assert {text.get_text(): round(text.xy[1], 2) for text in axis.texts} == {"low": 0.1, "near": 0.6, "high": 0.7}
+    plt.close("all")
+
+
+def test_without_a_measurement_the_picture_says_so(tmp_path):
+    assert overview.cone(page("30_cone_x", REPRODUCED), tmp_path).axes
 
 
 def test_a_picture_tells_which_verdicts_it_shows(tmp_path):

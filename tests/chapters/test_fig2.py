@@ -3,14 +3,20 @@
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from looked_at import looked_at
 from made_condensations import made
 from made_runs import NO_CHECK, of_family
+from matplotlib.colors import to_rgb
 
+from decondense import models, paper
 from decondense.chapters import fig2
 from decondense.paper.claims import judged
+from decondense.paper.trends import PAPER_FAMILIES
 from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED
+from decondense.plots import GREY
 from decondense.records import Record
 from decondense.surveys import Measured, Survey
 
@@ -140,3 +146,36 @@ def test_repeat_claims_judge_the_difference_of_two_sets_of_texts():
     other = judged(fig2.repeat_claims(sets[:1], falling))
     assert [claim.verdict.word for claim in other] == [CONTRADICTED] * 2
     assert other[0].here == "a -2.00 [-2.00, -2.00]"
+
+
+# --- figure -----------------------------------------------------------------------------------------------------------
+
+
+def placed(name, mu, weights="pretrained", parameters=1):
+    record = Record(Path(f"{name}.json"), {"config": {"weights": weights}}, None)
+    return Measured(made(mu, name, model={"parameters": parameters}), record)
+
+
+def test_over_size_has_every_published_point_grey_and_ours_in_colour():
+    groups = {"Qwen2.5-Coder": [placed("qwen2.5-coder-0.5b-instruct", RISING), placed("mine", FALLING, parameters=7e8)]}
+    groups["GPT2, untrained"] = [placed("gpt2", RISING, "random")]
+    figure = looked_at(fig2.over_size(groups))
+    (axis,) = figure.axes
+    published = [line for line in axis.lines if line.get_label() == "published"]
+    assert {to_rgb(line.get_color()) for line in published} == {to_rgb(GREY)}
+    for line, name in zip(published, PAPER_FAMILIES, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), paper.trend("Fig2", "spearman", name).value)
+    assert published[0].get_xdata()[0] == models.table()["gpt2"]["parameters"]
+    assert [text.get_text() for text in axis.texts] == list(PAPER_FAMILIES)
+    ours = {line.get_label(): line for line in axis.lines if line.get_label() in groups}
+    assert ours["Qwen2.5-Coder"].get_xdata().tolist() == [494_032_768, 7e8]
+    assert ours["Qwen2.5-Coder"].get_ydata().tolist() == pytest.approx([1, -1])
+    assert [ours[name].get_fillstyle() for name in groups] == ["full", "none"]
+    assert (axis.get_xscale(), axis.get_ylim()) == ("log", (-1.08, 1.08))
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("parameters", [2e5, 3e8])
+def test_over_size_has_room_for_the_smallest_model(parameters):
+    (axis,) = fig2.over_size({"pocket": [placed("tiny", RISING, parameters=parameters)]}).axes
+    assert axis.get_xlim()[0] == pytest.approx(0.8 * min(parameters, 1e8))

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from looked_at import looked_at
 from made_condensations import made as condensed
 from made_runs import made
 
@@ -189,7 +190,7 @@ def test_trends_have_two_panels_a_table_with_a_dot_a_seed(runs):
     low = readings.at_checkpoint(runs).assign(rho=-0.9)
     tables = {"end": readings.at_checkpoint(runs), "low": low}
     figure = fig3.trends(tables)
-    figure.canvas.draw()
+    looked_at(figure)
     above, other, below, _ = figure.axes
     assert [above.get_title(), other.get_title()] == ["end", "low"]
     lines = {line.get_label(): line for line in above.lines if line.get_label() in readings.SYMBOLS.values()}
@@ -206,16 +207,16 @@ def test_trends_have_two_panels_a_table_with_a_dot_a_seed(runs):
 def test_profiles_have_a_panel_a_table_and_a_line_a_column():
     tables = {"published": pd.DataFrame({"64": [0.0, 0.4, 0.5]}), "here": pd.DataFrame({"8": [0.1, 0.2], "32": [0, 1]})}
     figure = fig3.profiles(tables)
-    figure.canvas.draw()
+    looked_at(figure)
     assert [axis.get_title() for axis in figure.axes] == ["published", "here"]
     assert [len(axis.lines) for axis in figure.axes] == [1, 2]
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [0.0, 0.4, 0.5])
-    assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == ["8", "32"]
+    assert [[text.get_text() for text in axis.texts] for axis in figure.axes] == [["64"], ["8", "32"]]
 
 
 def test_paths_run_over_the_loss_with_one_name_a_label(runs):
     figure = fig3.paths(runs, 5.5)
-    figure.canvas.draw()
+    looked_at(figure)
     left, right = figure.axes
     *lines, dashed = left.lines
     np.testing.assert_allclose(lines[3].get_ydata(), [1.0, 0.95, -0.5])
@@ -223,5 +224,5 @@ def test_paths_run_over_the_loss_with_one_name_a_label(runs):
     assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
     assert set(dashed.get_xdata()) == {5.5}
     assert left.get_xlim()[0] > left.get_xlim()[1]  # training goes to the right
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["8", "32"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["8", "32"]
     np.testing.assert_allclose(right.lines[0].get_ydata(), [0.5, 0.475, 0.45])

@@ -1,7 +1,11 @@
 """Fig. 7: differences to no dose, and the claims on them."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from looked_at import looked_at
+from made_condensations import made
 from made_runs import NO_CHECK, by_length, by_seed, committed
 
 from decondense import paper, stats
@@ -89,3 +93,46 @@ def test_committed_runs_give_the_committed_verdicts():
     every, said, _ = committed("fig7", fig7.changes([0.1, 1.0, 10.0]))
     made, longer = by_length(every)
     assert [claim.as_dict() for claim in fig7.claims(made, NO_CHECK, longer)][:4] == said[:4]
+
+
+# --- figure -----------------------------------------------------------------------------------------------------------
+
+
+def with_looks(late):
+    """`runs` with a path and, at the last entry, a histogram that is a block of cosines around one half of `late`."""
+    found = runs(late)
+    for run in found:
+        densities = np.zeros((2, 7, 16))
+        densities[0, :, 12:14], densities[1, :, 10:12] = 4.0, 4.0
+        look = lambda checkpoint=-1, run=run, densities=densities: made(
+            run.mu[[checkpoint]], histogram=densities[checkpoint]
+        )
+        vars(run).update(path=pd.DataFrame({"step": [0, 24]}), look=look)
+    return found
+
+
+def test_change_map_is_the_mean_over_the_seeds_of_each_checkpoint_and_entry():
+    table = fig7.change_map(with_looks({"0": [0.5, 0.6], "1": [0.4, 0.51]}), "1")
+    assert table.index.tolist() == [0, 24]
+    np.testing.assert_allclose(table.loc[0], 0)
+    np.testing.assert_allclose(table.loc[24], [0] * 4 + [-0.095] * 3)
+
+
+def test_difference_map_has_the_map_and_a_curve_a_weight():
+    made_here = with_looks({"0": [0.5, 0.6], "0.1": [0.5, 0.6], "1": [0.4, 0.51]})
+    figure = looked_at(fig7.difference_map(made_here, "1"))
+    left, right = figure.axes[:2]
+    np.testing.assert_allclose(left.images[0].get_array(), fig7.change_map(made_here, "1"))
+    low, high = left.images[0].get_clim()
+    assert (low, high) == pytest.approx((-0.095, 0.095))  # no change is white
+    assert [tick.get_text() for tick in left.get_yticklabels()] == ["0", "24"]
+    curves = {patch.get_label(): patch.get_data() for patch in right.patches}
+    assert list(curves) == ["before training", "default loss", "dispersion, weight 0.1", "dispersion, weight 1"]
+    assert np.flatnonzero(curves["before training"].values).tolist() == [12, 13]
+    assert np.flatnonzero(curves["dispersion, weight 1"].values).tolist() == [10, 11]
+    assert plt.get_fignums() == []
+
+
+def test_a_map_without_any_change_has_limits():
+    figure = fig7.difference_map(with_looks({"0": [0.5], "1": [0.5]}), "1")
+    assert figure.axes[0].images[0].get_clim() == (-1, 1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from looked_at import looked_at
 from made_condensations import made
 from made_runs import of_family
 
@@ -94,3 +95,44 @@ def test_a_family_of_fixed_models_is_judged_over_its_texts():
     assert found[0].published == "published, GPT2 to GPT2-xl on imdb: -0.90; published, GPT2 to GPT2-xl on squad: -0.75"
     still = figS2.claims(BOTH, {"imdb": [SMALL, SMALL], "squad": [SMALL, SMALL]})[5]
     assert still.verdict.word == CANNOT_TELL  # nothing moved
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_over_models_has_a_sign_for_every_model_and_text():
+    by_text = {text: [SMALL, LARGE, made([UP], "smollm2-135m-instruct")] for text in ("here", "bible")}
+    figure = looked_at(figS2.over_models(BOTH, by_text))
+    (axis,) = figure.axes
+    said = [tick.get_text() for tick in axis.get_xticklabels()]
+    sizes = ["GPT2", "GPT2-medium", "GPT2-large", "GPT2-xl"]
+    assert said == [*sizes, "0 wide", "1 wide", "GPT2", "GPT2-xl", "SmolLM2-135M"]
+    assert [text.get_text() for text in axis.texts] == ["published", "trained here", "pretrained"]
+    points = {label: [] for label in (line.get_label() for line in axis.lines)}
+    for line in axis.lines:
+        points[line.get_label()] += np.asarray(line.get_ydata(), float).tolist()
+    np.testing.assert_allclose(points["published, squad"], figS2.published().squad)
+    assert points["here, here"] == pytest.approx([1, -1, 1, -1, 1])  # two sizes trained here, three pretrained
+    assert points["here, imdb"] == pytest.approx([1, -1])
+    assert points["here, bible"] == pytest.approx([1, -1, 1])
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == [*(f"published, {name}" for name in figS2.DATASETS), "here, here", "here, imdb", "here, bible"]
+
+
+def test_over_models_without_a_pretrained_one_has_two_groups():
+    (axis,) = looked_at(figS2.over_models(BOTH, {"imdb": []})).axes
+    assert [text.get_text() for text in axis.texts] == ["published", "trained here"]
+
+
+def test_changes_have_a_panel_a_number_and_a_row_a_text():
+    table = figS2.trends(BOTH)
+    figure = looked_at(figS2.changes(table))
+    assert [axis.get_title() for axis in figure.axes] == [
+        "change of Spearman ρ",
+        "change of Kendall τ",
+        "change of late-half μ",
+    ]
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["here", "imdb"]
+    rho = {line.get_label()[:4]: line.get_xdata() for line in figure.axes[0].lines}
+    np.testing.assert_allclose(rho["here"], [-2, -2])
+    np.testing.assert_allclose(rho["publ"], table.xs("Spearman ρ", level=1).published)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from looked_at import looked_at
 from made_condensations import made
 from made_runs import of_family
 
@@ -88,3 +89,16 @@ def test_one_of_six_readings_of_a_trend_counts():
 def test_precision_counts_against_the_pretrained_families():
     found = figS3.claims(RUNS, {"deep": [RISING, FALLING]}, dict.fromkeys(figS3.SPANS, 0.8))[:-1]
     assert [c.verdict.word for c in found[6:]] == [CANNOT_TELL] * 6
+
+
+def test_over_spans_has_a_named_line_a_model_and_the_published_ones_in_grey():
+    results = [replace(RISING, name="gpt2"), FALLING]
+    figure = looked_at(figS3.over_spans(results, RUNS))
+    (axis,) = figure.axes
+    names = ["published, GPT2", "published, GPT2-xl", "GPT2", "falling", "trained here, 1 wide", "trained here, 2 wide"]
+    assert sorted(text.get_text() for text in axis.texts) == sorted(names)
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == list(figS3.SPANS)
+    drawn = [line.get_ydata() for line in axis.lines]
+    np.testing.assert_allclose(drawn[:2], figS3.published())
+    np.testing.assert_allclose(drawn[2:4], figS3.means(results).T)
+    assert [line.get_color() for line in axis.lines[:2]] == ["0.5", "0.5"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from looked_at import looked_at
 
 from decondense import metrics, paper
 from decondense.chapters import start
@@ -46,7 +47,7 @@ def test_histograms_are_titled_by_their_width(condensation):
     narrow = np.zeros_like(condensation.histogram)
     narrow[:, 8] = 8  # one bin of 16: the standard deviation is 0
     figure = start.histograms(condensation, replace(condensation, histogram=narrow))
-    figure.canvas.draw()
+    looked_at(figure)
     width = metrics.histogram_std(condensation.histogram).mean()
     assert [axis.get_title() for axis in figure.axes[:2]] == [f"pooled, σ {width:.3f}", "averaged, σ 0.000"]
     assert plt.get_fignums() == []

@@ -33,7 +33,7 @@ def test_reproduce_passes_its_options_on(run, monkeypatch):
     options = "--profile ci --only fig2,figS3 --only fig7 --fresh --jobs 2 --set N=1 --set M=a --no-book"
     run("reproduce", *options.split())
     assert calls == [
-        ("laptop", [], False, 1, [], True),
+        ("laptop", [], False, None, [], True),
         ("ci", ["fig2", "figS3", "fig7"], True, 2, ["N=1", "M=a"], False),
     ]
 

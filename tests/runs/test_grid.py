@@ -176,7 +176,8 @@ def test_fresh_ignores_committed_records(committed, trained, monkeypatch):
 
 def test_origin_counts_runs_by_where_they_come_from(committed):
     found = runs(CHANGES | {"l2_repel": {"loss": "l2_repel"}})
-    table = grid.origin(found).set_index("from")
+    table = grid.origin(found)
+    assert table.columns.name == "from"
     assert table["runs"].to_dict() == {"committed record": 3, "this run": 1}
     assert list(table.columns) == ["made on", "commit", "machine", "torch", "runs"]
     made = found[0].record.content["provenance"]

@@ -79,9 +79,24 @@ def test_summary_is_mean_and_spread_over_seeds(losses):
     table = tables.summary(losses, {"loss": loss, "twice": lambda run: 2 * loss(run)})
     assert list(table.index) == ["none", "a", "b"]
     values = np.array([3.0, 3.5, 3.1])
-    assert table.loc["a", "loss"] == f"{values.mean():.4f} ± {values.std(ddof=1):.4f}" == "3.2000 ± 0.2646"
-    assert table.loc["a", "twice"] == "6.4000 ± 0.5292"
+    assert table.loc["a", "loss"] == f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" == "3.20 ± 0.26"
+    assert table.loc["a", "twice"] == "6.40 ± 0.53"
     assert table.loc["none", "loss"] == "5.0000"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([11.0923, 11.2379], "11.17 ± 0.10"),
+        ([0.57713, 0.57991], "0.5785 ± 0.0020"),
+        ([0.12345678, 0.12345679], "0.1235 ± 0.0000"),
+        ([1200.0, 1260.0], "1230 ± 42"),
+        ([11.25, 11.25], "11.25 ± 0"),
+    ],
+)
+def test_summary_has_as_many_digits_as_the_spread_allows(values, text):
+    found = [made("a", seed, value) for seed, value in enumerate(values)]
+    assert tables.summary(found, {"loss": loss}).loc["a", "loss"] == text
 
 
 def test_paired_is_scipys_paired_t_test(losses):

@@ -71,13 +71,26 @@ def fetch(name: str, *, accept_terms: bool = False) -> Path:
             cure = f"Read them, then accept them once: decondense reproduce --accept-terms {name}"
             raise PermissionError(f"{name} is under the {asset['terms']}. {cure} (in Python accept_terms=True).")
         accept(name)
-    path = cache_dir() / "assets" / name / asset["file"]
-    marker = path.with_name(f"{path.name}.{asset['sha256'][:16]}.ok")
-    # The marker says that this very file was checked; hashing a gigabyte at every start would be slow.
-    if not (path.exists() and marker.exists() and marker.read_text(encoding="utf-8") == str(path.stat().st_size)):
+    path = _path(name)
+    if not is_here(name):
         _download(name, asset, path)
-        write_atomically(marker, str(path.stat().st_size))
+        write_atomically(_marker(name), str(path.stat().st_size))
     return path
+
+
+def is_here(name: str) -> bool:
+    """Whether the cache has the file of the asset `name`, downloaded to its end and checked."""
+    path, marker = _path(name), _marker(name)
+    # The marker says that this very file was checked; hashing a gigabyte at every start would be slow.
+    return path.exists() and marker.exists() and marker.read_text(encoding="utf-8") == str(path.stat().st_size)
+
+
+def _path(name: str) -> Path:
+    return cache_dir() / "assets" / name / table()[name]["file"]
+
+
+def _marker(name: str) -> Path:
+    return _path(name).with_name(f"{table()[name]['file']}.{table()[name]['sha256'][:16]}.ok")
 
 
 def _download(name: str, asset: dict, path: Path) -> None:

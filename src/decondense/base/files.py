@@ -1,13 +1,14 @@
 """Files that are never half written, and where caches and the repository are."""
 
 import errno
+import filecmp
 import hashlib
 import os
 import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -112,6 +113,40 @@ def move_folder(folder: Path, target: Path) -> None:
     except OSError:
         if not target.exists():
             raise
+
+
+def mirror(source: Path, target: Path, beside: Iterable[str] = ()) -> None:
+    """Make the folder `target` the same as `source`, file by file; what is the same already is not touched.
+
+    Each file is replaced at once: who reads in `target` meanwhile finds the old file or the new one, never a part.
+
+    beside
+        Names directly in `target` that are left alone.
+
+    Raises
+        OSError: as `write_atomically`.
+    """
+    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+    with writing_into(target):
+        for name in sorted(wanted):
+            if not ((target / name).is_file() and filecmp.cmp(source / name, target / name, shallow=False)):
+                _replace(source / name, target / name)
+    for path in sorted(target.rglob("*"), reverse=True):  # a folder after what is in it
+        name = path.relative_to(target)
+        if name.parts[0] in beside or name in wanted:
+            continue
+        if not path.is_dir():
+            path.unlink()
+        elif not any(path.iterdir()):
+            path.rmdir()
+
+
+def _replace(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished.new_file(target.parent, target.name) as temporary:
+        shutil.copyfile(source, temporary)
+        os.chmod(temporary, 0o666 & ~_umask())  # as in `write_atomically`
+        os.replace(temporary, target)
 
 
 def require_writable(folder: Path) -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from ..base import timing
-from ..plots import STYLE, closed
+from ..plots import STYLE, WIDTH, closed
 from . import losses
 from .measurement import GIVEN, OURS, SHAPES, THEIRS, beyond
 
@@ -82,7 +82,7 @@ def _measuring(records: list[dict], key: str) -> Figure:
     seconds = pd.DataFrame({x: time.median() for x, (time, _) in costs.items()}).T.sort_index()
     memory = pd.DataFrame({x: peak for x, (_, peak) in costs.items()}).T.sort_index().clip(lower=1)
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.0), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.0), layout="constrained")
         _draw(left, seconds[[*OURS, THEIRS]], _NAMES[key], "seconds")
         _draw(right, memory[[*OURS, THEIRS]], _NAMES[key], "MiB (1 or less at 1)")
         figure.legend(*left.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=4)

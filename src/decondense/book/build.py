@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from re import findall, sub
 
@@ -14,49 +13,42 @@ import yaml
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ..base.errors import unknown
-from ..base.files import repository_root
+from ..base.files import mirror, repository_root
 from ..bench import RECORDS
 from ..bench import page as performance
-from . import numbers, sanitise
+from . import contents, gallery, heads, kept, numbers, sanitise, shown
 from . import pages as made_pages
+from .difference import committed_run
 from .execute import read_stamp
-from .profiles import PROFILES, notebook_id
-from .scorecard import Page, committed_run, copy_records, read_committed, read_verdicts, scorecard
+from .folds import fold
+from .profiles import PROFILES, notebook_id, shows_committed
+from .scorecard import COMMITTED, WAITING, Page, copy_records, read_committed, read_verdicts, scorecard
+from .shown import Run, provenance, remake
 
-PARTS = {  # first notebook number of a part -> its caption
-    0: "Condensation, measured",
-    5: "Shaping and training",
-    14: "Appendix",
-    20: "Audit",
-    30: "What the cone is made of",
-}
-GUIDE = ("install", "quick_start", "measure_my_model", "train_with_the_loss", "watch_training")
-GUIDE += ("extend", "architectures", "faq", "api")
-ABOUT = (
-    "scorecard",
-    "committed_run",
-    "findings",
-    "performance",
-    "how_the_numbers_are_made",
-    "changed_rules",
-    "references",
-)
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # The kinds of Sphinx warnings that a reference to a figure or formula gives whose notebook has no result in this run.
 UNRESOLVED = ["ref.ref", "ref.numref", "ref.eq", "myst.xref_missing"]
 
 
-def build(profile: str) -> Path:
+def build(profile: str, run: Run | None = None, again: bool = False) -> Path:
     """Build the book of `profile` from the notebooks executed under build/<profile>/notebooks.
 
-    Stages everything under build/<profile>/staging, where a page has the path of its source in the repository, and
-    runs jupyter-book there with warnings as errors. The site replaces build/<profile>/book only when it is whole.
+    Where a notebook was not executed, the page shows what the repository keeps of it (`kept`), and says so, in the
+    profiles that allow it. Stages everything under build/<profile>/staging, where a page has the path of its source in
+    the repository, and runs jupyter-book there with warnings as errors. What is in build/<profile>/book is replaced,
+    file by file, only when the site is whole.
+
+    run
+        The run that goes on and has yet to execute some of the notebooks.
+    again
+        Read only those pages that changed since the last build, which the same sources must have made.
 
     Returns the path of the site's index.html.
 
     Raises
-        ValueError: unknown profile or verdict; an error output in a notebook that is stamped as done.
+        ValueError: unknown profile or verdict; an error output in a notebook that is stamped as done, or no verdict or
+            figure for its head (`heads`).
         FileNotFoundError: no repository around the current folder, nothing executed, a record that is missing.
         RuntimeError: Sphinx gave a warning, a page would load something from the network (book/_ext/offline.py), or
             the site tells a folder, user or host of this machine (`sanitise`).
@@ -65,15 +57,24 @@ def build(profile: str) -> Path:
         raise unknown("profile", profile, PROFILES)
     root = repository_root()
     here = root / "build" / profile
-    pages = find_pages(root, here)
-    verdicts = read_verdicts(pages, here / "records")
-    staging = here / "staging"
-    shutil.rmtree(staging, ignore_errors=True)
+    pages = find_pages(root, here, run)
     committed = read_committed(root / "book" / "results")
-    made = {"scorecard": scorecard(profile, pages, verdicts, committed), "committed_run": committed_run(committed)}
-    _stage(root, staging, profile, pages, made, committed)
+    own = read_verdicts(pages, here / "records")
+    old = {page.name: committed[page.name] for page in pages if page.state == COMMITTED and page.name in committed}
+    verdicts = {page.name: (own | old)[page.name] for page in pages if page.name in own | old}
+    staging, staged = here / "staging", here / "staged"
+    for folder in (staged, *(() if again else (staging,))):
+        shutil.rmtree(folder, ignore_errors=True)
+    made = {
+        "scorecard": scorecard(profile, pages, verdicts, committed),
+        "committed_run": committed_run(committed, verdicts),
+    }
+    _stage(root, staged, profile, pages, made, committed, verdicts, run)
+    mirror(staged, staging, beside=["_build"])
+    shutil.rmtree(staged)
     site = _run_jupyter_book(staging)
-    copy_records(verdicts, here / "records", site / "records")
+    copy_records(own, here / "records", site / "records")
+    copy_records(old, root / "book" / "results", site / "records")
     copy_records(committed, root / "book" / "results", site / "results")
     for path in (root / "book" / "results").glob(RECORDS):
         shutil.copyfile(path, site / "results" / path.name)
@@ -81,20 +82,32 @@ def build(profile: str) -> Path:
         sanitise.records(site / folder, root)
     if found := sanitise.leaks(site, root):
         raise RuntimeError(f"{site} would tell names of this machine. Mend what printed them:\n" + "\n".join(found))
-    shutil.rmtree(here / "book", ignore_errors=True)
-    return Path(shutil.move(site, here / "book")) / "index.html"
+    mirror(site, here / "book")
+    return here / "book" / "index.html"
 
 
-def find_pages(root: Path, here: Path) -> list[Page]:
-    """Every notebook of the repository in order, with its stamp if it was executed under `here` without an error."""
+def find_pages(root: Path, here: Path, run: Run | None = None) -> list[Page]:
+    """Every notebook of the repository in order, with its stamp if it was executed under `here` without an error, and
+    else with the stamp of what the repository keeps of it, if there is such a thing.
+    """
     sources = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    executed = [here / "notebooks" / source.name for source in sources]
-    pages = [Page(s, e, read_stamp(e.with_suffix(".json"))) for s, e in zip(sources, executed, strict=True)]
+    pages = [_page(root, source, here, run) for source in sources]
     if all(page.state == "not executed" for page in pages):
         raise FileNotFoundError(
             f"No executed notebook under {here / 'notebooks'}. Run `nox -s reproduce -- --profile {here.name}` first."
         )
     return pages
+
+
+def _page(root: Path, source: Path, here: Path, run: Run | None) -> Page:
+    executed = here / "notebooks" / source.name
+    page = Page(source, executed, read_stamp(executed.with_suffix(".json")))
+    waits = run is not None and notebook_id(source) in run.waiting  # and may have written half of its output
+    if page.stamp or (page.state == "failed" and not waits):
+        return page
+    if shows_committed(here.name) and (found := kept.read(root, page.name)):
+        return page._replace(stamp=found, told=COMMITTED)
+    return page._replace(told=WAITING if waits else "")
 
 
 # --- one notebook ---------------------------------------------------------------------------------------------------
@@ -103,8 +116,9 @@ def find_pages(root: Path, here: Path) -> list[Page]:
 def clean(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     """Make an executed notebook fit for the book, in place, and return it.
 
-    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, and says
-    above the parameters that papermill injected that they were used instead of the notebook's own.
+    Drops widget states and stderr, keeps the last state of progress lines, removes the cells tagged `colab`, folds
+    those that are no part of the story (`folds`), and says above the parameters that papermill injected that they were
+    used instead of the notebook's own.
 
     Raises
         ValueError: a cell holds an error output, though the notebook `name` counts as done.
@@ -113,6 +127,7 @@ def clean(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata["tags"] = [*tags, *(["remove-cell"] if "colab" in tags else [])]
+        fold(cell)
         if "injected-parameters" in tags:
             cell.source = cell.source.replace("# Parameters\n", "# In this run, instead of the above:\n", 1)
         if cell.cell_type == "code":
@@ -152,59 +167,40 @@ def title(notebook: nbformat.NotebookNode, name: str) -> str:
     return next((found[0].strip() for found in headings if found), name)
 
 
-def provenance(page: Page, profile: str) -> str:
-    """One line for the end of a page: profile, when, how long, versions, and the command that makes it again."""
-    versions = ", ".join(f"{name} {version}" for name, version in page.stamp["versions"].items())
-    minute = str(page.stamp["utc"])[:16].replace("T", " ")
-    return (
-        f'<p class="provenance">Executed in the profile <code>{profile}</code>, '
-        f"{minute} UTC, in {page.stamp['seconds']:.1f} s, with {escape(versions)}. "
-        f"Make it again: <code>{remake(page, profile)}</code></p>"
-    )
-
-
-def remake(page: Page, profile: str) -> str:
-    """The command that executes this notebook again."""
-    return f"nox -s reproduce -- --profile {profile} --only {notebook_id(page.name)} --fresh"
-
-
 def _read(path: Path) -> nbformat.NotebookNode:
     return nbformat.v4.upgrade(nbformat.read(path, as_version=4))  # gives cells the ids that added ones have
 
 
-def finished(page: Page, profile: str) -> nbformat.NotebookNode:
+def finished(page: Page, profile: str, run: Run | None = None) -> nbformat.NotebookNode:
     """The page as the book shows it: the cleaned notebook, or a short one that says why there is none."""
-    if page.state == "done":
-        notebook = clean(_read(page.executed), page.name)
-        notebook.cells.append(new_markdown_cell(provenance(page, profile)))
+    if page.state in ("done", COMMITTED):
+        of_run = page.state == "done"
+        notebook = _read(page.executed) if of_run else kept.executed(page.source.parents[1], page.name)
+        notebook = shown.marked(clean(notebook, page.name), page, profile, run)
+        end = provenance(page, profile if of_run else page.stamp["profile"])
+        notebook.cells.append(new_markdown_cell(end, id="provenance"))  # a random id would be a change
         return notebook
     heading = f"# {title(_read(page.source), page.name)}\n\n"
     if page.state == "failed":
         error = error_line(_read(page.executed)) or "it stopped before its end"
         what = f":::{{error}}\nThis notebook failed in this run.\n\n```text\n{error}\n```\n:::"
+    elif page.state == WAITING:
+        what = f":::{{note}}\n{shown.to_come(run)}\n:::"
     else:
         what = ":::{note}\nThis notebook was not executed in this run.\n:::"
     text = f"{heading}{what}\n\nExecute it with `{remake(page, profile)}`."
     # A notebook and not a Markdown page, so that links to it hold and its Colab button opens the real one.
-    return new_notebook(cells=[new_markdown_cell(text)], metadata={"kernelspec": KERNEL})
+    return new_notebook(cells=[new_markdown_cell(text, id="no-result")], metadata={"kernelspec": KERNEL})
+
+
+def keep_pages(root: Path, profile: str) -> list[Path]:
+    """Keep the outputs of every page that a run of `profile` has executed (`kept`), without names of this machine."""
+    pages = [page for page in find_pages(root, root / "build" / profile) if page.state == "done"]
+    executed = [sanitise.notebook(clean(_read(page.executed), page.name), root) for page in pages]
+    return [kept.write(root, p.name, e, p.stamp, profile) for p, e in zip(pages, executed, strict=True)]
 
 
 # --- staging and Sphinx ---------------------------------------------------------------------------------------------
-
-
-def toc(names: Iterable[str]) -> dict:
-    """The table of contents of jupyter-book: the introduction, how to use it, the notebooks by part, about the book."""
-    parts = {"Use it": [f"book/{page}" for page in GUIDE]} | {caption: [] for caption in PARTS.values()}
-    for name in names:
-        first = max(number for number in PARTS if number <= int(name[:2]))
-        parts[PARTS[first]].append(f"notebooks/{name}")
-    parts["About"] = [f"book/{page}" for page in ABOUT]
-    chapters = [
-        {"caption": caption, "chapters": [{"file": file} for file in files]}
-        for caption, files in parts.items()
-        if files
-    ]
-    return {"format": "jb-book", "root": "book/intro", "parts": chapters}
 
 
 def _config(root: Path, profile: str, pages: Iterable[Page]) -> dict:
@@ -214,13 +210,20 @@ def _config(root: Path, profile: str, pages: Iterable[Page]) -> dict:
     config["repository"]["url"] = project["urls"]["Repository"]
     footer = f"{project['name']} {project['version']}, profile <code>{profile}</code>."
     config["html"]["extra_footer"] = f"<p>{footer}</p>"
-    if any(page.state != "done" for page in pages):
+    if any(page.state not in ("done", COMMITTED) for page in pages):
         config["sphinx"]["config"]["suppress_warnings"] = ["myst.domains", *UNRESOLVED]
     return config
 
 
 def _stage(
-    root: Path, staging: Path, profile: str, pages: list[Page], made: dict[str, str], committed: dict[str, dict]
+    root: Path,
+    staging: Path,
+    profile: str,
+    pages: list[Page],
+    made: dict[str, str],
+    committed: dict[str, dict],
+    verdicts: dict[str, dict],
+    run: Run | None,
 ) -> None:
     for folder in ("_ext", "_static"):
         shutil.copytree(root / "book" / folder, staging / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -233,11 +236,15 @@ def _stage(
     performance.write(root / "book", staging / "book")
     made_pages.write(root / "book", staging / "book")
     for page in pages:
-        notebook = sanitise.notebook(numbers.filled_notebook(finished(page, profile), committed), root)
+        notebook = finished(page, profile, run)
+        if page.state in ("done", COMMITTED):
+            heads.add(notebook, page.name, verdicts, staging / "notebooks")
+        notebook = sanitise.notebook(numbers.filled_notebook(notebook, committed), root)
         nbformat.write(notebook, staging / "notebooks" / page.source.name)
+    gallery.write(staging / "notebooks", staging / "book")
     (staging / "_config.yml").write_text(yaml.safe_dump(_config(root, profile, pages)), encoding="utf-8")
     (staging / "_toc.yml").write_text(
-        yaml.safe_dump(toc(page.name for page in pages), sort_keys=False), encoding="utf-8"
+        yaml.safe_dump(contents.toc(page.name for page in pages), sort_keys=False), encoding="utf-8"
     )
 
 
@@ -247,6 +254,7 @@ def _run_jupyter_book(staging: Path) -> Path:
     command = [sys.executable, "-c", start, "build", str(staging), "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
+        shutil.rmtree(staging / "_build", ignore_errors=True)  # a page that was read once gives its warning once
         said = sub(r"\x1b\[[0-9;]*m", "", done.stderr or done.stdout).strip()
         raise RuntimeError(f"jupyter-book failed on {staging}:\n{said}")
     return staging / "_build" / "html"

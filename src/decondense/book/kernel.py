@@ -1,4 +1,4 @@
-"""The kernel a notebook runs in: what it computes on, and whether an installation has left it half old, half new."""
+"""The kernel a notebook runs in: what it computes on, how sharp its figures are, whether it is half old, half new."""
 
 import platform
 import re
@@ -13,7 +13,8 @@ RESTART = "Restart the kernel (in Colab: Runtime > Restart session), then run th
 def ready() -> None:
     """Say in one line what the notebook computes on: the versions that move its numbers, and the device.
 
-    The device is the one that `models.load` takes when none is asked for: the first CUDA device, else the CPU.
+    The device is the one that `models.load` takes when none is asked for: the first CUDA device, else the CPU. Figures
+    get two dots a pixel, and the size at which they are shown.
 
     Raises
         RuntimeError: the kernel must be restarted, since it holds a package of another version than is installed.
@@ -25,6 +26,8 @@ def ready() -> None:
     device = f"device cuda ({gpu})" if gpu else "device cpu"
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("decondense", "torch", "numpy"))
     print(f"{packages}, Python {platform.python_version()}, {device}")
+    if shell := getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)():
+        shell.run_line_magic("config", "InlineBackend.figure_formats = ['retina']")
 
 
 def stale() -> list[tuple[str, str, str]]:

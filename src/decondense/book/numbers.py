@@ -22,6 +22,8 @@ NO_RUN = "*no committed run has this: `decondense keep` makes one*"
 def number(name: str, committed: dict[str, dict]) -> str:
     """` (0.39 [0.31, 0.44])` for the comment `ID: NAME`; behind the number of a claim stands its verdict.
 
+    name
+        `ID: NAME`, or `ID: NAME | PART` for the parts of a list of numbers that begin so.
     committed
         Verdict files by the name of their notebook (`scorecard.read_committed`).
 
@@ -30,12 +32,25 @@ def number(name: str, committed: dict[str, dict]) -> str:
     """
     if not committed:
         return f" ({NO_RUN})"
+    name, _, start = name.partition(" | ")
     short, _, key = name.partition(": ")
     stated = committed[_notebook(short, committed)].get("numbers", {})
     if key in stated:
-        return f" ({plain(stated[key])})"
+        return f" ({plain(part(stated[key], start))})"
     found = claim(name, committed)
-    return f" ({plain(found['here'])}; {badge(found['verdict'])})"
+    return f" ({plain(part(found['here'], start))}; {badge(found['verdict'])})"
+
+
+def part(found: str, start: str) -> str:
+    """Of a list of numbers, `a 1; b 2`, the parts that begin with `start`.
+
+    Raises
+        ValueError: none does.
+    """
+    parts = found.split("; ")
+    if not (wanted := [one for one in parts if one.startswith(start)]):
+        raise unknown("part of a list of numbers", start, parts)
+    return "; ".join(wanted)
 
 
 def claim(name: str, committed: dict[str, dict]) -> dict[str, str]:

@@ -1,24 +1,27 @@
-"""The pictures of the README and the first page: what the committed run measured, and what came of the claims."""
+"""The pictures of the committed run: what the cone is made of (README, first page), and what came of the claims."""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 
 from .. import records
 from ..base.files import sha256
-from ..chapters.cone import figures
 from ..condensation import Condensation
+from ..models import catalogue
 from ..paper.claims import EXPERIMENT
 from ..paper.verdicts import BADGES, CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED, SMALLER
-from ..plots import STYLE, closed, colours
+from ..plots import BLUE, STYLE, closed, nothing
 from .profiles import notebook_id
 from .scorecard import counted
 
 PICTURE, CONE = "overview.png", "cone.png"
+WIDTH, DPI = 6.9, 200  # inches, and dots an inch: twice what the column of a page shows
 COLOURS = {
     REPRODUCED: "#2e7d4f",
     PARTLY: "#e0a526",
@@ -27,40 +30,106 @@ COLOURS = {
     CANNOT_TELL: "#8a76b8",
     NOT_TESTABLE: "#c9c9c9",
 }
-FAMILIES, PARTS = "fig2", "cone"  # the pages whose measurements are drawn
+PARTS = "cone"  # the page whose measurements are drawn
 OF_THIS_BOOK = "pocket-"  # models trained for seconds: no evidence in a picture without words
+LINES = (BLUE, "#00796b", "#b85000", "#7b3294", "#5d5d5d")  # dark enough for names in the same colours
+ENCODERS = "Sentence encoders"  # the family: they are asked another question
 
 
-def draw(committed: Mapping[str, dict], results: Path) -> Figure:
-    """Left: mean cosine mu over depth, 95 % band over the texts, of the models of Fig. 2's page that others trained,
-    and of architectures with their first weights. Right: the verdicts of the experiments, page by page.
-
-    `committed` as `scorecard.read_committed` gives it, from the folder `results`.
-    """
+def draw(committed: Mapping[str, dict]) -> Figure:
+    """The verdicts of the experiments, page by page; `committed` as `scorecard.read_committed` gives it."""
+    pages = {_page(name): counts for name, file in committed.items() if (counts := _counted(file))}
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.6), width_ratios=(5, 6), layout="constrained")
-        _depth(left, _measured(committed, results))
-        _verdicts(right, {name: _counted(file) for name, file in committed.items()})
+        figure, axis = plt.subplots(figsize=(WIDTH, 0.26 * len(pages) + 1.3), layout="constrained")
+        start = [0] * len(pages)
+        for verdict in BADGES:
+            counts = [found[verdict] for found in pages.values()]
+            axis.barh(list(pages), counts, left=start, color=COLOURS[verdict], label=f"{verdict} ({sum(counts)})")
+            start = [a + b for a, b in zip(start, counts, strict=True)]
+        axis.invert_yaxis()
+        axis.tick_params(axis="y", length=0)
+        axis.set(xlabel="claims of the paper")
+        figure.legend(loc="outside lower center", ncols=3)
     return closed(figure)
 
 
+def _page(name: str) -> str:
+    """`Fig. 2: model families` of `02_fig2_model_families`."""
+    short, _, rest = name.partition("_")[2].partition("_")
+    place = re.sub(r"^(fig|table)", lambda found: {"fig": "Fig. ", "table": "Table "}[found[0]], short)
+    return f"{place}: {rest.replace('_', ' ')}"
+
+
 def cone(committed: Mapping[str, dict], results: Path) -> Figure:
-    """Within against between texts over depth, of models that were measured trained and with their first weights."""
+    """Mean cosine within (solid) and between texts (dashed) over depth, of the language models that were measured as
+    others trained them (left) and with their first weights (right). Without any the figure says so.
+    """
     found: dict[str, dict[str, Condensation]] = {"pretrained": {}, "random": {}}
     for record in _records(committed, results, PARTS):
         config = record.content["config"]
-        if config.get("weights") in found and config.get("controls"):
+        if config.get("weights") in found and config.get("controls") and _is_shown(config["model"]):
             found[config["weights"]][config["model"]] = Condensation.load(record.arrays)
-    trained, first = found["pretrained"], found["random"]
-    both = [name for name in trained if name in first and not name.startswith(OF_THIS_BOOK)]
-    return figures.trained_and_untrained(*({name: results[name] for name in both} for results in (trained, first)))
+    names = sorted(found["pretrained"].keys() & found["random"].keys())
+    if not names:
+        return nothing()
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.25), layout="constrained", sharey=True)
+        for axis, weights, title in zip(axes, found, ("Pretrained", "Untrained: first weights"), strict=True):
+            shown = {_name(name): found[weights][name] for name in names}
+            _within_and_between(axis, shown)
+            axis.set_title(title, loc="left")
+        axes[0].set(ylabel="mean cosine of two tokens", ylim=(0, 1.02))
+        _label_ends(axes[1], {name: result.controls["within"][-1] for name, result in shown.items()})
+        _say_styles(axes[1], *shown.values())
+    return closed(figure)
+
+
+def _is_shown(model: str) -> bool:
+    return not model.startswith(OF_THIS_BOOK) and catalogue.resolve(model)[1]["family"] != ENCODERS
+
+
+def _name(model: str) -> str:
+    """The model as its authors write it, in short: `SmolLM2-135M`."""
+    return catalogue.resolve(model)[1]["hub"].rpartition("/")[2].removesuffix("-Instruct")
+
+
+def _palette(n: int) -> list[str]:
+    return [LINES[i % len(LINES)] for i in range(n)]
+
+
+def _within_and_between(axis, shown: Mapping[str, Condensation]) -> None:
+    for result, colour in zip(shown.values(), _palette(len(shown)), strict=True):
+        within, between = result.controls["within"], result.controls["between"]
+        axis.plot(result.layer_fraction, within, color=colour, linewidth=1.6)
+        axis.plot(result.layer_fraction, between, "--", color=colour, linewidth=1.3)
+        for part in ("within", "between"):
+            axis.fill_between(
+                result.layer_fraction, *result.controls.interval(part), color=colour, alpha=0.12, linewidth=0
+            )
+    axis.set(xlim=(0, 1), xticks=(0, 0.5, 1), xlabel="depth (layer fraction)")
+
+
+def _label_ends(axis, ends: Mapping[str, float], gap: float = 0.1) -> None:
+    """Names at the right of an axis, in the colours of the lines, each at its end or as near above another as `gap`."""
+    palette, last = dict(zip(ends, _palette(len(ends)), strict=True)), -1.0
+    for name, end in sorted(ends.items(), key=lambda item: item[1]):
+        last = max(end, last + gap)
+        axis.annotate(name, (1.02, last), color=palette[name], fontweight="bold", va="center", annotation_clip=False)
+
+
+def _say_styles(axis, *results: Condensation) -> None:
+    """What solid and dashed lines are, written over the one that is highest in the middle and under the lowest."""
+    middle = lambda result, part: float(np.interp(0.5, result.layer_fraction, result.controls[part]))
+    high, low = (max(middle(r, "within") for r in results), min(middle(r, "between") for r in results))
+    axis.text(0.5, high + 0.05, "solid: of one text", ha="center", color="0.3")
+    axis.text(0.5, low + 0.04, "dashed: of two texts", ha="center", color="0.3")
 
 
 def save(committed: Mapping[str, dict], results: Path, folder: Path) -> list[Path]:
     """Write both pictures into a folder, with the hash of the verdicts that they show (`shown`) in the files."""
     paths = [folder / PICTURE, folder / CONE]
-    for drawn, path in zip((draw, cone), paths, strict=True):
-        drawn(committed, results).savefig(path, dpi=120, metadata={"Description": shown(committed)})
+    for figure, path in zip((draw(committed), cone(committed, results)), paths, strict=True):
+        figure.savefig(path, dpi=DPI, metadata={"Description": shown(committed)})
     return paths
 
 
@@ -69,49 +138,10 @@ def shown(committed: Mapping[str, dict]) -> str:
     return sha256(json.dumps(committed, sort_keys=True))
 
 
-def _measured(committed: Mapping[str, dict], results: Path) -> list[tuple[str, bool, Condensation]]:
-    """Label, whether trained, and measurement; of several records of a model the last."""
-    found = {}
-    for record in _records(committed, results, FAMILIES):
-        model, weights = (record.content["config"].get(key) for key in ("model", "weights"))
-        if weights and not model.startswith(OF_THIS_BOOK):
-            found[model, weights == "pretrained"] = Condensation.load(record.arrays)
-    order = sorted(found, key=lambda key: (not key[1], key[0].split("-")[0], len(found[key].mu)))
-    return [(model, trained, found[model, trained]) for model, trained in order]
-
-
 def _records(committed: Mapping[str, dict], results: Path, page: str) -> Iterator[records.Record]:
     names = next((file["records"] for name, file in committed.items() if notebook_id(name) == page), [])
     return filter(None, (records.read(results / name) for name in names))
 
 
-def _depth(axis, measured: Sequence[tuple[str, bool, Condensation]]) -> None:
-    for trained, palette in ((True, "OrRd"), (False, "Blues")):
-        chosen = [(model, result) for model, here, result in measured if here == trained]
-        for (model, result), colour in zip(chosen, colours(len(chosen) + 1, palette)[1:], strict=True):
-            label = model if trained else f"{model}, first weights"
-            axis.plot(result.layer_fraction, result.mu, "-" if trained else "--", color=colour, label=label)
-            axis.fill_between(result.layer_fraction, *result.mu_interval, color=colour, alpha=0.15, linewidth=0)
-    axis.set(xlabel="layer fraction", ylabel="mean cosine μ of the tokens of a text", ylim=(0, 1))
-    axis.set_title("The embeddings of a text crowd together with depth", loc="left")
-    if measured:
-        axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(-0.05, -0.13), ncols=2)
-
-
 def _counted(file: dict) -> Counter:
     return Counter(claim["verdict"] for claim in counted([file], EXPERIMENT))
-
-
-def _verdicts(axis, pages: Mapping[str, Counter]) -> None:
-    pages = {name: counts for name, counts in pages.items() if counts}
-    names = [name.split("_", 1)[1].replace("_", " ") for name in pages]
-    start = [0] * len(pages)
-    for verdict in BADGES:
-        counts = [found[verdict] for found in pages.values()]
-        axis.barh(names, counts, left=start, color=COLOURS[verdict], label=f"{verdict} ({sum(counts)})")
-        start = [a + b for a, b in zip(start, counts, strict=True)]
-    axis.invert_yaxis()
-    axis.tick_params(axis="y", labelsize=7, length=0)
-    axis.set(xlabel="claims of the paper")
-    axis.set_title("What came of the paper's claims", loc="left")
-    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(-0.05, -0.13), ncols=2)

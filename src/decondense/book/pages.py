@@ -5,20 +5,25 @@ committed run whose text begins so, of the notebook ID: what the paper has, what
 `<!-- number ID: NAME -->` one number of the committed run (`numbers`);
 `<!-- example figure -->` and `<!-- example numbers -->` show one measurement of the committed run;
 `<!-- faults table -->` the counts of `nox -s faults` in `faults.json`; `<!-- overview picture -->` and
-`<!-- overview cone -->` the pictures of the committed run.
+`<!-- overview cone -->` the pictures of the committed run; `<!-- power ID: CLAIM -->` how large an effect it would have
+seen there; `<!-- doors ways -->` the ways through the book.
 """
 
 import json
+import re
 from pathlib import Path
 
 from ..paper.claims import badge
+from . import contents
+from .headlines import seen
 from .numbers import NO_RUN, chosen, claim, filled, number, plain
 from .scorecard import read_committed
 
 MADE = ("architectures.md", "faq.md", "findings.md", "how_the_numbers_are_made.md", "intro.md", "quick_start.md")
 RANKS = {"$\\rho$": "rho", "$\\tau$": "tau"}
 NO_NUMBER = ("not stated", "not in the paper", "stated", "drawn")  # of the column `published`
-EXAMPLE = "condensation-smollm2-135m-instruct-pretrained-wikitext-2-*.json"
+WITH = re.compile(r" \((.+?)\)")  # the units behind an effect (`headlines.seen`)
+EXAMPLE = "condensation-smollm2-135m-instruct-pretrained-documentation-*.json"  # what the page's code measures
 
 
 def write(book: Path, target: Path) -> None:
@@ -30,10 +35,13 @@ def write(book: Path, target: Path) -> None:
     from ..models import architectures
 
     parts, committed = architectures.parts(), read_committed(book / "results")
+    notebooks = [path.stem for path in (book.parent / "notebooks").glob("[0-9][0-9]_*.ipynb")]
     kinds = {
         "architectures": lambda name: chosen("part of architectures", name, parts),
         "evidence": lambda name: evidence(name, committed),
         "number": lambda name: number(name, committed),
+        "power": lambda name: power(name, committed),
+        "doors": lambda name: chosen("part of the contents", name, {"ways": contents.doors(notebooks)}),
         "overview": lambda name: chosen("part of the overview", name, pictures(book / "results", target)),
         "faults": lambda name: chosen("part of the faults", name, {"table": faults(book / "faults.json")}),
         "example": lambda name: chosen("part of the example", name, example(book / "results", target)),
@@ -53,6 +61,12 @@ def evidence(name: str, committed: dict[str, dict]) -> str:
         f"- *{plain(found['claim'])}* ({found['source']}).{plain(published)} Here: {plain(found['here'])}. "
         f"{badge(found['verdict'])} [{short}](../notebooks/{found['notebook']}.ipynb), profile `{found['profile']}`"
     )
+
+
+def power(name: str, committed: dict[str, dict]) -> str:
+    """` (1.4 with 5 seeds)` for the claim that `name` finds: what such runs see with the power `stats.POWER`."""
+    found = seen(claim(name, committed)["power"]) if committed else NO_RUN
+    return " ({})".format(WITH.sub(r" with \1", found))
 
 
 def example(results: Path, target: Path) -> dict[str, str]:
@@ -83,19 +97,15 @@ def pictures(results: Path, target: Path) -> dict[str, str]:
     if not (committed := read_committed(results)):
         return {"picture": NO_RUN, "cone": NO_RUN}
     overview.save(committed, results, target)
-    shown = (
-        "What the repository keeps of a full run. Left, on WikiText-2: solid, models with the weights of others; "
-        "dashed, architectures with their first weights. Right: the verdicts on the claims of the paper, page by page."
-    )
+    shown = "What came of the claims of the paper, page by page, in the run that the repository keeps."
     parts = (
-        "Mean cosine of tokens of one text (blue) and of tokens of two texts (red) over depth: above, models as others "
-        "trained them; below, the same architectures with their first weights. Red is what all texts share; the gap up "
-        "to blue belongs to the text."
+        "Mean cosine of two tokens of one text (solid) and of two texts (dashed). Pretrained models condense towards a "
+        "direction that all texts share, these untrained ones more towards one of each text."
     )
-    figure = ":::{{figure}} {}\n:name: fig-{}\n{}\n:::".format
+    figure = ":::{{figure}} {}\n:name: fig-{}\n:figclass: picture\n:alt: {}\n\n{}\n:::".format
     return {
-        "picture": figure(overview.PICTURE, "overview", shown),
-        "cone": figure(overview.CONE, "parts-of-the-cone", parts),
+        "picture": figure(overview.PICTURE, "overview", "Counts of the verdicts on each page", shown),
+        "cone": figure(overview.CONE, "parts-of-the-cone", "Mean cosine within and between texts over depth", parts),
     }
 
 

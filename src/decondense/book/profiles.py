@@ -42,6 +42,11 @@ def is_offline(profile: str) -> bool:
     return profile in _table()["network"]["offline"]
 
 
+def shows_committed(profile: str) -> bool:
+    """Whether a page that a run in this profile has not executed shows the committed run, and says so."""
+    return profile in _table().get("committed", {}).get("shown", [])
+
+
 def about(profile: str) -> str:
     """One or two sentences: what the numbers of a run in this profile are worth."""
     return _table()["about"][profile]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -61,16 +61,19 @@ def is_live(console: Console) -> bool:
 
 
 @contextmanager
-def display(tasks: list[Task], console: Console) -> Iterator[Callable[[], None]]:
-    """Give a function that shows the tasks: a live table in a terminal, plain lines in a log."""
+def display(
+    tasks: list[Task], console: Console, beside: Callable[[], list[str]] = list
+) -> Iterator[Callable[[], None]]:
+    """Give a function that shows the tasks and the lines `beside` them: live in a terminal, plain lines in a log."""
     if not is_live(console):
-        yield _plain(tasks, console)
+        yield _plain(tasks, console, beside)
         return
-    with Live(table(tasks), console=console, auto_refresh=False) as live:
-        yield lambda: live.update(table(tasks), refresh=True)
+    shown = lambda: Group(table(tasks), *(Text(line, "dim") for line in beside()))
+    with Live(shown(), console=console, auto_refresh=False) as live:
+        yield lambda: live.update(shown(), refresh=True)
 
 
-def _plain(tasks: list[Task], console: Console) -> Callable[[], None]:
+def _plain(tasks: list[Task], console: Console, beside: Callable[[], list[str]]) -> Callable[[], None]:
     said = {task.id: "waiting" for task in tasks}
     last = time.monotonic()
 
@@ -82,6 +85,9 @@ def _plain(tasks: list[Task], console: Console) -> Callable[[], None]:
         for task in lines:
             said[task.id], last = task.state, time.monotonic()
             console.print(_line(task), soft_wrap=True, markup=False, highlight=False)
+        if lines:
+            now = f"{datetime.now():%H:%M:%S}"
+            console.print(f"{now} {'; '.join(beside())}", soft_wrap=True, markup=False, highlight=False)
         console.file.flush()
 
     return show

@@ -6,7 +6,9 @@ import os
 import re
 import socket
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import nbformat
@@ -16,10 +18,25 @@ from ..base.files import cache_dir
 # Where a name may begin: not within a word; but the end of a terminal's colour, or of a line in JSON, is a letter too.
 _START = r"(?:(?<![\w.~-])|(?<=[\[;]\dm)|(?<=[\[;]\d\dm)|(?<=[\[;]\d\d\dm)|(?<=\\[nrt]))"
 # Homes of other users and machines: a record may have been made elsewhere.
+_HOMES = ("/home/", "Users")
 _ANY_HOME = re.compile(_START + r"""(?:/home/|/Users/|[A-Za-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/))[^\s/\\"'<>:&]+""")
 _BASE64 = re.compile(r"""base64,[\w+/=]+|"[\w+/]{76}\\n\"""")  # in a page, in a notebook's file
 _IMAGES = ("image/png", "image/jpeg", "application/pdf")
 _PAGES = {".html", ".ipynb", ".json", ".md", ".txt", ".csv", ".js"}
+
+
+class Rule(NamedTuple):
+    """What is looked for, and what is put in its place; where none of `marks` is, there is nothing to be found.
+
+    To look for a mark takes a hundredth of the time.
+    """
+
+    pattern: re.Pattern
+    short: str
+    marks: tuple[str, ...]
+
+    def may_match(self, said: str) -> bool:
+        return any(mark in said for mark in self.marks)
 
 
 def notebook(executed: nbformat.NotebookNode, root: Path) -> nbformat.NotebookNode:
@@ -63,7 +80,7 @@ def leaks(site: Path, root: Path) -> list[str]:
         name = path.relative_to(site)
         if "_static" not in name.parts:
             page = _BASE64.sub("", path.read_text(encoding="utf-8", errors="replace"))
-            hits = {match[0] for pattern, _ in rules for match in pattern.finditer(page)}
+            hits = {m[0] for rule in rules if rule.may_match(page) for m in rule.pattern.finditer(page)}
             found += [f"{name}: {hit}" for hit in sorted(hits)]
     return found
 
@@ -75,9 +92,14 @@ def names(root: Path) -> dict[str, str]:
     nothing either. Within the path of a home folder every name goes.
     """
     own = {_user(): "user", socket.gethostname(): "host", socket.gethostname().partition(".")[0]: "host"}
+    return {name: word for name, word in own.items() if len(name) > 2 and not _is_word(name, root)}
+
+
+@cache
+def _is_word(name: str, root: Path) -> bool:
+    """Whether the pages of the book have this word; they are not read again for the next page."""
     sources = [*(root / "book").glob("*.md"), *(root / "notebooks").glob("*.ipynb"), *(root / "src").rglob("*.py")]
-    prose = " ".join(path.read_text(encoding="utf-8") for path in sources)
-    return {name: word for name, word in own.items() if len(name) > 2 and not re.search(_word(name), prose, re.I)}
+    return any(re.search(_word(name), path.read_text(encoding="utf-8"), re.I) for path in sources)
 
 
 def _user() -> str:
@@ -97,15 +119,15 @@ def folders(root: Path) -> dict[str, str]:
     return dict(sorted(whole.items(), key=lambda item: -len(item[0])))
 
 
-def _rules(root: Path) -> list[tuple[re.Pattern, str]]:
-    """What is looked for, and what is put in its place, in this order."""
+def _rules(root: Path) -> list[Rule]:
+    """In the order in which they are applied."""
     rules = [
-        (re.compile(rf"{_START}{re.escape(spelling)}(?![\w-])"), short)
+        Rule(re.compile(rf"{_START}{re.escape(spelling)}(?![\w-])"), short, (spelling,))
         for folder, short in folders(root).items()
         for spelling in _spellings(folder)
     ]
-    rules.append((_ANY_HOME, "~"))
-    return rules + [(re.compile(_word(name)), word) for name, word in names(root).items()]
+    rules.append(Rule(_ANY_HOME, "~", _HOMES))
+    return rules + [Rule(re.compile(_word(name)), word, (name,)) for name, word in names(root).items()]
 
 
 def _spellings(folder: str) -> Iterable[str]:
@@ -118,9 +140,10 @@ def _word(name: str) -> str:
     return rf"{_START}{re.escape(name)}(?![\w-])"
 
 
-def _apply(said: str, rules: list[tuple[re.Pattern, str]]) -> str:
-    for pattern, short in rules:
-        said = pattern.sub(lambda _, short=short: short, said)
+def _apply(said: str, rules: list[Rule]) -> str:
+    for rule in rules:
+        if rule.may_match(said):
+            said = rule.pattern.sub(lambda _, short=rule.short: short, said)
     return said
 
 

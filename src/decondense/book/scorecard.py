@@ -13,7 +13,12 @@ from ..bench import RECORDS as BENCHMARKS
 from ..paper.claims import COLUMNS, EXPERIMENT, OWN, TALLIES, badge, cells
 from ..paper.verdicts import BADGES, REPRODUCED
 from ..stats import ALPHA
+from . import headlines, tables
 from .profiles import about, notebook_id
+
+COMMITTED = "committed run"  # the state of a page that shows what the repository keeps of it
+WAITING = "waiting"  # of one that the run that goes on has yet to execute, and that shows nothing
+AGAIN = "repeats another"  # the kind of a row that no tally counts
 
 
 class Page(NamedTuple):
@@ -22,6 +27,7 @@ class Page(NamedTuple):
     source: Path  # notebooks/NN_id_title.ipynb
     executed: Path  # build/<profile>/notebooks/NN_id_title.ipynb, absent when it was not executed
     stamp: dict  # what the runner noted about a success: seconds, utc, versions; empty otherwise
+    told: str = ""  # a state that the files do not tell: COMMITTED, WAITING
 
     @property
     def name(self) -> str:
@@ -29,6 +35,8 @@ class Page(NamedTuple):
 
     @property
     def state(self) -> str:
+        if self.told:
+            return self.told
         if not self.executed.exists():
             return "not executed"
         return "done" if self.stamp else "failed"
@@ -76,32 +84,30 @@ def keep(records: Path, committed: Path) -> list[Path]:
 
 
 def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], committed: dict[str, dict]) -> str:
-    """The scorecard page: verdicts counted, one line per notebook, then each claim of this run."""
+    """The scorecard page: the paper in seven claims, verdicts counted, all claims of this run, their records."""
     states = Counter(page.state for page in pages)
-    run = ", ".join(f"{states[s]} {s}" for s in ("done", "failed", "not executed"))
+    always = ("done", "failed", "not executed")
+    run = ", ".join(f"{states[s]} {s}" for s in (*always, COMMITTED, WAITING) if s in always or states[s])
     lines = [
         "# Scorecard",
-        f"Every claim that the notebooks of this run tested, in the profile `{profile}`. {about(profile)} "
+        f"This run is in the profile `{profile}`. {about(profile)} "
         "How a verdict is decided is in [how the numbers are made](how_the_numbers_are_made.md).",
+        "## The paper in seven claims",
+        headlines.shown(verdicts, committed),
+        "## All claims, counted",
         _summary(verdicts),
-        f"Notebooks: {run}.",
-        *(f"- [{page.name}](../notebooks/{page.source.name}): {page.state}" for page in pages if page.state != "done"),
+        f"Notebooks: {run}." + _absent(pages),
+        "To compare with: [the committed run](committed_run.md).",
     ]
-    if committed:
-        kept = ", ".join(f"`{p}`" for p in sorted({file["profile"] for file in committed.values()}))
-        lines += [f"To compare with: [the committed run](committed_run.md), in the profile {kept}."]
-    return "\n\n".join([*lines, *_sections(verdicts, "records")]) + "\n"
+    return "\n\n".join([*lines, *_claims(verdicts), *behind(verdicts, "records")]) + "\n"
 
 
-def committed_run(committed: dict[str, dict]) -> str:
-    """The page of what the repository keeps of a full run: the same tables as on the scorecard."""
-    lines = [
-        "# The committed run",
-        "What the repository keeps of a full run, with the records behind it. "
-        "Each record says when, on what machine and with which versions it was made.",
-        _summary(committed),
-    ]
-    return "\n\n".join([*lines, *_sections(committed, "results")]) + "\n"
+def _absent(pages: list[Page]) -> str:
+    """The notebooks without a result of this run, by what became of them."""
+    named: dict[str, list[str]] = {}
+    for page in pages:
+        named.setdefault(page.state, []).append(f"[](../notebooks/{page.source.name})")
+    return "".join(f" {state.capitalize()}: {'; '.join(named[state])}." for state in named if state != "done")
 
 
 def _summary(verdicts: dict[str, dict]) -> str:
@@ -110,8 +116,8 @@ def _summary(verdicts: dict[str, dict]) -> str:
     for kind, what in TALLIES.items():
         counts = Counter(claim["verdict"] for claim in counted(verdicts.values(), kind))
         badges = " ".join(f"{badge(verdict)} {counts[verdict]}&ensp;" for verdict in BADGES if counts[verdict])
-        rows.append((escape(what), badges or "none", counts.total()))
-    return "\n\n".join([_table("summary", ("", "verdicts", "claims"), rows), _chance(verdicts)])
+        rows.append(tables.row((escape(what), badges or "none", counts.total())))
+    return "\n\n".join([tables.table("summary", ("", "verdicts", "claims"), rows), _chance(verdicts)])
 
 
 def counted(files: Iterable[dict], kind: str) -> list[dict]:
@@ -132,23 +138,38 @@ def _chance(verdicts: dict[str, dict]) -> str:
     )
 
 
-def _sections(verdicts: dict[str, dict], folder: str) -> list[str]:
+def _claims(verdicts: dict[str, dict]) -> list[str]:
+    """Every claim as a row, below the choices of verdict, page and kind."""
     if not verdicts:
         return []
-    lines = ["## At a glance", _overview(verdicts, folder), "## Claim by claim"]
-    for name, file in verdicts.items():
-        rows = (cells(claim) for claim in file["claims"])
-        lines += [f"### [](../notebooks/{name}.ipynb)", _table("claims", COLUMNS, rows)]
-    return lines
+    rows = [_row(claim, name) for name, file in verdicts.items() for claim in file["claims"]]
+    choices = {"verdict": list(BADGES), "page": list(map(notebook_id, verdicts)), "kind": [*TALLIES, AGAIN]}
+    return [
+        "## Claim by claim",
+        tables.filters("claims", choices, {"kind": EXPERIMENT}),
+        tables.table("claims", COLUMNS, rows),
+    ]
 
 
-def _overview(verdicts: dict[str, dict], folder: str) -> str:
+def _row(claim: dict, notebook: str) -> str:
+    verdict, said, *rest = cells(claim)
+    short, kind = notebook_id(notebook), AGAIN if claim["repeats"] else claim["kind"]
+    link = f'<small> · <a href="../notebooks/{notebook}.html">{short}</a></small>'
+    return tables.row((verdict, said + link, *rest), verdict=claim["verdict"], page=short, kind=kind)
+
+
+def behind(verdicts: dict[str, dict], folder: str) -> list[str]:
+    """The section of the records behind each page: its verdicts by tally, and links into a folder of the site."""
+    if not verdicts:
+        return []
     rows = []
     for name, file in verdicts.items():
         sources = ", ".join(dict.fromkeys(escape(c["source"]) for c in file["claims"] if c["kind"] != OWN))
         link = f'<a href="../notebooks/{name}.html">{name}</a><br><small>{sources}</small>'
-        rows.append((link, *(_badges(counted([file], kind)) for kind in TALLIES), _records_list(file, folder)))
-    return _table("overview", ("notebook", *TALLIES, "records"), rows)
+        rows.append(
+            tables.row((link, *(_badges(counted([file], kind)) for kind in TALLIES), _records_list(file, folder)))
+        )
+    return ["## Page by page, with the records", tables.table("overview", ("notebook", *TALLIES, "records"), rows)]
 
 
 def _badges(claims: list[dict]) -> str:
@@ -159,13 +180,6 @@ def _badges(claims: list[dict]) -> str:
 def _records_list(file: dict, folder: str) -> str:
     links = [f'<a href="../{folder}/{escape(r)}">{escape(r)}</a>' for r in file.get("records", [])]
     return f"<details><summary>{len(links)}</summary>{'<br>'.join(links)}</details>" if links else ""
-
-
-def _table(kind: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    head_and_body = f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>"
-    return f'<div class="scroll"><table class="{kind}">\n{head_and_body}\n</table></div>'
 
 
 def copy_records(verdicts: dict[str, dict], source: Path, target: Path, arrays: bool = False) -> None:

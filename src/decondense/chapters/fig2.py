@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from .. import paper, stats
+from .. import models, paper, stats
 from ..condensation import Condensation
 from ..pairing import estimated
 from ..paper import family, gpu
 from ..paper.claims import Claim, check_claim, judged, number
 from ..paper.trends import METRICS, PAPER_FAMILIES, REPEATS, paper_name, published_fall, published_text, size_claims
 from ..paper.verdicts import effect, no_change, not_testable, within
+from ..plots import GREY, STYLE, WIDTH, closed, colours, label_ends, legend_below
 from ..runs import tables
 from ..runs.run import Run
 from ..surveys import Measured, Survey
@@ -190,3 +194,49 @@ def repeat_claims(first: Sequence[Condensation], second: Sequence[Condensation])
             )
         )
     return claims
+
+
+# --- figure -----------------------------------------------------------------------------------------------------------
+
+
+def over_size(groups: Mapping[str, Sequence[Measured]]) -> Figure:
+    """Fig. 2b in one panel: Spearman's rho over the number of parameters, published (grey) and measured here.
+
+    A line a family, with 95 % intervals over the texts; hollow: without training.
+    """
+    sizes = {name: [_parameters(m.condensation) for m in members] for name, members in groups.items()}
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
+        smallest = min([1e8, *(size for of in sizes.values() for size in of)])
+        axis.set(xscale="log", xlim=(0.8 * smallest, 1.1e11), ylim=(-1.08, 1.08))
+        axis.set(xlabel="parameters", ylabel="Spearman ρ of μ with depth")
+        axis.axhline(0, color="0.85", linewidth=0.8, zorder=0)
+        _published(axis)
+        for (name, members), colour in zip(groups.items(), colours(len(groups), "colorblind"), strict=True):
+            _measured(axis, name, sizes[name], members, colour)
+        legend_below(figure)
+    return closed(figure)
+
+
+def _parameters(result: Condensation) -> int:
+    """Of the published checkpoint, where the model is known: a file may count tied embeddings twice."""
+    known = models.table().get(result.name, {}).get("parameters")
+    return known or result.settings["model"]["parameters"]
+
+
+def _published(axis: Axes) -> None:
+    sizes = {one["in_paper"]: one.get("parameters") for one in models.table().values() if "in_paper" in one}
+    for name in PAPER_FAMILIES:
+        points = paper.trend("Fig2", METRICS["rho"][1], name)
+        x = [sizes[model] for model in points.model]
+        axis.plot(x, points.value, "o-", color=GREY, markersize=4, linewidth=1.2, label="published", zorder=1)
+        label_ends(axis, [(points.value.iloc[-1], name, "0.35")], x[-1])
+
+
+def _measured(axis: Axes, name: str, x: Sequence[int], members: Sequence[Measured], colour: tuple) -> None:
+    results = [member.condensation for member in members]
+    fill = "none" if members[0].record.content["config"]["weights"] == "random" else "full"
+    low, high = zip(*(r.rho_interval for r in results), strict=True)
+    axis.vlines(x, low, high, color=colour, linewidth=2.5, alpha=0.4, zorder=2)
+    y = [r.rho for r in results]
+    axis.plot(x, y, "D-", color=colour, markersize=6, fillstyle=fill, linewidth=1.2, label=name, zorder=3)

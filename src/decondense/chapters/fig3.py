@@ -14,7 +14,7 @@ from .. import metrics, paper
 from ..paper.claims import BOOK, Claim, check_claim, judged
 from ..paper.trends import METRICS, REPEATS, published_fall, published_text
 from ..paper.verdicts import LEAST_UNITS, Test, Verdict, effect, not_testable
-from ..plots import BLUE, RED, STYLE, closed, colours
+from ..plots import BLUE, RED, STYLE, WIDTH, closed, colours, label_ends, legend_below
 from ..runs import tables as run_tables
 from ..runs.readings import SYMBOLS, at_checkpoint, at_loss, by_seed, chain, common_loss, differences, learning_rate
 from ..runs.run import Run
@@ -169,7 +169,7 @@ def trends(tables: Mapping[str, pd.DataFrame]) -> Figure:
     A dot a seed, a line through the means over the seeds; labels stand at equal distances.
     """
     with plt.rc_context(STYLE):
-        size = {"figsize": (2.3 * len(tables) + 0.6, 4.2), "squeeze": False, "layout": "constrained"}
+        size = {"figsize": (min(WIDTH, 2.3 * len(tables) + 0.6), 4.4), "squeeze": False, "layout": "constrained"}
         figure, axes = plt.subplots(2, len(tables), sharey="row", **size)
         for (title, table), (above, below) in zip(tables.items(), axes.T, strict=True):
             for axis, name, colour in ((above, "rho", BLUE), (above, "tau", RED), (below, "late_half", "0.35")):
@@ -180,8 +180,9 @@ def trends(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axes[1, 0].set_ylim(0, None)
         axes[0, 0].set_ylabel("rank correlation of μ with depth")
         axes[1, 0].set_ylabel(SYMBOLS["late_half"])
-        axes[0, 0].legend(fontsize=8)
-        figure.supxlabel("width of the MLP", fontsize=9)
+        legend_below(figure)
+        for axis in axes[1]:
+            axis.set_xlabel("width of the MLP")
     return closed(figure)
 
 
@@ -197,14 +198,22 @@ def profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """A panel a table: mean cosine mu over the entries 0..L (its index), a line a column."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            1, len(tables), figsize=(3.2 * len(tables) + 0.4, 3), sharey=True, squeeze=False, layout="constrained"
+            1,
+            len(tables),
+            figsize=(min(WIDTH, 3.2 * len(tables) + 0.4), 3.2),
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
         )
         for axis, (title, table) in zip(axes.flat, tables.items(), strict=True):
             for name, colour in zip(table, colours(len(table.columns)), strict=True):
                 axis.plot(table.index, table[name], ".-", linewidth=1, color=colour, label=name)
             axis.set(title=title, xlabel="entry of the residual stream")
-            axis.legend(fontsize=8)
+            axis.xaxis.get_major_locator().set_params(integer=True)
         axes[0, 0].set(ylabel="mean cosine μ", ylim=(0, None))
+        for axis, table in zip(axes.flat, tables.values(), strict=True):
+            ends = zip(table.iloc[-1], table, colours(len(table.columns)), strict=True)
+            label_ends(axis, list(ends), table.index[-1])
     return closed(figure)
 
 
@@ -216,7 +225,7 @@ def paths(runs: Sequence[Run], loss: float) -> Figure:
     labels = list(dict.fromkeys(run.label for run in runs))
     colour_of = dict(zip(labels, colours(len(labels)), strict=True))
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.1), layout="constrained")
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.3), layout="constrained")
         for axis, name in zip(axes, ("rho", "late_half"), strict=True):
             for run in runs:
                 new = run.label if run is next(r for r in runs if r.label == run.label) else None
@@ -226,5 +235,5 @@ def paths(runs: Sequence[Run], loss: float) -> Figure:
             axis.set(xlabel="validation loss (nats a token)", ylabel=SYMBOLS[name])
             axis.invert_xaxis()
         axes[1].set_ylim(0, None)
-        axes[1].legend(fontsize=8)
+        legend_below(figure)
     return closed(figure)

@@ -6,11 +6,16 @@ Runs are labelled by the weight of the dispersion loss; `NO_DOSE` is default tra
 from collections.abc import Sequence
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..paper import SPREAD, size_effect
 from ..paper.claims import Claim, check_claim, judged
 from ..paper.verdicts import effect, no_change
+from ..plots import STYLE, WIDTH, closed, colours, legend_below
 from ..runs import MidTraining, grid, tables
 from ..runs.midtraining import CONDITIONS
 from ..runs.run import Run
@@ -120,3 +125,45 @@ def claims(runs: Sequence[Run], check: pd.DataFrame, longest: Sequence[Run] = ()
         ),
         check_claim(check),
     ])  # fmt: skip
+
+
+# --- figure -----------------------------------------------------------------------------------------------------------
+
+
+def change_map(runs: Sequence[Run], weight: str) -> pd.DataFrame:
+    """Mu with dispersion at a weight minus mu of the default, mean over the seeds: a row a checkpoint, by entry."""
+    mu = {label: np.mean([run.mu for run in runs if run.label == label], 0) for label in (weight, NO_DOSE)}
+    steps = tables.first(runs)[weight].path["step"]
+    return pd.DataFrame(mu[weight] - mu[NO_DOSE], index=steps)
+
+
+def difference_map(runs: Sequence[Run], weight: str) -> Figure:
+    """Left `change_map`; right the density of the cosines at the last entry after the last step, for every weight.
+
+    The histograms are those of the first seed, drawn as lines; dotted: before training.
+    """
+    change = change_map(runs, weight)
+    with plt.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), layout="constrained")
+        limit = float(change.abs().to_numpy().max()) or 1.0
+        how = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "aspect": "auto", "interpolation": "nearest"}
+        image = left.imshow(change.to_numpy(), origin="lower", **how)
+        left.set_yticks(range(len(change)), change.index)
+        left.set(
+            xlabel="entry of the residual stream", ylabel="step of training", title=f"weight {weight} minus default"
+        )
+        figure.colorbar(image, ax=left, label="change of μ", location="bottom", aspect=30)
+        _last_layer(right, tables.first(runs))
+        right.set(xlabel="cosine of two tokens, last entry", ylabel="density", title="last entry, after the last step")
+        legend_below(figure)
+    return closed(figure)
+
+
+def _last_layer(axis: Axes, first: dict[str, Run]) -> None:
+    start = first[NO_DOSE].look(0).histogram[-1]
+    edges = np.linspace(-1, 1, len(start) + 1)
+    axis.stairs(start, edges, color="0.2", linestyle=":", label="before training")
+    for (label, run), colour in zip(first.items(), colours(len(first), "colorblind"), strict=True):
+        name = "default loss" if label == NO_DOSE else f"dispersion, weight {label}"
+        axis.stairs(run.look().histogram[-1], edges, color=colour, linewidth=1.2, label=name)
+    axis.set(xlim=(-1, 1), ylim=(0, None))

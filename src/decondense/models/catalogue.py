@@ -51,6 +51,14 @@ def resolve(name: str) -> tuple[str, dict]:
     raise unknown("model", name, [*table(), *POCKET], LISTED)
 
 
+def shown(name: str) -> str:
+    """How figures call a model: as the paper does, else as its authors; `name` itself where the table has none."""
+    entry = table().get(name)
+    if entry is None:
+        return name
+    return entry.get("in_paper") or entry["hub"].split("/")[-1].removesuffix("-Instruct")
+
+
 def check_names(given: Sequence[str]) -> None:
     """Refuse a name that can be no model: not known, a folder without a configuration, a path to nothing.
 

@@ -103,7 +103,8 @@ def origin(runs: Sequence[Run]) -> pd.DataFrame:
         kept = "committed record" if records.is_committed(run.record) else "this run"
         rows.append((kept, made["utc"][:10], (made["git_commit"] or "")[:7], where, made["packages"]["torch"]))
     columns = ["from", "made on", "commit", "machine", "torch"]
-    return pd.DataFrame(rows, columns=columns).value_counts().rename("runs").reset_index()
+    counted = pd.DataFrame(rows, columns=columns).value_counts().rename("runs").reset_index()
+    return counted.set_index("from").rename_axis(index=None, columns="from")  # one line of heads, no numbered rows
 
 
 def check_run(run: Run, steps: int) -> pd.DataFrame:

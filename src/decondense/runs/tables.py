@@ -15,6 +15,7 @@ from ..stats import Estimate, mean_and_interval
 from .run import Run
 
 Quantity = Callable[[Run], float]
+DIGITS = 4  # decimals of a mean
 FLIPS = (0.01, 0.02, 0.05, 0.1, 0.2)  # shares of items that two conditions may answer differently, for `power`
 
 
@@ -43,7 +44,10 @@ def mu_against(runs: Sequence[Run], baseline: str) -> pd.DataFrame:
 
 
 def summary(runs: Sequence[Run], quantities: dict[str, Quantity]) -> pd.DataFrame:
-    """Mean over the seeds of each quantity, with its standard deviation (ddof = 1) as text, one row a label."""
+    """Mean over the seeds of each quantity, with its standard deviation (ddof = 1) as text, one row a label.
+
+    Both to the second digit of the deviation, with at most `DIGITS` decimals; a mean of one seed has these.
+    """
     columns = {}
     for name, quantity in quantities.items():
         table = by_seed(runs, quantity)
@@ -52,8 +56,11 @@ def summary(runs: Sequence[Run], quantities: dict[str, Quantity]) -> pd.DataFram
 
 
 def _mean_and_spread(values: pd.Series) -> str:
-    spread = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
-    return f"{values.mean():.4f}{spread}"
+    spread = values.std(ddof=1)
+    if not spread > 0:  # NaN of one seed
+        return f"{values.mean():.{DIGITS}f}" if len(values) == 1 else f"{values.mean():.2f} ± 0"
+    digits = int(np.clip(1 - np.floor(np.log10(spread)), 0, DIGITS))
+    return f"{values.mean():.{digits}f} ± {spread:.{digits}f}"
 
 
 def paired(runs: Sequence[Run], label: str, baseline: str, quantity: Quantity) -> Estimate:

@@ -53,7 +53,7 @@ def test_gains_have_a_panel_a_model_and_a_dot_a_task():
 def test_power_has_a_panel_a_family_a_curve_a_share_and_a_line_a_gain():
     reported = pd.DataFrame({"model": ["GPT2-m", "Qwen3-0.6B", "Qwen3-1.7B"], "gain": [0.5, 1.0, 1.5]})
     figure = figures.power(reported, flips=(0.05, 0.1))
-    assert [axis.get_title() for axis in figure.axes] == [
+    assert [axis.get_xlabel().split("\n")[1] for axis in figure.axes] == [
         "GPT2: ten tasks of 553 items",
         "Qwen3: ten tasks of 222 items",
     ]

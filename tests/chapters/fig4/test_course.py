@@ -1,27 +1,16 @@
 """Checkpoints of runs as tables, claims and a figure, on runs made up here."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from made_condensations import made
-from made_runs import made as made_run
+from made_runs import along as run
 
 from decondense import paper
 from decondense.chapters.fig4 import course
 from decondense.paper.claims import Claim, judged
 from decondense.paper.verdicts import CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED, SMALLER
 
-STEPS = np.array([0, 1, 10, 100])
 FALLS = [0.9, 0.6, 0.1, -0.6]
-
-
-def run(label, seed, rho, tau=None):
-    """A run with these values at four checkpoints."""
-    rho = np.asarray(rho, dtype=float)
-    found = made_run(label, seed, list(9.0 - STEPS / 50), rho=rho)
-    path = found.path.assign(step=STEPS, tokens=512 * STEPS, tau=rho * 0.95 if tau is None else tau)
-    vars(found)["path"] = path.assign(late_half=0.5 - STEPS / 1000 + seed / 100)
-    return found
 
 
 @pytest.fixture
@@ -186,56 +175,3 @@ def test_olmo_claims_on_a_run_that_turns():
 
 def test_part_of_the_checkpoints_is_not_the_run():
     assert [c.verdict.word for c in olmo([RISES] * 12)] == [NOT_TESTABLE] * 4
-
-
-# --- figure ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def closed():
-    yield
-    assert plt.get_fignums() == []
-
-
-def legend(axis):
-    return [text.get_text() for text in axis.get_legend().get_texts()]
-
-
-def line(axis, label):
-    (found,) = [found for found in axis.lines if found.get_label() == label]
-    return found
-
-
-def test_paths_have_the_published_points_a_panel_a_label_and_the_late_half(closed):
-    runs = [run(label, s, [1.0, 0.6, 0.1, -0.4 + s / 10]) for label in ("small", "large") for s in (0, 1)]
-    points = paper.training_run()
-    figure = course.paths(runs, [RISES, FALLING])
-    figure.canvas.draw()
-    published, small, large, late = figure.axes
-    titles = [axis.get_title() for axis in figure.axes]
-    assert titles == ["Olmo-3-7B, published", "small", "large", "late half of the layers"]
-    np.testing.assert_allclose(line(published, "ρ").get_ydata(), points.spearman)
-    np.testing.assert_allclose(line(published, "τ, untrained here").get_ydata(), [1, -1])
-    assert [tick.get_text() for tick in published.get_xticklabels()] == points.checkpoint.tolist()
-    np.testing.assert_allclose(line(small, "ρ").get_ydata(), [0.6, 0.1, -0.35])
-    assert line(small, "ρ").get_xdata().tolist() == [512, 5120, 51200]
-    assert legend(large) == ["ρ", "τ"]
-    assert legend(late) == ["small", "large"]
-    np.testing.assert_allclose(line(late, "small").get_ydata(), 0.505 - np.array([1, 10, 100]) / 1000)
-
-
-def test_initialisation_stands_apart_at_the_left_with_its_spread(closed):
-    runs = [run("x", s, [first, 0.6, 0.1, 0.0]) for s, first in enumerate((0.9, 0.8, 1.0))]
-    axis = course.paths(runs).axes[1]
-    (start,) = [found for found in axis.lines if found.get_marker() == "D" and found.get_ydata()[0] > 0.88]
-    assert start.get_xdata()[0] < 512
-    assert axis.get_xscale() == "log"
-    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["start", "$10^3$", "$10^4$"]
-    np.testing.assert_allclose(axis.collections[0].get_segments()[0][:, 1], [0.8, 1.0])  # lowest to highest
-
-
-def test_without_runs_the_published_points_stand_alone(closed):
-    figure = course.paths([])
-    figure.canvas.draw()
-    assert [axis.get_title() for axis in figure.axes] == ["Olmo-3-7B, published"]
-    assert legend(figure.axes[0]) == ["ρ", "τ"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from looked_at import looked_at
 from made_condensations import made
 
 from decondense import paper
@@ -113,16 +114,12 @@ def test_repetition_claim(counts, here, verdict):
 # --- figures --------------------------------------------------------------------------------------------------------
 
 
-def legend(axis):
-    return [text.get_text() for text in axis.get_legend().get_texts()]
-
-
 def test_profiles_have_a_panel_a_family_and_a_line_a_model():
     found = {"gpt2": [result(RISES), result(DIPS)], "bloom-560m": [result(DIPS)], "gpt2-xl": [result(DIPS)]}
     figure = start.profiles(found)
-    figure.canvas.draw()
+    looked_at(figure)
     assert [axis.get_title() for axis in figure.axes] == ["GPT2", "Bloom"]
-    assert legend(figure.axes[0]) == ["gpt2", "gpt2-xl"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["GPT2", "GPT2-xl"]
     mean = figure.axes[0].lines[0]
     np.testing.assert_allclose(mean.get_ydata(), (RISES + DIPS) / 2)
     assert mean.get_xdata()[[0, -1]].tolist() == [0, 1]
@@ -131,7 +128,6 @@ def test_profiles_have_a_panel_a_family_and_a_line_a_model():
 
 def test_profiles_of_a_repeated_text_have_a_line_a_count():
     figure = start.repeated_profiles("toy", REPEATED)
-    figure.canvas.draw()
-    (axis,) = figure.axes
-    assert (axis.get_title(), legend(axis)) == ("toy", ["2 different", "512 different"])
+    (axis,) = looked_at(figure).axes
+    assert (axis.get_title(), [text.get_text() for text in axis.texts]) == ("toy", ["2 different", "512 different"])
     np.testing.assert_allclose(axis.lines[1].get_ydata(), [0.1, 0.2, 0.3])

@@ -24,8 +24,8 @@ def test_predictions_have_a_panel_a_model(condensation):
 
 
 def test_drifts_draw_a_line_a_model():
-    axis = figures.drifts(["gpt2", "qwen3-8b"]).axes[0]
-    assert [line.get_label() for line in axis.lines[:2]] == ["gpt2", "qwen3-8b"]
+    axis = figures.drifts(["GPT2", "Qwen3-8B"]).axes[0]
+    assert [line.get_label() for line in axis.lines[:2]] == ["GPT2", "Qwen3-8B"]
     assert np.min(axis.lines[0].get_ydata()) > -1e-9
     assert np.min(axis.lines[1].get_ydata()) < 0
 

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from looked_at import looked_at
 from matplotlib.colors import to_hex
 
 from decondense.chapters.table1 import figures
 from decondense.losses import forces
-from decondense.plots import RED
+from decondense.plots import RED, toward_the_viewer
 
 NAMES = ["dispersion", "l2_repel"]
 CLOUD = forces.cloud(9)
@@ -32,26 +33,28 @@ def flows(steps=7):
 def test_forces_are_divided_by_their_largest_size():
     table = pd.DataFrame({"a": [1.0, -4.0, 2.0], "b": [0.1, 0.2, 0.1], "none": 0.0}, index=[10, 90, 170])
     figure = figures.force_curves(table)
-    figure.canvas.draw()
+    looked_at(figure)
     a, b, none = (line.get_ydata() for line in figure.axes[0].lines[:3])
     np.testing.assert_allclose(a, [0.25, -1, 0.5])
     np.testing.assert_allclose(b, [0.5, 1, 0.5])
     assert np.isnan(none).all()
 
 
-@pytest.mark.parametrize("names", [NAMES, ["orthogonalization"]])
-def test_vector_fields_have_a_dot_and_an_arrow_for_each_token(names):
-    figure = figures.vector_fields(names, CLOUD, length=0.3)
-    figure.canvas.draw()
-    assert [axis.get_title() for axis in figure.axes] == names
-    for axis, name in zip(figure.axes, names, strict=True):
-        _, dots, arrows = axis.collections
-        np.testing.assert_allclose(np.stack(dots._offsets3d, axis=1), CLOUD)
-        assert to_hex(arrows.get_color()[0]) == RED
-        heads, tails = np.stack(arrows._segments3d[:9], axis=1)  # the shafts come first
+@pytest.mark.parametrize(("names", "titles"), [(NAMES, ["dispersion", "ℓ₂-repel"]), (["orthogonalization"],) * 2])
+def test_vector_fields_have_a_dot_and_an_arrow_for_each_token_on_the_near_side(names, titles):
+    figure = looked_at(figures.vector_fields(names, CLOUD, length=0.3))
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title() for axis in shown] == titles
+    at = toward_the_viewer(CLOUD.numpy(), figures.AZIMUTH)
+    near = at[:, 2] >= 0
+    assert near.sum() > 0
+    for axis, name in zip(shown, names, strict=True):
+        dots, arrows = axis.collections
+        np.testing.assert_allclose(dots.get_offsets(), at[near, :2])
+        assert to_hex(arrows.get_facecolor()[0]) == RED
         push = forces.force(name, CLOUD).numpy()
-        np.testing.assert_allclose(tails, CLOUD)
-        np.testing.assert_allclose(heads - tails, push / np.linalg.norm(push, axis=1).max() * 0.3)
+        longest = toward_the_viewer(push / np.linalg.norm(push, axis=1).max() * 0.3, figures.AZIMUTH)
+        np.testing.assert_allclose(np.stack([arrows.U, arrows.V], 1), longest[near, :2])
 
 
 def test_no_force_is_drawn_without_a_warning():

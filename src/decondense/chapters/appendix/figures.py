@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...plots import STYLE, closed, colours
+from ...plots import STYLE, WIDTH, closed, colours, legend_below
 from .factors import padding_factor, second_moment
 
 
@@ -18,7 +18,7 @@ def padding(norms: Sequence[float], m: int) -> Figure:
     """
     entries = np.unique(np.logspace(0.31, 4, 80).astype(int))
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.4), layout="constrained")
         for r, colour in zip(norms, colours(len(norms)), strict=True):
             factor, jensen = padding_factor(r, entries), r**2 / (r**2 + entries)
             left.loglog(entries, factor, color=colour, label=f"r = {r:g}")
@@ -28,9 +28,9 @@ def padding(norms: Sequence[float], m: int) -> Figure:
             axis.axvline(m, color="0.6", linewidth=0.8, linestyle="--")
             axis.set_xlabel("entries of padding m")
         left.set_ylabel("factor of the expected cosine")
-        left.legend(fontsize=8)
         right.axhline(1, color="0.6", linewidth=0.8)
         right.set(ylabel="factor / (r² / (r² + m))", ylim=(0.97, 1.6))
+        legend_below(figure)
     return closed(figure)
 
 
@@ -50,5 +50,5 @@ def padded_cosines(table: pd.DataFrame, m: int) -> Figure:
             axis.fill_between(r, mean - spread, mean + spread, color=colour, alpha=0.2)
             axis.plot(rows.r, rows["mean"], "o", markersize=4, color=colour)
         axis.set(xlabel="norm r of both vectors", ylabel=f"cosine after {m} padded entries")
-        axis.legend(fontsize=8)
+        legend_below(figure)
     return closed(figure)

@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 
 from ... import stats
 from ...paper.accuracies import MID_TRAINED, TASKS, equivalent_items
-from ...plots import BLUE, RED, STYLE, closed, colours, grid
+from ...plots import BLUE, RED, STYLE, WIDTH, closed, colours, grid, legend_below
 from .runs import GRANULAR
 
 GREY = "0.75"
@@ -34,7 +34,7 @@ def cells_map(cells: pd.DataFrame, rule: str) -> Figure:
     forbidden = (~cells[rule]).unstack().astype(float)
     order = list(GRANULAR)
     with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(7.4, 0.235 * len(text) + 0.9), layout="constrained")
+        figure, axis = plt.subplots(figsize=(WIDTH, 0.235 * len(text) + 0.9), layout="constrained")
         _grid(axis, forbidden[order], text[order], (-0.1, 1.4))
         axis.set_xticklabels([name.replace("_", "\n") for name in order])
     return closed(figure)
@@ -57,7 +57,7 @@ def _grid(axis, values: pd.DataFrame, text: pd.DataFrame, limits: tuple) -> Axes
 def gains(tables: dict[str, pd.DataFrame]) -> Figure:
     """Gain of every task (`gains.gains`): dot and standard error between runs, and 1.96 errors of the items."""
     with plt.rc_context(STYLE):
-        shape = {"figsize": (2.1 * len(tables) + 0.9, 3.0), "squeeze": False, "layout": "constrained"}
+        shape = {"figsize": (min(WIDTH, 2.1 * len(tables) + 0.9), 3.2), "squeeze": False, "layout": "constrained"}
         figure, axes = plt.subplots(1, len(tables), sharey=True, **shape)
         for axis, (model, table) in zip(axes.flat, tables.items(), strict=True):
             place, items = np.arange(len(table))[::-1], 1.96 * table["items"]
@@ -68,7 +68,7 @@ def gains(tables: dict[str, pd.DataFrame]) -> Figure:
             axis.axvline(table.gain.mean(), color=RED, linewidth=1, linestyle="--", label="gain of the average")
             axis.set(title=model, xlabel="points")
             axis.set_yticks(place, [str(name).replace("_", " ") for name in table.index])
-        figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return closed(figure)
 
 
@@ -79,16 +79,17 @@ def power(gains: pd.DataFrame, flips: Sequence[float] = FLIPS) -> Figure:
     """
     families = gains.groupby(gains.model.str.extract(r"^([A-Za-z]+\d)", expand=False))
     with plt.rc_context(STYLE):
-        shape = {"figsize": (3.9 * len(families), 3.1), "squeeze": False, "layout": "constrained"}
+        shape = {"figsize": (min(WIDTH, 3.9 * len(families)), 3.4), "squeeze": False, "layout": "constrained"}
         figure, axes = plt.subplots(1, len(families), sharey=True, **shape)
         for axis, (family, rows) in zip(axes.flat, families, strict=True):
             _power(axis, equivalent_items(family), flips)
             for row in rows.itertuples():
                 axis.axvline(row.gain, color="0.4", linewidth=0.9, linestyle="--")
                 axis.text(row.gain, 1.02, row.model, rotation=60, fontsize=7, ha="left", va="bottom")
-            axis.set_title(f"{family}: ten tasks of {equivalent_items(family)} items", y=-0.33)
+            which = f"{family}: ten tasks of {equivalent_items(family)} items"
+            axis.set_xlabel(f"true difference of the average, points\n{which}")  # above the axis are the models
         axes.flat[0].set_ylabel("chance of p < 0.05")
-        axis.legend(fontsize=8, loc="lower right")
+        legend_below(figure)
     return closed(figure)
 
 
@@ -99,7 +100,7 @@ def _power(axis, items: int, flips: Sequence[float]) -> None:
         found = [stats.mcnemar_power(float(d), items, len(TASKS), share) for d in possible]
         axis.plot(100 * possible, found, color=colour, label=f"{share:.0%} of the items flip")
     axis.axhline(0.8, color=GREY, linewidth=0.8)
-    axis.set(xlabel="true difference of the average, points", xlim=(0, 2.5), ylim=(0, 1))
+    axis.set(xlim=(0, 2.5), ylim=(0, 1))
 
 
 def spreads(table: pd.DataFrame) -> Figure:
@@ -115,20 +116,19 @@ def spreads(table: pd.DataFrame) -> Figure:
         axis.text(0.93 * end, 0.95 * end, "equal", ha="right", fontsize=8, color="0.4")
         axis.set(xlabel="if the tasks vary independently, points", ylabel="printed spread of the average, points")
         axis.set(xlim=(0, end), ylim=(0, end), aspect="equal")
-        axis.legend(fontsize=8, loc="upper left")
+        axis.legend(loc="upper left")
     return closed(figure)
 
 
 def choice(by_checkpoints: pd.DataFrame, positives: pd.DataFrame) -> Figure:
     """What the choice adds and takes by number of checkpoints, and what unequal noise makes of the t-test."""
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.0), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained")
         for (shared, rows), style in zip(by_checkpoints.groupby("shared"), ("-", "--"), strict=True):
             label = f"shift, {shared:.0%} of the variance shared"
             left.plot(rows.checkpoints, rows["shift"], style, color=RED, label=label)
             left.plot(rows.checkpoints, rows.spread, style, color=BLUE, label=f"spread, {shared:.0%} shared")
         left.set(xlabel="checkpoints to choose from", ylabel="in spreads of one checkpoint", ylim=(0, None))
-        left.legend(fontsize=7)
         for column, colour, label in (
             ("found", RED, "p < 0.05"),
             ("better", BLUE, "p < 0.05, the noisier one better"),
@@ -136,5 +136,5 @@ def choice(by_checkpoints: pd.DataFrame, positives: pd.DataFrame) -> Figure:
             right.plot(positives.index, positives[column], "o-", markersize=4, color=colour, label=label)
         right.axhline(0.05, color=GREY, linewidth=0.8)
         right.set(xlabel="noise between checkpoints, second to first", ylabel="share of t-tests", ylim=(0, None))
-        right.legend(fontsize=7)
+        legend_below(figure)
     return closed(figure)

@@ -1,15 +1,16 @@
 """Figures: within against between over depth, trained above untrained; and along training."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from ... import plots
+from ... import models, plots
 from ...condensation import Condensation
 from ...controls.figures import panel
-from ...plots import STYLE, closed
+from ...plots import STYLE, WIDTH, closed, legend_below
 from ...runs.run import Run
 from . import training
 
@@ -26,7 +27,7 @@ def trained_and_untrained(trained: Mapping[str, Condensation], untrained: Mappin
     if not names:
         return plots.nothing()
     with plt.rc_context(STYLE):
-        size = (2.15 * len(names) + 0.6, 4.4)
+        size = (min(WIDTH, 2.15 * len(names) + 0.6), 4.4)
         figure, axes = plt.subplots(2, len(names), figsize=size, squeeze=False, layout="constrained", sharey=True)
         for row, results in zip(axes, (trained, untrained), strict=True):
             for axis, name in zip(row, names, strict=True):
@@ -35,14 +36,14 @@ def trained_and_untrained(trained: Mapping[str, Condensation], untrained: Mappin
                 else:
                     axis.set_axis_off()
         for axis, name in zip(axes[0], names, strict=True):
-            axis.set_title(name, fontsize=8)
+            axis.set_title(textwrap.fill(models.shown(name), 14), fontsize=8)
         for axis in axes[1]:
             axis.set_xlabel("layer fraction")
         axes[0, 0].set_ylim(min(0.0, axes[0, 0].get_ylim()[0]), 1.02)
         for axis, said in zip(axes[:, 0], ("trained", "first weights"), strict=True):
             axis.set_ylabel(f"{said}\nmean cosine")
         handles = next(axis for axis in axes.flat if axis.lines).get_legend_handles_labels()
-        figure.legend(*handles, loc="outside lower center", ncols=2, fontsize=8)
+        figure.legend(*handles, loc="outside lower center", ncols=2)
     return closed(figure)
 
 
@@ -50,7 +51,7 @@ def along(runs: Sequence[Run], place: str = "middle") -> Figure:
     """Within, between and excess at one place against the steps, a panel a loss: mean and range over the seeds."""
     labels = list(dict.fromkeys(run.label for run in runs))
     with plt.rc_context(STYLE):
-        size = (2.4 * len(labels) + 0.6, 2.8)
+        size = (min(WIDTH, 2.4 * len(labels) + 0.6), 2.9)
         figure, axes = plt.subplots(1, len(labels), figsize=size, squeeze=False, layout="constrained", sharey=True)
         for axis, label in zip(axes[0], labels, strict=True):
             table = training.along(runs, label, place)
@@ -63,5 +64,5 @@ def along(runs: Sequence[Run], place: str = "middle") -> Figure:
             ticks = [0, *(10**k for k in range(1 + int(np.log10(max(1, mean.index.max())))))]
             axis.set(title=label, xticks=ticks, xlabel="step")
         axes[0, 0].set_ylabel(f"mean cosine, {place} entry")
-        axes[0, 0].legend(fontsize=8)
+        legend_below(figure)
     return closed(figure)

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ... import paper
+from ... import models, paper
 from ...paper.claims import BOOK, Claim, number, signed
 from ...paper.trends import METRICS, REPEATS
 from ...paper.verdicts import exact, no_change, not_testable
-from ...plots import STYLE, closed, colours
+from ...plots import STYLE, WIDTH, closed, colours, label_ends
 from ...stats import mean_and_interval
 from ...surveys import Measured, untrained
 from ...surveys.untrained import Found
@@ -160,16 +160,28 @@ def repeated_profiles(model: str, found: Mapping[int, Members]) -> Figure:
 
 
 def _profiles(groups: Mapping[str, Mapping[str, Members]]) -> Figure:
+    columns = min(2, len(groups))
+    rows = -(-len(groups) // columns)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            1, len(groups), figsize=(2.6 * len(groups) + 0.4, 2.9), squeeze=False, sharey=True, layout="constrained"
+            rows,
+            columns,
+            figsize=(WIDTH * columns / 2, 2.4 * rows + 0.2),
+            squeeze=False,
+            sharey=True,
+            layout="constrained",
         )
-        for axis, (title, lines) in zip(axes.flat, groups.items(), strict=True):
-            for (name, members), colour in zip(lines.items(), colours(len(lines)), strict=True):
+        for axis, (title, lines) in zip(axes.flat, groups.items(), strict=False):
+            shades, ends = colours(len(lines)), []
+            for (name, members), colour in zip(lines.items(), shades, strict=True):
                 mu, depth = np.array([m.condensation.mu for m in members]), members[0].condensation.layer_fraction
-                axis.plot(depth, mu.mean(0), color=colour, label=name)
+                axis.plot(depth, mu.mean(0), color=colour, label=models.shown(name))
                 axis.fill_between(depth, mu.min(0), mu.max(0), color=colour, alpha=0.2, linewidth=0)
-            axis.set(title=title, xlabel="layer fraction", ylim=(0, 1), xticks=(0, 0.5, 1))
-            axis.legend(fontsize=7)
-        axes.flat[0].set_ylabel("mean cosine μ, untrained")
+                ends.append((mu.mean(0)[-1], models.shown(name), colour))
+            axis.set(title=title, xlabel="layer fraction", ylim=(0, 1), xlim=(0, 1), xticks=(0, 0.5, 1))
+            label_ends(axis, ends, 1.0)
+        for axis in axes[:, 0]:
+            axis.set_ylabel("mean cosine μ, untrained")
+        for axis in axes.flat[len(groups) :]:
+            axis.set_visible(False)
     return closed(figure)

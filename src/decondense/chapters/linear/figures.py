@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...plots import BLUE, RED, STYLE, closed
+from ...plots import BLUE, RED, STYLE, WIDTH, closed, legend_below
 from .errors import ORDERS, kernel
 from .tables import Targets
 
@@ -20,7 +20,7 @@ def curve(mean: float, spread: float) -> Figure:
         axis.plot([mean], kernel(np.array([mean])), "o", color=BLUE, label="order 1: at the mean")
         axis.plot(points, kernel(points), "D--", color=RED, label="order 2: at two points", linewidth=0.8)
         axis.set(xlabel="cosine", ylabel="exp(-arccos(c) / π), cut")
-        axis.legend(fontsize=8)
+        legend_below(figure)
     return closed(figure)
 
 
@@ -30,7 +30,7 @@ def domain(tables: dict[str, pd.DataFrame], targets: Targets) -> Figure:
     `tables` has the columns of `errors`, one marker a table. Dashed: the targets.
     """
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.2), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.4), layout="constrained")
         for (label, table), marker in zip(tables.items(), "ox^s", strict=False):
             for name, colour in zip(ORDERS, (BLUE, RED), strict=True):
                 how = {"marker": marker, "color": colour, "s": 12, "alpha": 0.7, "linewidths": 0.8}
@@ -40,5 +40,5 @@ def domain(tables: dict[str, pd.DataFrame], targets: Targets) -> Figure:
         right.axhline(1 - targets.gradient, color="0.5", linestyle="--", linewidth=0.8)
         left.set(xlabel="spread of the cosines", ylabel="error of the value (%)", yscale="log")
         right.set(xlabel="spread of the cosines", ylabel="1 - cosine of the gradients", yscale="log")
-        figure.legend(*right.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2)
+        legend_below(figure)
     return closed(figure)

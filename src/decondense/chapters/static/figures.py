@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...plots import BLUE, STYLE, closed, colours
+from ...plots import BLUE, STYLE, WIDTH, closed, colours, legend_below
 from .tables import CURES, Embedding
 
 
@@ -16,7 +16,11 @@ def frequency(found: Mapping[str, Embedding]) -> Figure:
     rows = -(-len(found) // columns)
     low = min(0, *(min(one.described["points"]["cosine"]) for one in found.values())) - 0.05
     with plt.rc_context(STYLE):
-        shape = {"figsize": (2.7 * columns + 0.3, 2.3 * rows + 0.3), "squeeze": False, "layout": "constrained"}
+        shape = {
+            "figsize": (min(WIDTH, 2.7 * columns + 0.3), 2.2 * rows + 0.3),
+            "squeeze": False,
+            "layout": "constrained",
+        }
         figure, axes = plt.subplots(rows, columns, sharey=True, **shape)
         for axis, (name, one) in zip(axes.flat, found.items(), strict=False):
             points = one.described["points"]
@@ -34,12 +38,12 @@ def frequency(found: Mapping[str, Embedding]) -> Figure:
 def over_depth(mu: pd.DataFrame, rank: pd.DataFrame) -> Figure:
     """Mean cosine and effective rank over the entries of the residual stream, one line a cure."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, 2, figsize=(7.4, 3.0), layout="constrained")
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.2), layout="constrained")
         for axis, table, label in zip(axes, (mu, rank), ("mean cosine μ, other texts", "effective rank"), strict=True):
             for cure, colour in zip(CURES, colours(len(CURES), "colorblind"), strict=True):
                 axis.plot(table.index, table[cure], marker=".", linewidth=1, color=colour, label=cure)
             axis.set(xlabel="entry of the residual stream", ylabel=label)
         axes[0].axhline(0, color="0.7", linewidth=0.8)
         axes[1].set_ylim(bottom=0)
-        axes[0].legend(fontsize=8)
+        legend_below(figure)
     return closed(figure)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ... import metrics, plots
 from ...losses import forces
-from ...plots import BLUE, RED, STYLE, closed
+from ...plots import BLUE, RED, STYLE, closed, globe, toward_the_viewer
 
 _SIGNS = {  # matplotlib's buttons take theirs from a font on the network
     "fa-minus": "−", "fa-fast-backward": "⏮", "fa-step-backward": "⏴", "fa-play fa-flip-horizontal": "◀",
@@ -22,41 +22,57 @@ _SIGNS = {  # matplotlib's buttons take theirs from a font on the network
 }  # fmt: skip
 
 
+SHOWN = {  # as the paper's Table 1 calls them
+    "dispersion": "dispersion", "decorrelation": "decorrelation", "l2_repel": "ℓ₂-repel",
+    "orthogonalization": "orthogonalization", "wang_he_cosine": "Wang & He (2025)",
+}  # fmt: skip
+AZIMUTH = 20.0  # degrees: the cone of `forces.cloud` faces the viewer
+
+
 def force_curves(table: pd.DataFrame) -> Figure:
     """`forces.by_angle` as lines, each divided by its largest size, so that shapes can be compared."""
-    shapes = dict((table / table.abs().max()).items())
+    shapes = dict((table / table.abs().max()).rename(columns=SHOWN).items())
     figure = plots.curves(shapes, "angle between two tokens (degrees)", "force, apart is positive", zero=True)
     figure.axes[0].set_xticks(range(0, 181, 45))
     return figure
 
 
 def vector_fields(names: Sequence[str], points: Float[Tensor, "tokens 3"], length: float = 0.45) -> Figure:
-    """For each loss the tokens on the unit sphere and the force on each; the longest arrow has the given length."""
+    """For each loss the tokens on the unit sphere and the force on each; the longest arrow has the given length.
+
+    Tokens on the far side are hidden, with their arrows.
+    """
     with plt.rc_context(STYLE):
         figure, axes = _globes(names)
+        at = toward_the_viewer(points.numpy(), AZIMUTH)
+        near = at[:, 2] >= 0
         for axis, name in zip(axes, names, strict=True):
-            push = forces.force(name, points).numpy()
+            push = toward_the_viewer(forces.force(name, points).numpy(), AZIMUTH)
             arrows = length * push / max(np.linalg.norm(push, axis=1).max(), 1e-12)
-            axis.scatter(*points.T, s=9, color=BLUE, depthshade=True)
-            axis.quiver(*points.T, *arrows.T, color=RED, linewidth=0.9, arrow_length_ratio=0.3)
+            axis.scatter(*at[near, :2].T, s=12, color=BLUE, zorder=3)
+            how = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.008, "zorder": 4}
+            axis.quiver(*at[near, :2].T, *arrows[near, :2].T, color=RED, **how)
     return closed(figure)
 
 
 def animation(flows: Mapping[str, Float[np.ndarray, "moments tokens 3"]], every: int = 5):
     """The directions of the tokens along each flow (`forces.flow`), every so many steps, with buttons and a slider.
 
-    HTML that holds all it needs. Without JavaScript the last step is shown.
+    Tokens on the far side are pale. HTML that holds all it needs. Without JavaScript the last step is shown.
     """
     from IPython.display import HTML
 
-    with plt.rc_context(STYLE | {"figure.dpi": 80}):
+    with plt.rc_context(STYLE):
         figure, axes = _globes(list(flows))
-        dots = [axis.plot([], [], [], "o", markersize=3, color=BLUE)[0] for axis in axes]
+        near = [axis.plot([], [], "o", markersize=3.5, color=BLUE, zorder=3)[0] for axis in axes]
+        far = [axis.plot([], [], "o", markersize=3, color=BLUE, alpha=0.2, zorder=2)[0] for axis in axes]
 
         def show(step: int) -> None:
             figure.suptitle(f"step {step}")
-            for line, path in zip(dots, flows.values(), strict=True):
-                line.set_data_3d(*metrics.unit_rows(torch.from_numpy(path[step])).numpy().T)
+            for front, back, path in zip(near, far, flows.values(), strict=True):
+                at = toward_the_viewer(metrics.unit_rows(torch.from_numpy(path[step])).numpy(), AZIMUTH)
+                front.set_data(*at[at[:, 2] >= 0, :2].T)
+                back.set_data(*at[at[:, 2] < 0, :2].T)
 
         moments = range(0, len(next(iter(flows.values()))), every)
         html = FuncAnimation(closed(figure), show, moments, interval=300, repeat=False).to_jshtml()
@@ -71,17 +87,13 @@ def _without_network(html: str) -> str:
     return html.replace("<img id", f'<img alt="tokens on spheres, step by step" src="{last}" id', 1)
 
 
-def _globes(titles: Sequence[str]) -> tuple[Figure, np.ndarray]:
-    """Unit spheres side by side."""
-    figure, axes = plt.subplots(
-        1, len(titles), figsize=(2.7 * len(titles), 2.9), subplot_kw={"projection": "3d"}, layout="constrained"
-    )
-    u, v = np.mgrid[0 : 2 * np.pi : 25j, 0 : np.pi : 13j]
-    for axis, title in zip(np.atleast_1d(axes), titles, strict=True):
-        axis.plot_wireframe(np.cos(u) * np.sin(v), np.sin(u) * np.sin(v), np.cos(v), color="0.85", linewidth=0.4)
-        axis.set(xlim=(-0.8, 0.8), ylim=(-0.8, 0.8), zlim=(-0.8, 0.8))
-        axis.set_box_aspect((1, 1, 1))
-        axis.view_init(elev=20, azim=20)
-        axis.set_axis_off()
-        axis.set_title(title)
-    return figure, np.atleast_1d(axes)
+def _globes(names: Sequence[str]) -> tuple[Figure, np.ndarray]:
+    """Shaded unit spheres, two a row."""
+    rows = -(-len(names) // 2)
+    figure, axes = plt.subplots(rows, 2, figsize=(6.0, 3.1 * rows), squeeze=False, layout="constrained")
+    for axis in axes.flat[len(names) :]:
+        axis.set_visible(False)
+    for axis, name in zip(axes.flat, names, strict=False):
+        globe(axis)
+        axis.set_title(SHOWN.get(name, name))
+    return figure, axes.flat[: len(names)]

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ... import plots
-from ...plots import STYLE, closed
+from ...plots import STYLE, WIDTH, closed
 from ...runs import tables
 from ...runs.run import Run
 from .published import published_gain
@@ -23,7 +23,7 @@ def along(runs: Mapping[str, Sequence[Run]], columns: Mapping[str, str]) -> Figu
     labels = list(tables.first([run for trained in runs.values() for run in trained]))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            len(columns), len(runs), figsize=(3.1 * len(runs) + 0.6, 2.1 * len(columns) + 0.7),
+            len(columns), len(runs), figsize=(min(WIDTH, 3.1 * len(runs) + 1.2), 1.7 * len(columns) + 0.7),
             squeeze=False, sharex="col", layout="constrained",
         )  # fmt: skip
         for row, (name, label) in zip(axes, columns.items(), strict=True):
@@ -35,7 +35,7 @@ def along(runs: Mapping[str, Sequence[Run]], columns: Mapping[str, str]) -> Figu
         for axis in axes[-1]:
             axis.set_xlabel("step")
         handles, names = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, fontsize=8, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, names, loc="outside lower center", ncols=len(labels))
     return closed(figure)
 
 
