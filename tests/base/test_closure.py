@@ -8,7 +8,7 @@ from decondense.base import closure
 A_PACKAGE = {
     "toy/__init__.py": '"""A package."""\n',
     "toy/first.py": "from . import second\n\n\ndef one():\n    from .deep import late\n",
-    "toy/second.py": "import toy.third\nimport json\n",
+    "toy/second.py": "import toy.third\nimport json\n\n\ndef plot():\n    from .plots import depth\n",
     "toy/third.py": '"""Third."""\n\nX = 1  # a number\n',
     "toy/table.csv": "a,b\n",
     "toy/deep/__init__.py": "from ..fourth import Y\n",
@@ -16,6 +16,8 @@ A_PACKAGE = {
     "toy/deep/settings.toml": "a = 1\n",
     "toy/fourth.py": "Y = 2\n",
     "toy/unrelated.py": "W = 4\n",
+    "toy/plots/__init__.py": "",
+    "toy/plots/depth.py": "BLUE = 1\n",
     "toy/other/data.toml": "b = 2\n",
 }
 
@@ -34,7 +36,7 @@ def fingerprint(toy):
 
 def test_files_are_all_that_is_imported_and_the_tables_beside(toy):
     found = {path.relative_to(toy).as_posix() for path in closure.files("toy.first", toy)}
-    assert found == set(A_PACKAGE) - {"toy/unrelated.py", "toy/other/data.toml"}
+    assert found == set(A_PACKAGE) - {"toy/unrelated.py", "toy/other/data.toml", "toy/plots/__init__.py", "toy/plots/depth.py"}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,7 @@ def test_a_change_anywhere_in_the_closure_changes_the_fingerprint(toy, name, tex
         ("toy/third.py", '"""Said in other words."""\nX = (1)\n'),
         ("toy/unrelated.py", "W = 5\n"),
         ("toy/other/data.toml", "b = 3\n"),
+        ("toy/plots/depth.py", "BLUE = 2\n"),  # it draws: what was measured stays
     ],
 )
 def test_comments_docstrings_and_other_modules_do_not(toy, name, text):

@@ -10,13 +10,15 @@ from .files import sha256
 
 SOURCE = Path(__file__).parents[2]  # the folder that holds the package
 TABLES = (".csv", ".toml")  # data that a module reads from its own folder
+DRAWING = "plots"  # the room that draws what was measured, and decides no number
 
 
 def files(module: str, source: Path = SOURCE) -> list[Path]:
     """The files behind `module` ("decondense.losses"): its import closure inside its package, and the tables beside.
 
-    Imports inside functions count, and so does the `__init__.py` of every package on the way. Names that are only
-    known when the code runs (`importlib.import_module`) are not followed.
+    Imports inside functions count, and so does the `__init__.py` of every package on the way. Excluded are names that
+    are only known when the code runs (`importlib.import_module`), and the room `plots`: a result draws itself, but a
+    new colour is no reason to measure again.
 
     Raises
         ModuleNotFoundError: there is no such module under `source`.
@@ -28,7 +30,7 @@ def files(module: str, source: Path = SOURCE) -> list[Path]:
         path = _path(name, source)
         if path is None and name == module:
             raise ModuleNotFoundError(f"There is no module {name} in {source}.")
-        if path is None or name in found:
+        if path is None or name in found or (name.split(".")[1:2] == [DRAWING] and name != module):
             continue
         found[name] = path
         waiting += _imported(name, path)
