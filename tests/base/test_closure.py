@@ -36,7 +36,12 @@ def fingerprint(toy):
 
 def test_files_are_all_that_is_imported_and_the_tables_beside(toy):
     found = {path.relative_to(toy).as_posix() for path in closure.files("toy.first", toy)}
-    assert found == set(A_PACKAGE) - {"toy/unrelated.py", "toy/other/data.toml", "toy/plots/__init__.py", "toy/plots/depth.py"}
+    assert found == set(A_PACKAGE) - {
+        "toy/unrelated.py",
+        "toy/other/data.toml",
+        "toy/plots/__init__.py",
+        "toy/plots/depth.py",
+    }
 
 
 @pytest.mark.parametrize(
