@@ -32,7 +32,7 @@ AZIMUTH = 20.0  # degrees: the cone of `forces.cloud` faces the viewer
 def force_curves(table: pd.DataFrame) -> Figure:
     """`forces.by_angle` as lines, each divided by its largest size, so that shapes can be compared."""
     shapes = dict((table / table.abs().max()).rename(columns=SHOWN).items())
-    figure = plots.curves(shapes, "angle between two tokens (degrees)", "force, apart is positive", zero=True)
+    figure = plots.curves(shapes, "angle between two tokens (degrees)", "force (positive: apart)", zero=True)
     figure.axes[0].set_xticks(range(0, 181, 45))
     return figure
 
