@@ -157,7 +157,12 @@ def placed(name, mu, weights="pretrained", parameters=1):
 
 
 def test_over_size_has_every_published_point_grey_and_ours_in_colour():
-    groups = {"Qwen2.5-Coder": [placed("qwen2.5-coder-0.5b-instruct", RISING), placed("mine", FALLING, parameters=700_000_000)]}
+    groups = {
+        "Qwen2.5-Coder": [
+            placed("qwen2.5-coder-0.5b-instruct", RISING),
+            placed("mine", FALLING, parameters=700_000_000),
+        ]
+    }
     groups["GPT2, untrained"] = [placed("gpt2", RISING, "random")]
     figure = looked_at(fig2.over_size(groups))
     (axis,) = figure.axes
