@@ -48,7 +48,7 @@ def _frame(label: str, figure: Figure, what: str) -> str:
 
 
 def curve(mu: Sequence[float], name: str):
-    """Points of mu over the entries 0..L, to be dragged in place of the figure `name`, with two numbers under them: HTML.
+    """Points of mu over the entries 0..L to drag in place of the figure `name`, with two numbers under them: HTML.
 
     They are Spearman's rho of mu with the entry (ties get their mean rank; "none" where mu is constant) and the mean
     over the entries L // 2 + 1..L, both of mu as it is drawn: rounded to a hundredth, within [0, 1].
