@@ -44,7 +44,7 @@ function draw(moving) {
   svg.append(add("text", { transform: `translate(16 ${top + height / 2}) rotate(-90)`, "text-anchor": "middle" }, "mean cosine μ"));
   const line = svg.appendChild(add("polyline", {}));
   const points = mu.map((_, entry) =>
-    svg.appendChild(add("circle", { r: 9, role: "slider", tabindex: 0, "aria-label": `μ at entry ${entry}`, "aria-valuemin": 0, "aria-valuemax": 1 })));
+    svg.appendChild(add("circle", { r: 9, role: "slider", "aria-orientation": "vertical", tabindex: 0, "aria-label": `μ at entry ${entry}`, "aria-valuemin": 0, "aria-valuemax": 1 })));
   const show = () => {
     line.setAttribute("points", mu.map((value, entry) => `${x(entry)},${y(value)}`).join(" "));
     points.forEach((point, entry) => {

@@ -86,17 +86,17 @@ def numbers(tab):
     ids=str,
 )
 def test_rho_is_that_of_scipy_and_the_late_half_begins_after_the_middle(opened, mu):
-    rho, late = numbers(opened(plots.curve(mu, "a-figure")))
+    rho, late = numbers(opened(plots.dragged(mu, "a-figure")))
     assert rho == pytest.approx(spearmanr(mu, np.arange(len(mu))).statistic, abs=6e-4)
     assert late == pytest.approx(np.mean(mu[(len(mu) - 1) // 2 + 1 :]), abs=6e-4)
 
 
 def test_a_constant_curve_has_no_rho(opened):
-    assert opened(plots.curve([0.4, 0.4, 0.4], "a-figure")).run(SAID) == "ρ none, late-half mean of μ 0.400"
+    assert opened(plots.dragged([0.4, 0.4, 0.4], "a-figure")).run(SAID) == "ρ none, late-half mean of μ 0.400"
 
 
 def test_points_are_dragged_and_moved_by_keys_within_their_limits(opened):
-    tab = opened(plots.curve([0.2, 0.4, 0.6], "a-figure"))
+    tab = opened(plots.dragged([0.2, 0.4, 0.6], "a-figure"))
     assert numbers(tab) == [1, 0.6]
     point = "document.querySelectorAll('circle')[2]"
     box = tab.run(f"{point}.getBoundingClientRect().toJSON()")
@@ -114,7 +114,7 @@ def test_points_are_dragged_and_moved_by_keys_within_their_limits(opened):
 
 
 def test_a_phone_has_room_for_it(opened, slider):
-    for moving in (slider, plots.curve([0.2, 0.4, 0.6], "a-figure")):
+    for moving in (slider, plots.dragged([0.2, 0.4, 0.6], "a-figure")):
         tab = opened(moving)
         tab.show(390, 844, "light", True)
         assert tab.run("document.querySelector('.moving').getBoundingClientRect().right") <= 390

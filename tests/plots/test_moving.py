@@ -51,14 +51,15 @@ def test_frames_are_images_as_wide_as_the_figure_on_a_page_and_sharper():
 
 
 def test_a_curve_has_its_points_to_a_hundredth():
-    (note, box) = re.fullmatch(r"(<p>.*</p>)(<div.*</div>)", plots.curve([0.123, 0, 1.0], "a-figure").data).groups()
+    (note, box) = re.fullmatch(r"(<p>.*</p>)(<div.*</div>)", plots.dragged([0.123, 0, 1.0], "a-figure").data).groups()
     (attributes,) = Page(box).elements["div"]
     assert json.loads(attributes["data-mu"]) == [0.12, 0, 1]
     assert note == "<p>In the book, and with JavaScript, the figure <code>a-figure</code> has points to move.</p>"
 
 
 @pytest.mark.parametrize(
-    "made", [plots.curve([0.1, 0.2, 0.3], "a-figure"), plots.slider({"a": drawn(), "b": drawn()}, "a-figure", "depth")]
+    "made",
+    [plots.dragged([0.1, 0.2, 0.3], "a-figure"), plots.slider({"a": drawn(), "b": drawn()}, "a-figure", "depth")],
 )
 def test_nothing_but_a_note_is_seen_without_the_script_and_nothing_is_loaded(made):
     (box,) = Page(made.data).elements["div"]
@@ -77,4 +78,4 @@ def test_frames_of_one_kind_are_asked_for(frames):
 @pytest.mark.parametrize("mu", [[0.1, 0.2], [0.1, 0.2, 1.1], [0.1, -0.1, 0.2], [0.1, float("nan"), 0.2]])
 def test_a_curve_that_cannot_be_drawn_is_an_error(mu):
     with pytest.raises(ValueError, match=r"three values or more within \[0, 1\]"):
-        plots.curve(mu, "a-figure")
+        plots.dragged(mu, "a-figure")

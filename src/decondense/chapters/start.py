@@ -64,7 +64,7 @@ def histograms(pooled: Condensation, averaged: Condensation) -> Figure:
 
 
 def over_entries(mu: Sequence[float]) -> Figure:
-    """mu over the entries of the residual stream, as `plots.curve` draws it for a reader to drag."""
+    """mu over the entries of the residual stream, as `plots.dragged` draws it for a reader to drag."""
     figure = plots.curves({"toy": pd.Series(mu)}, "entry of the residual stream", "mean cosine μ", marker="o")
     figure.axes[0].set_ylim(0, 1)
     return figure

@@ -7,7 +7,7 @@ One system: at most `WIDTH` inches wide, letters of `SMALL` points or more, publ
 from .compared import curves, differences, doses, grid, trends
 from .depth import by_layer, depth_profiles, heatmaps
 from .globes import globe, spheres, toward_the_viewer
-from .moving import curve, slider
+from .moving import dragged, slider
 from .style import (
     BLUE,
     GREY,
@@ -26,7 +26,7 @@ from .style import (
 )
 
 __all__ = [
-    "BLUE", "GREY", "RED", "SMALL", "STYLE", "WIDTH", "by_layer", "closed", "colours", "curve", "curves",
-    "depth_profiles", "differences", "doses", "globe", "grid", "heatmaps", "label_ends", "legend_below", "lowest",
-    "names", "nothing", "slider", "spheres", "spread", "toward_the_viewer", "trends",
+    "BLUE", "GREY", "RED", "SMALL", "STYLE", "WIDTH", "by_layer", "closed", "colours", "curves", "depth_profiles",
+    "differences", "doses", "dragged", "globe", "grid", "heatmaps", "label_ends", "legend_below", "lowest", "names",
+    "nothing", "slider", "spheres", "spread", "toward_the_viewer", "trends",
 ]  # fmt: skip

@@ -47,7 +47,7 @@ def _frame(label: str, figure: Figure, what: str) -> str:
     return f'<img hidden {said} width="{wide}" src="data:image/webp;base64,{source}">'
 
 
-def curve(mu: Sequence[float], name: str):
+def dragged(mu: Sequence[float], name: str):
     """Points of mu over the entries 0..L to drag in place of the figure `name`, with two numbers under them: HTML.
 
     They are Spearman's rho of mu with the entry (ties get their mean rank; "none" where mu is constant) and the mean
