@@ -251,9 +251,9 @@ def test_states_in_a_terminal(states):
     ("arguments", "said"),
     [
         ([], "Name a MODEL, or give --states PATH."),
-        (["one", "--order", "tokens,layers,features"], "--order is of --states PATH: give both."),
+        (["one", "--order", "tokens,layers,features"], "--order needs --states PATH: give both."),
         (["one", "--states", "states"], "name a MODEL or give --states, not both"),
-        (["--states", "states", "--n", "3"], "--n is of a model, and --states has none: leave it out."),
+        (["--states", "states", "--n", "3"], "--n needs a model, and --states has none: leave it out."),
         (["--states", "states", "--max-length", "32"], "--max-length is of a model"),
         (["--states", "states", "--per-token"], "--per-token is of a model"),
         (["--states", "states", "--out", "states"], "--out states is the folder with the states"),
