@@ -219,7 +219,7 @@ def test_trained_weights_are_kept(made, tmp_path):
         (["no.toml"], "There is no file no.toml. Give one of runs"),
         ([*POCKET, "--weights-out", __file__], "a file is in the way). Give another folder with --weights-out"),
         ([*POCKET, "--set", "steps=20"], "--set steps=...: this setting has a flag of its own: see --help"),
-        ([*POCKET, "--set", "seeds=[0]"], "--set seeds=...: it has a flag of its own"),
+        ([*POCKET, "--set", "seeds=[0]"], "--set seeds=...: this setting has a flag of its own"),
         ([*POCKET, "--seed", 1, "--seed", 1], "a seed is given twice in [1, 1]"),
         ([*POCKET, "--length", 33], "length is 33, and pocket-small takes 32 tokens at most"),
         ([*POCKET, "--model", "./nope", "--dry-run"], "There is no folder ./nope"),
