@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 
 @said_plainly
 def doctor(
-    profile: Annotated[str | None, typer.Option(help="Look at one: ci, laptop, gpu or paper.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Check one profile: ci, laptop, gpu or paper.")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
