@@ -17,7 +17,7 @@ from ...records import Record
 from ...runs import tables as run_tables
 from ...runs.run import Run
 from ...stats import Estimate, Interval
-from . import gains
+from . import tables
 
 AGAINST = "dispersion - train"
 MODEL = "smollm2-135m-instruct"
@@ -60,14 +60,14 @@ def _of_condition(label: str) -> list[Record]:
 def reported() -> pd.DataFrame:
     """The six gains of Tables 2, 3 and 5 over the other arm, with the flips that would undo them and those that are.
 
-    Columns of `accuracies.gain_of_average`; `implied` by the printed spreads of the base model (`gains.implied_flips`);
-    `measured` here (`measured`, of another model, after fewer steps); `errors, implied` and `errors, measured`: the
-    gain in paired errors at that share, for one run of each condition. With three runs whose flips are independent it
-    is the root of three as many.
+    Columns of `accuracies.gain_of_average`; `implied` by the printed spreads of the base model
+    (`tables.implied_flips`); `measured` here (`measured`, of another model, after fewer steps); `errors, implied` and
+    `errors, measured`: the gain in paired errors at that share, for one run of each condition. With three runs whose
+    flips are independent it is the root of three as many.
     """
     found = accuracies.gain_of_average()
     found = found[found.against != "none"].reset_index(drop=True)
-    found["implied"] = gains.implied_flips().reindex(found.model).to_numpy()
+    found["implied"] = tables.implied_flips().reindex(found.model).to_numpy()
     found["measured"] = measured()[AGAINST]
     for share in ("implied", "measured"):
         found[f"errors, {share}"] = found.gain / [paired_error(row.model, row[share]) for _, row in found.iterrows()]

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from scipy.stats import combine_pvalues
 
 from ... import paper, stats
+from ...paper.rounding import CONSISTENT, outcome
 from ...paper.trends import PAPER_FAMILIES
 from ...stats import Interval
-from . import tables
 from .permutation import monotone_permutation_p
 
 APART = "not consistent within the errors of reading"
@@ -35,7 +35,7 @@ def shared_points() -> pd.DataFrame:
     found = twice[["figure_a", "figure_b", "model", "metric", "value_a", "value_b"]].copy()
     found["gap"] = (twice.value_a - twice.value_b).abs()
     found["allowed"] = twice.error_a + twice.error_b
-    return found.assign(outcome=np.where(found.gap <= found.allowed, tables.CONSISTENT, APART))
+    return found.assign(outcome=np.where(found.gap <= found.allowed, CONSISTENT, APART))
 
 
 def shared_heatmaps() -> pd.DataFrame:
@@ -44,7 +44,7 @@ def shared_heatmaps() -> pd.DataFrame:
     for model in ("GPT2", "GPT2-xl"):
         a, b = (paper.mean_cosines(figure, model) for figure in ("Fig2a", "FigS2a"))
         gap, allowed = (a.cosine_mean - b.cosine_mean).abs(), a.error + b.error
-        agree = tables.CONSISTENT if (gap <= allowed).all() else APART
+        agree = CONSISTENT if (gap <= allowed).all() else APART
         rows[model] = {
             "entries": len(a),
             "largest gap": gap.max(),
@@ -100,7 +100,7 @@ def heatmap_trends() -> pd.DataFrame:
             for metric, span in zip(("spearman", "kendall"), trend_bounds(low, high), strict=True):
                 point = points.loc[(figure, model, metric)]
                 there = Interval(point.value - point.error, point.value + point.error)
-                agree = tables.CONSISTENT if tables.outcome(span, there) == tables.CONSISTENT else APART
+                agree = CONSISTENT if outcome(span, there) == CONSISTENT else APART
                 row = {"figure": figure, "model": model, "metric": metric, "value": point.value, "error": point.error}
                 rows.append(row | {"low": span.low, "high": span.high, "outcome": agree})
     return pd.DataFrame(rows)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decondense.chapters.audit import flips, gains
+from decondense.chapters.gains import flips, tables
 from decondense.paper import accuracies
 
 
@@ -38,7 +38,7 @@ def test_reported_gains_are_in_paired_errors():
     assert len(found) == 6
     row = found.iloc[0]
     assert row["errors, implied"] == pytest.approx(row.gain / flips.paired_error("GPT2", row.implied))
-    assert row.implied == gains.implied_flips()["GPT2"]
+    assert row.implied == tables.implied_flips()["GPT2"]
     assert flips.paired_error("GPT2", row.flips_196) == pytest.approx(row.gain / 1.96)
     n = accuracies.items("GPT2")
     assert flips.paired_error("GPT2", 0.1) == pytest.approx(100 * np.sqrt((0.1 / n).sum()) / 10, rel=1e-3)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decondense.chapters.audit.permutation import monotone_permutation_p
+from decondense.chapters.figures.permutation import monotone_permutation_p
 
 SETTINGS = settings(max_examples=50, derandomize=True, deadline=None)
 

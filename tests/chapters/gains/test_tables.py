@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind_from_stats
 
-from decondense.chapters.audit import gains, tables
+from decondense.chapters.gains import tables
 from decondense.paper import accuracies
+from decondense.paper.rounding import CONSISTENT, INCONSISTENT
 
 
 def test_item_errors_are_binomial():
-    found = gains.item_errors()
+    found = tables.item_errors()
     assert found.loc["anli_r2", "GPT2"] == pytest.approx(100 * np.sqrt(0.348 * 0.652 / 500))
     tasks = found.loc[list(accuracies.TASKS)]
     np.testing.assert_allclose(found.loc["average"], np.sqrt((tasks**2).sum()) / 10)
@@ -19,17 +20,17 @@ def test_item_errors_are_binomial():
 @pytest.mark.parametrize("model", accuracies.MID_TRAINED)
 @pytest.mark.parametrize("against", ["train", "none"])
 def test_gains_of_the_tasks_make_up_that_of_the_average(model, against):
-    found, averages = gains.gains(model, against), accuracies.mid_trained().loc[model].average
+    found, averages = tables.gains(model, against), accuracies.mid_trained().loc[model].average
     assert found.carries.sum() == pytest.approx(averages.dispersion - averages[against], abs=0.03)
     assert found.share.sum() == pytest.approx(1)
 
 
 def test_errors_of_a_gain_by_hand():
-    row = gains.gains("GPT2").loc["medmcqa"]
+    row = tables.gains("GPT2").loc["medmcqa"]
     assert row.gain == pytest.approx(26.6 - 24.2)
     assert row.seeds == pytest.approx(np.sqrt((2.3**2 + 3.8**2) / 3))
     assert row["items"] == pytest.approx(100 * np.sqrt(2 * 0.254 * 0.746 / 500))
-    alone = gains.gains("GPT2", "none").loc["medmcqa"]
+    alone = tables.gains("GPT2", "none").loc["medmcqa"]
     assert alone.seeds == pytest.approx(2.3 / np.sqrt(3))  # the untrained row has no spread
 
 
@@ -45,13 +46,13 @@ def test_implied_flips_give_back_flips_at_random(monkeypatch):
     table.loc[:, list(accuracies.TASKS)] = spread
     monkeypatch.setattr(accuracies, "mid_trained", lambda column: table)
     monkeypatch.setattr(accuracies, "equivalent_items", lambda model: 2 * items)
-    assert gains.implied_flips()["GPT2"] == pytest.approx(flips, rel=0.03)
+    assert tables.implied_flips()["GPT2"] == pytest.approx(flips, rel=0.03)
 
 
 def test_spreads_of_averages_lie_within_the_bounds():
-    found = gains.spreads()
+    found = tables.spreads()
     assert len(found) == 30
-    assert set(found.outcome) == {tables.CONSISTENT}
+    assert set(found.outcome) == {CONSISTENT}
     assert ((found.low <= found.independent) & (found.independent <= found.high)).all()
     row = found.loc[("Table 2", "GPT2", "active_forgetting")]
     s = accuracies.mid_trained("std").loc[("GPT2", "active_forgetting"), list(accuracies.TASKS)].to_numpy(float)
@@ -64,13 +65,13 @@ def test_a_spread_beyond_the_bounds_is_found(monkeypatch):
     table.loc[("Table 2", "GPT2", "train"), list(accuracies.TASKS)] = [9.0] + [0.1] * 9
     table.loc[("Table 2", "GPT2", "train"), "average"] = 0.5
     monkeypatch.setattr(accuracies, "wide", lambda column: table)
-    row = gains.spreads().loc[("Table 2", "GPT2", "train")]
+    row = tables.spreads().loc[("Table 2", "GPT2", "train")]
     assert row.low == pytest.approx((8.95 - 9 * 0.15) / 10)
-    assert row.outcome == tables.INCONSISTENT
+    assert row.outcome == INCONSISTENT
 
 
 def test_settings_are_set_against_default_training_and_other_losses():
-    found = gains.settings().set_index(["lambda_disp", "tau"])
+    found = tables.settings().set_index(["lambda_disp", "tau"])
     row = found.loc[(0.1, 0.5)]
     assert (row.to_default, row.to_train, row.to_best_other) == pytest.approx((-0.19, 0.47, 0.0), abs=1e-9)
     assert found.p_same.loc[(0.1, 1.0)] == pytest.approx(1)
@@ -78,14 +79,14 @@ def test_settings_are_set_against_default_training_and_other_losses():
 
 
 def test_gains_by_task_make_up_that_of_table_5():
-    found = gains.by_task("Table 5", "Qwen3-0.6B", "dispersion", "train")
+    found = tables.by_task("Table 5", "Qwen3-0.6B", "dispersion", "train")
     assert found.mean() == pytest.approx(1.17)
     assert found.truthfulqa == pytest.approx(7.4)
     assert (found.idxmax(), (found > 0).sum()) == ("truthfulqa", 6)
 
 
 def test_over_training_has_the_largest_fall():
-    found = gains.over_training()
+    found = tables.over_training()
     assert len(found) == 24
     assert found.idxmin() == ("Qwen3-1.7B", "l2_repel")
     assert found.min() == pytest.approx(-8.35)

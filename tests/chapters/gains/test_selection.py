@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from decondense.chapters.audit import selection
+from decondense.chapters.gains import selection
 from decondense.paper import accuracies
 
 MEAN_5, VARIANCE_5 = 1.16296, 0.44753  # of the largest of five standard normal values

@@ -15,9 +15,9 @@ from jaxtyping import Float
 from scipy.stats import ttest_ind_from_stats
 
 from ...paper import accuracies
-from ...paper.accuracies import MID_TRAINED, TASKS
+from ...paper.accuracies import MID_TRAINED, SEEDS, TASKS
+from ...paper.rounding import HALF
 from ...stats import Interval
-from . import granularity, tables
 
 CHECKPOINTS = 5  # in the released scripts
 
@@ -110,10 +110,10 @@ def false_positives(
     Student's t-tests with p < 0.05, and with p < 0.05 in favour of the second.
     """
     rows, rng, tasks = {}, np.random.default_rng(seed), np.ones(len(TASKS))
-    shape, unit = (simulations, tables.SEEDS), np.sqrt(len(TASKS))
+    shape, unit = (simulations, SEEDS), np.sqrt(len(TASKS))
     for factor in noise:
         a, b = (chosen_runs(f * tasks, checkpoints, 0.0, shape, rng).mean(-1) * unit for f in (1.0, factor))
-        summary = [(x.mean(1), x.std(1, ddof=1), tables.SEEDS) for x in (b, a)]
+        summary = [(x.mean(1), x.std(1, ddof=1), SEEDS) for x in (b, a)]
         test = ttest_ind_from_stats(*summary[0], *summary[1])
         found = test.pvalue < 0.05
         better = found & (test.statistic > 0)
@@ -139,11 +139,11 @@ def spread_test(
         rows["average"].to_numpy(float),
     )
     true = [np.maximum(rng.uniform(x - half, x + half, (simulations, *x.shape)), 0)
-            for x, half in ((averages, 0.005), (tasks, granularity.HALF))]  # fmt: skip
+            for x, half in ((averages, 0.005), (tasks, HALF))]  # fmt: skip
     observed = np.mean(true[0] ** 2 * len(TASKS) ** 2 / (true[1] ** 2).sum(-1), axis=-1)
     simulated = np.zeros(simulations)
     for row in tasks:
-        runs = chosen_runs(row, checkpoints, shared, (simulations, tables.SEEDS), rng)
+        runs = chosen_runs(row, checkpoints, shared, (simulations, SEEDS), rng)
         simulated += runs.mean(-1).var(1, ddof=1) * len(row) ** 2 / runs.var(1, ddof=1).sum(-1) / len(tasks)
     simulated.sort()
     below, above = np.searchsorted(simulated, observed, "right"), np.searchsorted(simulated, observed, "left")

@@ -1,13 +1,14 @@
-"""Claims of the audit on the figures: numbers of parameters, values shown twice, heat maps, falls along a series."""
+"""The claims on the printed figures: numbers of parameters, values shown twice, heat maps, falls along a series."""
 
 from collections.abc import Iterator
 
 from ... import paper
-from ...paper.claims import IN_PRINT, OWN, Claim
-from ...paper.verdicts import exact, not_testable
-from . import arithmetic, published_figures, tables
-from .claims_tables import WITHIN_ROUNDING
-from .rules import beyond_chance, consistent
+from ...paper.claims import IN_PRINT, OWN, Claim, judged
+from ...paper.rounding import CONSISTENT, WITHIN_ROUNDING, consistent
+from ...paper.verdicts import CANNOT_TELL, REPRODUCED, Verdict, exact, not_testable
+from ...stats import ALPHA
+from . import published
+from .parameters import parameters as counted
 
 READING = "errors of reading"
 PERMUTATION = "exact permutation test of each; the larger p of rho and tau, Holm over the series of the figures"
@@ -16,21 +17,21 @@ PERMUTATION = "exact permutation test of each; the larger p of rho and tau, Holm
 ONE_RUN = "checkpoints of one run follow on each other, so their order is no permutation: one run is one unit"
 
 
-def claims() -> Iterator[Claim]:
-    """In the order of the page."""
-    for part in (parameters, shown_twice, heatmap_trends, falling):
-        yield from part()
+def claims() -> list[Claim]:
+    """All claims of the page in its order. The series that fall are corrected for one another (`published.falls`)."""
+    parts = (parameters, shown_twice, heatmap_trends, falling)
+    return judged([claim for part in parts for claim in part()])
 
 
 def parameters() -> Iterator[Claim]:
     """Numbers of parameters on Fig. 2, 3 and S2."""
-    found = arithmetic.parameters()
+    found = counted()
     widths = found.figure == "Fig. 3"
     for claim, source, rows in (
         ("the numbers of parameters are those of the shapes", "Fig. 3", found[widths]),
         ("the numbers of parameters of the GPT2 family are those of the models", "Fig. 2, S2", found[~widths]),
     ):
-        odd = rows[rows.outcome != tables.CONSISTENT].itertuples()
+        odd = rows[rows.outcome != CONSISTENT].itertuples()
         yield Claim(
             claim=claim,
             kind=IN_PRINT,
@@ -45,7 +46,7 @@ def parameters() -> Iterator[Claim]:
 
 def shown_twice() -> Iterator[Claim]:
     """Values that two figures share."""
-    for (a, b), rows in published_figures.shared_points().groupby(["figure_a", "figure_b"]):
+    for (a, b), rows in published.shared_points().groupby(["figure_a", "figure_b"]):
         yield Claim(
             claim="rho and tau shown twice are the same",
             kind=IN_PRINT,
@@ -55,7 +56,7 @@ def shown_twice() -> Iterator[Claim]:
             rule=READING,
             verdict=consistent(rows.outcome, "values"),
         )
-    maps, modes = published_figures.shared_heatmaps(), published_figures.shared_modes()
+    maps, modes = published.shared_heatmaps(), published.shared_modes()
     yield Claim(
         claim="heat maps shown twice have the same means",
         kind=IN_PRINT,
@@ -79,8 +80,8 @@ def shown_twice() -> Iterator[Claim]:
 
 def heatmap_trends() -> Iterator[Claim]:
     """Heat maps beside the correlations printed with them."""
-    for figure, rows in published_figures.heatmap_trends().groupby("figure"):
-        odd = rows[rows.outcome == published_figures.APART].itertuples()
+    for figure, rows in published.heatmap_trends().groupby("figure"):
+        odd = rows[rows.outcome == published.APART].itertuples()
         yield Claim(
             claim="the means of a heat map give the rho and tau beside it",
             kind=IN_PRINT,
@@ -95,10 +96,10 @@ def heatmap_trends() -> Iterator[Claim]:
 
 def falling() -> Iterator[Claim]:
     """Lower rho and tau along the sizes, widths and checkpoints of Fig. 2b, 3b, 4 and S2: a claim a series."""
-    found = published_figures.falls()
+    found = published.falls()
     for series, rows in found.groupby(["figure", "family", "text"], sort=False):
         yield _falls(*series, rows, found)
-    p = max(published_figures.families_together(metric) for metric in ("spearman", "kendall"))
+    p = max(published.families_together(metric) for metric in ("spearman", "kendall"))
     yield Claim(
         claim="the four families together (Fisher): rho and tau fall",
         kind=OWN,
@@ -110,10 +111,15 @@ def falling() -> Iterator[Claim]:
     )
 
 
+def beyond_chance(p: float) -> Verdict:
+    """An order that the paper states: reproduced where a random order is so unlikely, else cannot tell."""
+    return Verdict(REPRODUCED if p < ALPHA else CANNOT_TELL, f"p = {p:.2g} if the order were random")
+
+
 def _falls(figure: str, family: str, text: str, rows, found) -> Claim:
     n, rises = int(rows.n.iloc[0]), ", ".join(str(r) for r in rows.rises)
     values = paper.trend(figure, "spearman", family, text).value
-    again, first = (figure, family, text) == published_figures.AGAIN, rows
+    again, first = (figure, family, text) == published.AGAIN, rows
     if again:
         first = found[(found.figure == "Fig2") & (found.family == family)]
     least = rows.least.iloc[0]

@@ -9,9 +9,9 @@ from scipy.stats import ttest_ind_from_stats
 
 from ... import paper, stats
 from ...paper import accuracies
-from ...paper.accuracies import MID_TRAINED, TASKS
+from ...paper.accuracies import MID_TRAINED, SEEDS, TASKS
+from ...paper.rounding import HALF, outcome, rounded
 from ...stats import Interval
-from . import granularity, tables
 
 
 def item_errors() -> pd.DataFrame:
@@ -37,7 +37,7 @@ def gains(model: str, against: str = "train") -> pd.DataFrame:
     """
     means, spreads = accuracies.mid_trained().loc[model], accuracies.mid_trained("std").loc[model].fillna(0)
     gain = (means.loc["dispersion"] - means.loc[against])[list(TASKS)]
-    seeds = np.sqrt((spreads.loc["dispersion"] ** 2 + spreads.loc[against] ** 2)[list(TASKS)] / tables.SEEDS)
+    seeds = np.sqrt((spreads.loc["dispersion"] ** 2 + spreads.loc[against] ** 2)[list(TASKS)] / SEEDS)
     middle = means.loc[["dispersion", against], list(TASKS)].mean() / 100
     error = 100 * np.sqrt(2) * stats.binomial_error(middle, accuracies.items(model))
     found = pd.DataFrame({"gain": gain, "carries": gain / len(TASKS), "share": gain / gain.sum()})
@@ -64,15 +64,13 @@ def spreads() -> pd.DataFrame:
     """
     spread = accuracies.wide("std").dropna(subset=["average"])
     tasks = spread[list(TASKS)]
-    least, most = (tasks - granularity.HALF).clip(lower=0), tasks + granularity.HALF
+    least, most = (tasks - HALF).clip(lower=0), tasks + HALF
     # The largest spread can be cancelled by the others together, at most.
     low = (least.max(axis=1) - (most.sum(axis=1) - most.max(axis=1))).clip(lower=0) / len(TASKS)
     found = pd.DataFrame({"printed": spread.average, "low": low, "high": most.sum(axis=1) / len(TASKS)})
     found["independent"] = np.sqrt((tasks**2).sum(axis=1)) / len(TASKS)
     found["ratio"] = found.printed / found.independent
-    found["outcome"] = [
-        tables.outcome(tables.rounded(row.printed, 2), Interval(row.low, row.high)) for row in found.itertuples()
-    ]
+    found["outcome"] = [outcome(rounded(row.printed, 2), Interval(row.low, row.high)) for row in found.itertuples()]
     return found
 
 
@@ -90,7 +88,7 @@ def settings() -> pd.DataFrame:
     found["to_default"] = found.average - default
     found["to_train"] = found.average - means.train
     found["to_best_other"] = found.average - others.max()
-    found["p_same"] = ttest_ind_from_stats(default, spread, tables.SEEDS, found.average, spread, tables.SEEDS).pvalue
+    found["p_same"] = ttest_ind_from_stats(default, spread, SEEDS, found.average, spread, SEEDS).pvalue
     others = found.is_default == 0
     found.loc[others, "holm"] = stats.holm(found.p_same[others])
     return found
