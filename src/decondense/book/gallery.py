@@ -1,6 +1,7 @@
 """A page with all figures of the notebooks, small, each a link to its place in the book."""
 
 import base64
+import re
 from collections.abc import Iterator
 from html import escape
 from io import BytesIO
@@ -12,6 +13,7 @@ from PIL import Image
 from .numbers import plain
 
 WIDTH = 480  # pixels of a small figure: twice what a column of the page shows
+SENTENCE = re.compile(r"(?<!\bFig)\. ")  # what ends one: not the point of "Fig. 2"
 PICTURES = {"image/svg+xml": ".svg", "image/png": ".png"}  # the first that an output has
 
 
@@ -58,7 +60,7 @@ def picture(cell: nbformat.NotebookNode) -> tuple[str, bytes] | None:
 def _card(notebook: str, title: str, name: str, caption: str, suffix: str, content: bytes, folder: Path) -> str:
     picture = folder / f"{name}{suffix}"
     picture.write_bytes(content if suffix == ".svg" else _small(content))
-    first = caption.split(". ")[0].removesuffix(".")
+    first = SENTENCE.split(caption)[0].removesuffix(".")
     options = [f":link: ../notebooks/{notebook}.html#{name}", f":img-top: gallery/{picture.name}"]
     options.append(f":img-alt: {escape(first)}")
     return "\n".join(["::::{grid-item-card}", *options, "", plain(first), "", ":::{card-footer}", title, ":::", "::::"])
