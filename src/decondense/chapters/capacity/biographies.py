@@ -48,7 +48,7 @@ def people(n: int, seed: int) -> Int[Tensor, "people fields"]:
         ValueError: nobody, or more people than a hundredth of the names; MemoryError: they do not fit into memory.
     """
     if not 1 <= n <= NAMES // 100:
-        raise ValueError(f"Ask for 1 to {NAMES // 100} people, so that names differ; got {n}.")
+        raise ValueError(f"Ask for 1 to {NAMES // 100} people, so that each has a name; got {n}.")
     refuse_too_large(n, len(FIELDS))
     generator = torch.Generator().manual_seed(seed)
     draw = lambda size: torch.randint(size, (n,), generator=generator)
@@ -109,7 +109,7 @@ def known(surprisal: Float[Tensor, "people tokens"]) -> Known:
 
     A code that the model gives is that much shorter than one without it, so the model must hold it. What it needs for
     the phrases is left out. Facts: 47.6 N where each fact is certain from the name, 0 where each is a guess over its
-    domain, and less, below 0, for a model that is worse. Source: Theorem 3.2 of arXiv 2404.05405, for bioS.
+    domain, and less, below 0, for a model that is worse. Source: the lower bound of arXiv 2404.05405 for bioS.
     """
     n, places = len(surprisal), _places()
     p1, p2 = (float(surprisal[:, places == kind].double().sum()) / n for kind in ("name", "fact"))
