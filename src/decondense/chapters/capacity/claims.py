@@ -1,11 +1,12 @@
 """The claims on capacity: this book's own, with the smallest effects of the designs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from ...paper import designs, verdicts
-from ...paper.claims import Claim, check_claim, judged
+from ...paper.claims import Claim, check_claim, judged, number
+from ...runs.run import Run
 from ...runs.tables import text
 from ...stats import Estimate
 from . import readings
@@ -23,27 +24,36 @@ def claims(sizes: Mapping[str, Filled], lives: Filled, check: pd.DataFrame) -> l
     """
     random, known = designs.load(DESIGN), designs.load(OF_LIVES)
     full, of_lives = readings.at_capacity(sizes), [lives[readings.fullest(lives)]]
+    held, spread = (readings.difference(full, quantity) for quantity in (HELD, LATE))
+    facts = readings.difference(of_lives, HELD)
+    filling = readings.with_more_data(sizes, LATE)
     return judged(
         [
-            _within("plain training holds as many bits of random tokens as published",
-                    readings.of_plain(full, less=PUBLISHED), RANGE, "a tenth of the published bits a parameter",
-                    published=f"about {PUBLISHED} bits a parameter"),
-            _within("random tokens: dispersion leaves the capacity as it is", readings.difference(full, HELD),
-                    random.primary.smallest, random.primary.reason),
-            _effect("random tokens: dispersion lowers late-half μ of a full model", readings.difference(full, LATE),
-                    random.secondary),
-            _effect("random tokens: the fuller the model, the lower late-half μ", readings.with_more_data(sizes, LATE),
-                    random.secondary),
-            _within("made-up lives: dispersion leaves the facts that are known as they are",
-                    readings.difference(of_lives, HELD), known.primary.smallest, known.primary.reason),
+            _published(full),
+            _no_change("random tokens: dispersion leaves the capacity as it is", held, random.primary),
+            _effect("random tokens: dispersion lowers late-half μ of a full model", spread, random.secondary),
+            _effect("random tokens: the fuller the model, the lower late-half μ", filling, random.secondary),
+            _no_change("made-up lives: dispersion leaves the facts that are known as they are", facts, known.primary),
             check_claim(check),
         ]
-    )  # fmt: skip
+    )
 
 
-def _within(claim: str, found: Estimate, margin: float, reason: str, published: str = "not stated") -> Claim:
-    tests = [verdicts.no_change(found, margin, reason)] if found.units > 1 else _no_interval()
-    return Claim(claim=claim, published=published, here=text(found, 3), verdict=tests)
+def _published(full: Sequence[Sequence[Run]]) -> Claim:
+    """What plain training holds lies within `RANGE` of what the source found."""
+    found, apart = readings.of_plain(full), readings.of_plain(full, less=PUBLISHED)
+    reason = "a tenth of the published bits, the difference from them"
+    return Claim(
+        claim="plain training holds as many bits of random tokens as published",
+        published=f"about {PUBLISHED} bits a parameter (Morris et al. 2025)",
+        here=f"{number(found.value, found.interval)} bits a parameter",
+        verdict=[verdicts.no_change(apart, RANGE, reason)] if found.units > 1 else _no_interval(),
+    )
+
+
+def _no_change(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
+    tests = [verdicts.no_change(found, wanted.smallest, wanted.reason)] if found.units > 1 else _no_interval()
+    return Claim(claim=claim, here=text(found, 3), verdict=tests)
 
 
 def _effect(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
