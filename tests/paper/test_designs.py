@@ -162,7 +162,8 @@ def test_the_spread_is_that_of_the_pilot(name, which):
     of, quantities = PILOTS[name]
     seeds = range(5 if name in ("table5", "cone", "released", "anticollapse") else 3)
     seeds = range(8) if name == "anticollapse_gpu" else seeds
-    seeds = range(100, 103) if name in ("anticollapse_midtraining", "capacity") else seeds  # so that no run of the design is in it
+    # so that no run of the design is in it
+    seeds = range(100, 103) if name in ("anticollapse_midtraining", "capacity") else seeds
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 
