@@ -24,8 +24,9 @@ PAGES = {
     "start": printed.start, "fig1": measured.fig1, "fig2": measured.fig2, "figS2": measured.figS2,
     "figS3": measured.figS3, "fig3": trained.fig3, "fig4": measured.fig4, "fig5": trained.fig5,
     "table1": measured.table1, "fig7": trained.fig7, "table2": trained.table2, "table3": trained.table3,
-    "table4": trained.table4, "table5": trained.table5, "audit": printed.audit, "linear": measured.linear,
-    "signal": measured.signal, "static": measured.static, "cone": shares.cone,
+    "table4": trained.table4, "table5": trained.table5, "audit": printed.audit, "gains": printed.gains,
+    "figures": printed.figures, "linear": measured.linear, "signal": measured.signal, "static": measured.static,
+    "cone": shares.cone,
 }  # fmt: skip
 
 

@@ -41,9 +41,9 @@ def toy():
 
 
 def test_a_notebook_of_the_book_runs_with_a_parameter_of_the_command_line(papermill):
-    status, said, parameters, cells = papermill(AUDIT, "-p", "SIMULATIONS", "500", "-p", "PROFILE", "ci")
+    status, said, parameters, cells = papermill(AUDIT, "-p", "LARGEST", "600", "-p", "PROFILE", "ci")
     assert status == 0, said
-    assert parameters == {"SIMULATIONS": 500, "PROFILE": "ci"}
+    assert parameters == {"LARGEST": 600, "PROFILE": "ci"}
     assert not [out for c in cells for out in c.get("outputs", []) if out["output_type"] == "error"]
 
 

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the plan, in the first process; then prepare the data, and unless that was all, train."""
     parser = argparse.ArgumentParser(prog="python -m decondense.launch", description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
-    parser.add_argument("--prepare", action="store_true", help="make the corpus and its tokens, and do not train")
+    parser.add_argument("--prepare", action="store_true", help="prepare the corpus and its tokens, without training")
     given = parser.parse_args(arguments)
     from .runs import grid, runfile
 

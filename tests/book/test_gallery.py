@@ -4,7 +4,7 @@ import base64
 from io import BytesIO
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
 from decondense.book import gallery
@@ -25,7 +25,8 @@ def test_figures_with_a_name_are_small_and_lead_to_their_place(tmp_path):
     notebooks, target = tmp_path / "notebooks", tmp_path / "book"
     notebooks.mkdir()
     target.mkdir()
-    cells = [figure({"image/png": picture(1200, 600)}), figure({"image/png": picture(9, 9)}, name=None)]
+    cells = [new_markdown_cell("# Fig. 9: why\n\nA question.")]
+    cells += [figure({"image/png": picture(1200, 600)}), figure({"image/png": picture(9, 9)}, name=None)]
     nbformat.write(new_notebook(cells=cells), notebooks / "02_fig9_y.ipynb")
     nbformat.write(new_notebook(cells=[]), notebooks / "03_none_z.ipynb")
     gallery.write(notebooks, target)
@@ -34,7 +35,7 @@ def test_figures_with_a_name_are_small_and_lead_to_their_place(tmp_path):
         assert small.size == (480, 240)
     assert [path.name for path in (target / "gallery").iterdir()] == ["fig9-x.png"]
     for line in (
-        "## [](../notebooks/02_fig9_y.ipynb)",
+        "## [Fig. 9: why](../notebooks/02_fig9_y.ipynb)",
         ":link: ../notebooks/02_fig9_y.html#fig9-x",
         ":img-top: gallery/fig9-x.png",
         ":img-alt: What *is* seen",

@@ -97,8 +97,8 @@ def test_a_summary_of_other_numbers_and_another_schedule_are_named(tmp_path):
 
 # --- the claims that were made of them ------------------------------------------------------------------------------
 
-# Whose claims rest on committed training runs alone. Those of fig5, table1, linear, signal and audit are tested with
-# their chapters; what is left measures untrained models on a corpus, which takes long.
+# Whose claims rest on committed training runs alone. Those of fig5, table1, linear, signal and the three audits are
+# tested with their chapters; what is left measures untrained models on a corpus, which takes long.
 NOTEBOOKS = ("fig3", "fig7", "table2", "table3", "table4", "table5")
 
 

@@ -56,7 +56,7 @@ def test_table_has_a_row_a_model_with_its_weights():
 
 def test_trained_table_has_a_row_a_size_with_mean_and_spread():
     table = fig2.trained_table(RUNS)
-    assert table.loc["0 wide"].tolist() == [f"{x} ± 0.0000" for x in ("5.0000", "1.0000", "1.0000", "0.3500")]
+    assert table.loc["0 wide"].tolist() == [f"{x} ± 0" for x in ("5.00", "1.00", "1.00", "0.35")]
     assert table.columns.tolist() == ["validation loss", "Spearman ρ", "Kendall τ", "late-half μ"]
 
 
@@ -157,7 +157,12 @@ def placed(name, mu, weights="pretrained", parameters=1):
 
 
 def test_over_size_has_every_published_point_grey_and_ours_in_colour():
-    groups = {"Qwen2.5-Coder": [placed("qwen2.5-coder-0.5b-instruct", RISING), placed("mine", FALLING, parameters=7e8)]}
+    groups = {
+        "Qwen2.5-Coder": [
+            placed("qwen2.5-coder-0.5b-instruct", RISING),
+            placed("mine", FALLING, parameters=700_000_000),
+        ]
+    }
     groups["GPT2, untrained"] = [placed("gpt2", RISING, "random")]
     figure = looked_at(fig2.over_size(groups))
     (axis,) = figure.axes
@@ -175,7 +180,7 @@ def test_over_size_has_every_published_point_grey_and_ours_in_colour():
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("parameters", [2e5, 3e8])
+@pytest.mark.parametrize("parameters", [200_000, 300_000_000])
 def test_over_size_has_room_for_the_smallest_model(parameters):
     (axis,) = fig2.over_size({"pocket": [placed("tiny", RISING, parameters=parameters)]}).axes
     assert axis.get_xlim()[0] == pytest.approx(0.8 * min(parameters, 1e8))

@@ -57,3 +57,11 @@ def test_histograms_of_other_texts_are_refused(condensation):
     other = replace(condensation, mu_per_text=condensation.mu_per_text + 0.01)
     with pytest.raises(ValueError, match="other models or texts"):
         start.histograms(condensation, other)
+
+
+def test_the_curve_to_be_dragged_is_drawn_as_it_is():
+    (axis,) = looked_at(start.over_entries([0.1, 0.4, 0.3])).axes
+    (line,) = axis.lines
+    assert line.get_xdata().tolist() == [0, 1, 2]
+    assert line.get_ydata().tolist() == [0.1, 0.4, 0.3]
+    assert axis.get_ylim() == (0, 1)

@@ -100,7 +100,7 @@ def test_debug_shows_the_traceback(run, monkeypatch, debug, raised):
 
 def test_the_help_says_each_exit_status(run):
     said = " ".join(run("--help").output.split())
-    assert "1 something that was run failed, or doctor found that measuring, or the profile asked for, cannot" in said
+    assert "1 something failed while it ran, or doctor found that measuring, or the chosen profile, cannot" in said
 
 
 @pytest.mark.parametrize(("built", "status"), [(True, 0), (False, 1)])

@@ -34,7 +34,7 @@ def test_it_shows_what_is_there_and_removes_nothing(run, filled):
     assert first == "       3 MB  today         smollm2-135m-instruct: packed weights, profile laptop"
     assert second == "       2 MB  today         streams: texts as token ids (2)"
     assert third == "       5 MB  today         mirrors: unpacked weights; of another version of decondense"
-    assert total == "10 MB in all; 5 MB of them are not needed any more: decondense cache --clean."
+    assert total == "10 MB in all; 5 MB of them are no longer needed: decondense cache --clean."
     assert run().output == result.output
 
 

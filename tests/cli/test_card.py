@@ -33,7 +33,7 @@ def test_numbers_are_those_of_the_result(condensation):
         shown(result.rho, *result.rho_interval), shown(result.tau, *result.tau_interval),
     ]  # fmt: skip
     assert rows(text, "texts") == [["texts", "6 from files a.txt"], ["texts cut to", "32 tokens"]]
-    assert rows(text, "tokens") == [["tokens", "192 in all, 32 a text"]]
+    assert rows(text, "tokens") == [["tokens", "192 in all, 32 per text"]]
     assert rows(text, "versions") == [["versions", f"decondense {__version__}, torch 2"]]
     assert "](report.png)\n" in text
     assert text.endswith("```bash\ndecondense measure toy other\n```\n")

@@ -123,7 +123,7 @@ def test_bad_input_is_one_line_with_its_cure(saved, tmp_path, sides, said):
 def test_an_option_of_a_measurement_is_refused_where_nothing_is_measured(saved, option):
     result = run("before", "after", *option)
     assert result.exit_code == 2
-    assert f"{option[0]} is of a measurement, and both results are saved: leave it out" in result.stderr
+    assert f"{option[0]} is for a measurement, and both results are saved: leave it out" in result.stderr
 
 
 def test_a_crafted_file_is_one_line_and_json(saved, tmp_path):

@@ -40,7 +40,7 @@ def test_a_column_and_a_length_reach_the_reader(tmp_path):
 def test_options_of_the_other_kind_of_texts(tmp_path):
     with pytest.raises(ValueError, match="--split cuts files"):
         door.texts(split=True)
-    with pytest.raises(ValueError, match="--column is of files, folders and the hub; documentation has none"):
+    with pytest.raises(ValueError, match="--column is for files, folders and the hub; documentation has none"):
         door.texts(column="text")
     with pytest.raises(ValueError, match="Unknown corpus 'wikitext'"):
         door.texts(dataset="wikitext")
@@ -159,7 +159,7 @@ def test_more_texts_than_the_files_hold_are_refused(tmp_path):
 
 def test_a_seed_of_a_data_set_is_refused_for_files(tmp_path):
     (tmp_path / "a.txt").write_text("some text")
-    with pytest.raises(ValueError, match="--text-seed is of a data set"):
+    with pytest.raises(ValueError, match="--text-seed is for data sets"):
         door.texts([tmp_path / "a.txt"], first_seed=1)
 
 
@@ -190,9 +190,9 @@ def test_how_far_texts_are_cut_where_nobody_says(tmp_path, monkeypatch, names, l
 
 
 REPEATED = (  # files, and how many of their texts are there already
-    (["a.jsonl", "a.jsonl"], "3 of 6 texts are the same as another"),
-    (["a.jsonl", "b.jsonl"], "1 of 4 texts are the same as another"),
-    (["c.jsonl"], "1 of 2 texts are the same as another"),
+    (["a.jsonl", "a.jsonl"], "3 of 6 texts repeat another one"),
+    (["a.jsonl", "b.jsonl"], "1 of 4 texts repeat another one"),
+    (["c.jsonl"], "1 of 2 texts repeat another one"),
 )
 
 

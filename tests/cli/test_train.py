@@ -218,8 +218,8 @@ def test_trained_weights_are_kept(made, tmp_path):
         ([*POCKET, "--sources", "locale"], "Unknown source 'locale'. Did you mean 'local'"),
         (["no.toml"], "There is no file no.toml. Give one of runs"),
         ([*POCKET, "--weights-out", __file__], "a file is in the way). Give another folder with --weights-out"),
-        ([*POCKET, "--set", "steps=20"], "--set steps=...: it has a flag of its own, which --help names"),
-        ([*POCKET, "--set", "seeds=[0]"], "--set seeds=...: it has a flag of its own"),
+        ([*POCKET, "--set", "steps=20"], "--set steps=...: this setting has a flag of its own: see --help"),
+        ([*POCKET, "--set", "seeds=[0]"], "--set seeds=...: this setting has a flag of its own"),
         ([*POCKET, "--seed", 1, "--seed", 1], "a seed is given twice in [1, 1]"),
         ([*POCKET, "--length", 33], "length is 33, and pocket-small takes 32 tokens at most"),
         ([*POCKET, "--model", "./nope", "--dry-run"], "There is no folder ./nope"),
@@ -245,7 +245,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workers, "train_all", train_all)
-    assert "The same command goes on: finished runs are kept" in " ".join(run(*POCKET, status=130).stderr.split())
+    assert "The same command resumes: finished runs are kept" in " ".join(run(*POCKET, status=130).stderr.split())
 
 
 def test_quiet_prints_nothing():

@@ -12,6 +12,8 @@ from looks.browser import Tab
 
 LOOK = Path(__file__).with_name("look.js")
 SMALLEST = 9  # CSS pixels of type as shown
+LONGEST = 12  # screens of an article, its folds closed
+LOOKED_UP = ("book/api",)  # searched for a name and not read through: as long as it must be
 MADE_BY_SPHINX = ("search",)
 QUERIES = {"search": "?q=cosine"}
 
@@ -28,6 +30,12 @@ MODES = {
     "dark": Mode(1280, 900, "dark", False),
     "phone": Mode(390, 844, "light", True),
 }
+SCREEN = Mode(1500, 1000, "light", False)
+HEIGHT = """(async () => {
+  await document.fonts.ready;
+  await window.MathJax?.startup?.promise;
+  return (document.querySelector("main article") ?? document.body).getBoundingClientRect().height;
+})()"""
 ACCESSIBILITY = (
     "contrast",
     "link by colour",
@@ -41,7 +49,7 @@ ACCESSIBILITY = (
 )
 ACCESSIBILITY += ("ids", "order", "lists", "table heads")
 OTHERS = ("console", "overflow", "small type", "links", "contents", "empty", "maths", "markup", "raw output")
-OTHERS += ("index column", "precision")
+OTHERS += ("index column", "precision", "length")
 CHECKS = ACCESSIBILITY + OTHERS
 
 
@@ -56,6 +64,8 @@ def look(tab: Tab, site: Path, page: str, contents: Iterable[str] | None = None)
     """What is wrong with one page, in each of `MODES`; its side bar must list the pages `contents`, where given."""
     script = LOOK.read_text(encoding="utf-8")
     tab.open((site / f"{page}.html").as_uri() + QUERIES.get(page, ""))
+    if page not in LOOKED_UP and (screens := length(tab)) > LONGEST:  # before the script opens the folds
+        yield Finding(page, "length", "light", f"{screens:.1f} screens with its folds closed, not {LONGEST}")
     for mode, window in MODES.items():  # a page follows its window and its reader's system without being loaded again
         tab.show(*window)
         seen = tab.run(f"({script})({window.width})")
@@ -65,6 +75,12 @@ def look(tab: Tab, site: Path, page: str, contents: Iterable[str] | None = None)
             found += [("contents", line) for line in unlisted(seen["contents"], site, contents)]
         yield from (Finding(page, check, mode, what) for check, what in found)
     yield from (Finding(page, "console", "all", line) for line in tab.errors())
+
+
+def length(tab: Tab) -> float:
+    """How many screens the article of the open page takes."""
+    tab.show(*SCREEN)
+    return tab.run(HEIGHT) / SCREEN.height
 
 
 def small(image: dict) -> str | None:

@@ -34,6 +34,7 @@ FAULTS = {
     "same id": ("ids", "<p id='top'>text</p>"),
     "tab order": ("order", "<a href='#top' tabindex='3'>text</a>"),
     "list": ("lists", "<ul><p>no item</p></ul>"),
+    "long": ("length", "<div style='height: 12001px'></div>"),
     "no head": ("table heads", "<table><tr><td>1</td></tr></table>"),
     "series": ("raw output", CELL.format("<pre>runs 2\ndtype: object</pre>")),
     "object": ("raw output", CELL.format("<pre>&lt;X at 0x7fa8b00c&gt;</pre>")),
@@ -56,6 +57,7 @@ FINE = {
     "large and pale": "<p style='color: #888; font-size: 24px'>large</p>",
     "hidden": "<p style='color: #eee; display: none'>hidden</p>",
     "labelled": "<label>Name <input type='text'></label> <input aria-label='Search'>",
+    "folded": "<details><summary>More</summary><div style='height: 12001px'></div></details>",
     "alt": "<img src='dot.svg' alt='A dot' width='20'>",
     "code": "<p>Write <code>\\(x\\) and **this**</code></p>",
     "numbers": CELL.format("<pre>0.4988 29754.6 1024 2.13.0 1.00001e-05</pre>"),
@@ -120,3 +122,10 @@ def test_pages_are_counted_against_the_table_of_contents(tmp_path):
         (tmp_path / f"{name}.html").touch()
     said = {finding.page: finding.what for finding in pages.lost(tmp_path, ["book/intro", "notebooks/01_a"])}
     assert said == {"book/stray": "is in no table of contents", "notebooks/01_a": "was not built"}
+
+
+def test_a_page_that_is_looked_up_may_be_long(tab, tmp_path):
+    (tmp_path / "book").mkdir()
+    body = "<div style='height: 12001px'></div>"
+    (tmp_path / "book" / "api.html").write_text(PAGE.format(style="", words=WORDS, body=body), encoding="utf-8")
+    assert "length" not in {finding.check for finding in pages.look(tab, tmp_path, "book/api")}

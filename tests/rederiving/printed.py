@@ -46,13 +46,16 @@ def averages_of_tasks():
 
 
 def audit(claim, used):
-    text, source = claim["claim"], claim["source"]
-    if text == "dispersion has the best average":
+    if claim["claim"] == "dispersion has the best average":
         for model in ("GPT2", "GPT2-m", "Qwen3-0.6B", "Qwen3-1.7B"):
             means = {row: v["average"] for (m, row), v in by_row("Table 2").items() if m == model}
             ours = means.pop("dispersion")
             yield from named(claim["here"], {model: [ours - max(means.values())]})
-    elif "on other items of the ten tasks" in text and source in TABLES:
+
+
+def gains(claim, used):
+    text, source = claim["claim"], claim["source"]
+    if "on other items of the ten tasks" in text and source in TABLES:
         *_, better, other = TABLES[source]
         rows, model = by_row(source), text.partition(":")[0]
         a, b = rows[model, better], rows[model, other]
@@ -65,6 +68,15 @@ def audit(claim, used):
             yield ", without one task", " ".join(without.groups()), [rest.min(), rest.max()]
     elif "every other setting" in text or text.startswith("weight 0.1 and temperature 1"):
         yield from settings(claim)
+
+
+def figures(claim, used):
+    """Numbers of parameters of GPT-2: two tables of embeddings, and by block the weights, biases and norms."""
+    if claim["claim"] == "the numbers of parameters are those of the shapes":
+        embeddings, d = (50_257 + 1_024) * 768, 768
+        attention, norms = d * 3 * d + 3 * d + d * d + d, 2 * 2 * d
+        blocks = [12 * (attention + norms + d * f + f + f * d + d) for f in (64, 256, 1_024, 4_096)]
+        yield "", claim["here"], [(embeddings + block + 2 * d) / 1e6 for block in blocks]
 
 
 def settings(claim):

@@ -58,7 +58,7 @@ def test_one_text_has_no_interval_and_the_shift_itself_counts():
 
 
 def test_sentence_has_the_largest_shifts():
-    said = "The largest shift at 5 or 4 bits that these texts leave possible: late μ 0.050, ρ 0.200, τ 0.333."
+    said = "The largest shift at 5 or 4 bits that is compatible with these texts: late μ 0.050, ρ 0.200, τ 0.333."
     assert quantisation.sentence(CONTROL, [5, 4]) == said
 
 

@@ -24,25 +24,35 @@ def write(notebooks: Path, target: Path) -> None:
     """
     folder = target / "gallery"
     folder.mkdir()
-    lines = ["# All figures", "Each figure leads to its page. Only notebooks that this run executed have any."]
+    lines = ["# All figures", "Each figure leads to its page."]
     for path in sorted(notebooks.glob("*.ipynb")):
-        if found := [_card(path.stem, *figure, folder) for figure in figures(nbformat.read(path, as_version=4))]:
+        notebook = nbformat.read(path, as_version=4)
+        if found := [_card(path.stem, *figure, folder) for figure in figures(notebook)]:
             grid = ["::::{grid} 1 2 2 3", ":gutter: 2", ":class-container: gallery", "", *found, "::::"]
-            lines += [f"## [](../notebooks/{path.name})", "\n".join(grid)]
+            title = notebook.cells[0].source.partition("\n")[0].removeprefix("# ")
+            lines += [f"## [{title}](../notebooks/{path.name})", "\n".join(grid)]
     (target / "gallery.md").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
 
 
 def figures(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, str, str, bytes]]:
     """Name, caption, suffix and content of the figures with a name, one a cell."""
-    for cell in notebook.cells:
-        said = cell.metadata.get("mystnb", {}).get("figure", {})
-        shown = [output.data for output in cell.get("outputs", []) if "data" in output]
-        for data in shown if "name" in said else []:
-            kind = next((kind for kind in PICTURES if kind in data), None)
-            if kind:
-                content = data[kind].encode() if kind == "image/svg+xml" else base64.b64decode(data[kind])
-                yield said["name"], " ".join(said.get("caption", "").split()), PICTURES[kind], content
-                break
+    for name, cell in named(notebook).items():
+        if drawn := picture(cell):
+            yield name, " ".join(cell.metadata.mystnb.figure.get("caption", "").split()), *drawn
+
+
+def named(notebook: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:
+    """The cells whose figure has a name (`mystnb`), by that name."""
+    cells = {cell.metadata.get("mystnb", {}).get("figure", {}).get("name"): cell for cell in notebook.cells}
+    return {name: cell for name, cell in cells.items() if name is not None}
+
+
+def picture(cell: nbformat.NotebookNode) -> tuple[str, bytes] | None:
+    """Suffix and content of the first picture among the outputs of a cell; `None` where it has drawn none."""
+    for data in (output.data for output in cell.get("outputs", []) if "data" in output):
+        if kind := next((kind for kind in PICTURES if kind in data), None):
+            return PICTURES[kind], data[kind].encode() if kind == "image/svg+xml" else base64.b64decode(data[kind])
+    return None
 
 
 def _card(notebook: str, name: str, caption: str, suffix: str, content: bytes, folder: Path) -> str:

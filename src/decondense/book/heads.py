@@ -4,7 +4,6 @@
 is a named one of its own cells, small, and leads to that cell.
 """
 
-import base64
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,13 +15,13 @@ import nbformat
 
 from ..base.errors import unknown
 from ..paper.claims import badge
+from . import gallery
 from .numbers import chosen, plain
 from .pages import NO_NUMBER
 from .profiles import notebook_id
 
 KINDS = {"paper": "The paper's claim", "audit": "An audit of the paper", "own": "This book's own question"}
 KEYS = {"kind", "claim", "verdicts", "figure", "change"}  # and `part`, which may be left out
-PICTURES = {"image/svg+xml": ".svg", "image/png": ".png"}  # the first that an output has is taken
 
 
 @cache
@@ -76,20 +75,17 @@ def figure(notebook: nbformat.NotebookNode, name: str, wanted: str, folder: Path
     Raises
         ValueError: no cell has a figure of that name, or the cell has drawn nothing.
     """
-    named = [cell for cell in notebook.cells if "name" in cell.metadata.get("mystnb", {}).get("figure", {})]
-    by_name = {cell.metadata.mystnb.figure.name: cell for cell in named}
-    cell = chosen(f"figure of {name}, which heads.toml asks for:", wanted, by_name)
-    for data in (output.data for output in cell.get("outputs", []) if "data" in output):
-        if kind := next((kind for kind in PICTURES if kind in data), None):
-            path = folder / f"{wanted}{PICTURES[kind]}"
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data[kind].encode() if path.suffix == ".svg" else base64.b64decode(data[kind]))
-            about = cell.metadata.mystnb.get("image", {}).get("alt") or cell.metadata.mystnb.figure.caption
-            shown = escape(" ".join(about.split()))
-            return f'<a href="#{wanted}"><img src="{folder.name}/{path.name}" alt="{shown}"></a>'
-    raise ValueError(
-        f"{name}: the figure {wanted} was not drawn. Run the notebook again, or name another in heads.toml."
-    )
+    cell = chosen(f"figure of {name}, which heads.toml asks for:", wanted, gallery.named(notebook))
+    drawn = gallery.picture(cell)
+    if drawn is None:
+        raise ValueError(
+            f"{name}: the figure {wanted} was not drawn. Run the notebook again, or name another in heads.toml."
+        )
+    path = folder / f"{wanted}{drawn[0]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(drawn[1])
+    about = cell.metadata.mystnb.get("image", {}).get("alt") or cell.metadata.mystnb.figure.caption
+    return f'<a href="#{wanted}"><img src="{folder.name}/{path.name}" alt="{escape(" ".join(about.split()))}"></a>'
 
 
 def box(head: Mapping[str, str], claims: list[dict], picture: str) -> str:

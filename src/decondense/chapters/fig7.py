@@ -65,7 +65,7 @@ def power(figure: int, doses: int) -> pd.DataFrame:
         Seeds of the runs that decide on the figure, and of the dose series.
     """
     half = SPREAD * size_effect()
-    questions = {"Fig. 7b: half of GPT2-xl minus GPT2": (figure, half), "a dose": (doses, -TOLERANCE)}
+    questions = {"Fig. 7b: half of GPT2-xl minus GPT2": (figure, half), "each step of the dose": (doses, -TOLERANCE)}
     rows = {name: [n, smallest, abs(smallest) / detectable_with(1.0, n)] for name, (n, smallest) in questions.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["seeds", "smallest effect", "spread allowed"])
     return table.astype({"seeds": int})

@@ -156,7 +156,7 @@ def over_spans(pretrained: Sequence[Condensation], runs: Sequence[Run]) -> Figur
         at = np.arange(len(table))
         for name, values in table.items():
             axis.plot(at, values, "o-", color=ink.get(name, "0.5"), markersize=4, linewidth=1.2)
-        axis.set(xlabel="entries that the mean is over", ylabel="mean of μ", xlim=(-0.2, len(table) - 0.8), ylim=(0, 1))
+        axis.set(xlabel="entries in the mean", ylabel="mean of μ", xlim=(-0.2, len(table) - 0.8), ylim=(0, 1))
         axis.set_xticks(at, table.index)
-        label_ends(axis, [(table[name].iloc[-1], name, ink.get(name, "0.35")) for name in table], at[-1])
+        label_ends(axis, [(table[name].iloc[-1], name, ink.get(name, "0.35")) for name in table], float(at[-1]))
     return closed(figure)

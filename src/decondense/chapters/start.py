@@ -1,5 +1,7 @@
 """Start here: how many entries the paper's correlations count, and the two histograms of one measurement."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -59,3 +61,10 @@ def histograms(pooled: Condensation, averaged: Condensation) -> Figure:
         raise ValueError("The two histograms are of other models or texts: measure one model twice on the same texts.")
     widths = [metrics.histogram_std(result.histogram).mean() for result in (pooled, averaged)]
     return plots.heatmaps([pooled, averaged], [f"pooled, σ {widths[0]:.3f}", f"averaged, σ {widths[1]:.3f}"])
+
+
+def over_entries(mu: Sequence[float]) -> Figure:
+    """mu over the entries of the residual stream, as `plots.dragged` draws it for a reader to drag."""
+    figure = plots.curves({"toy": pd.Series(mu)}, "entry of the residual stream", "mean cosine μ", marker="o")
+    figure.axes[0].set_ylim(0, 1)
+    return figure

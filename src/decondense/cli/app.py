@@ -23,9 +23,9 @@ from .tokens import tokens
 from .train import train
 
 STATUS = (
-    "Exit status: 0 all is well; 1 something that was run failed, or doctor found that measuring, or the profile "
-    "asked for, cannot run; 2 bad input (so also where the only model cannot be measured), or the command could not "
-    "begin; 130 Ctrl-C."
+    "Exit status: 0 all is well; 1 something failed while it ran, or doctor found that measuring, or the chosen "
+    "profile, cannot run; 2 bad input (which includes a single model that cannot be measured), or the command could "
+    "not begin; 130 Ctrl-C."
 )
 
 app = typer.Typer(
@@ -76,10 +76,10 @@ def reproduce(
     only: Annotated[
         list[str] | None, typer.Option(metavar="IDS", help="Only these notebooks, by id: fig2,figS3. Repeatable.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Run what is done again, and use no earlier record.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run everything again, and use no earlier record.")] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Notebooks at a time; without it as many as cores and free memory allow."),
+        typer.Option(min=1, help="Notebooks at a time; by default as many as cores and free memory allow."),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a parameter. Repeatable.")
@@ -125,7 +125,7 @@ def book(profile: Profile = "laptop") -> None:
 @app.command()
 @said_plainly
 def keep(profile: Profile = "laptop") -> None:
-    """Copy the verdicts, records and executed pages of a run to book/, to be committed; books show them ever after."""
+    """Copy the verdicts, records and executed pages of a run to book/, to be committed; every later book shows them."""
     from ..book import build, kept, overview, scorecard
 
     root = repository_root()

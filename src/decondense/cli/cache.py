@@ -20,7 +20,7 @@ MB = 1e6
 
 @said_plainly
 def cache(
-    clean: Annotated[bool, typer.Option("--clean", help="Remove what is not needed any more.")] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Remove what is no longer needed.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +106,7 @@ def _conclude(gone: Sequence[kept.Item], found: Sequence[kept.Item], clean: bool
     if clean:
         shown.print(f"Removed {_total(gone) / MB:,.0f} MB; {total} are kept.", soft_wrap=True)
         return
-    cure = f"; {free / MB:,.0f} MB of them are not needed any more: decondense cache --clean" if free else ""
+    cure = f"; {free / MB:,.0f} MB of them are no longer needed: decondense cache --clean" if free else ""
     shown.print(Text(f"{total} in all{cure}."), soft_wrap=True)
 
 

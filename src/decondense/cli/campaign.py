@@ -12,11 +12,11 @@ from .command import said_plainly
 
 @said_plainly
 def campaign(
-    list_: Annotated[bool, typer.Option("--list", help="Say what there is, and do nothing.")] = False,
-    minutes: Annotated[float | None, typer.Option(help="All ends within these.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="For the records and plans.")] = None,
-    only: Annotated[str | None, typer.Option(metavar="NAME", help="One item.")] = None,
-    tiny: Annotated[bool, typer.Option("--tiny", help="At a size that a CPU makes in a minute.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the items, and run none.")] = False,
+    minutes: Annotated[float | None, typer.Option(help="Time limit for the whole call.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the records and plans.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="NAME", help="Run only this item.")] = None,
+    tiny: Annotated[bool, typer.Option("--tiny", help="At a size that takes a CPU a minute.")] = False,
 ) -> None:
     """Run the experiments that need a GPU, in order of worth, sized to the minutes that there are.
 

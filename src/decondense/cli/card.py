@@ -45,7 +45,7 @@ def _settings(results: Sequence[Condensation]) -> Iterable[list[str]]:
     tokens, settings = results[0].tokens, results[0].settings
     yield ["texts", escaped(f"{len(tokens)} from {settings['texts']}")]
     several = f"{tokens.min()} to {tokens.max()}" if tokens.min() < tokens.max() else f"{tokens.max()}"
-    yield ["tokens", f"{tokens.sum():,} in all, {several} a text"]
+    yield ["tokens", f"{tokens.sum():,} in all, {several} per text"]
     if settings["max_length"]:
         yield ["texts cut to", f"{settings['max_length']} tokens"]
     yield ["ε", f"{settings['eps']:g}"]

@@ -1,7 +1,8 @@
 """What the commands of `decondense` share: how errors are shown, and who gets which line of output.
 
-Exit status: 0 all is well; 1 something that was run failed, or `doctor` found that measuring, or the profile asked for,
-cannot run; 2 bad input (so also where the only model cannot be measured), or the command could not begin; 130 Ctrl-C.
+Exit status: 0 all is well; 1 something failed while it ran, or `doctor` found that measuring, or the chosen profile,
+cannot run; 2 bad input (which includes a single model that cannot be measured), or the command could not begin; 130
+Ctrl-C.
 """
 
 import json
@@ -33,8 +34,8 @@ TextFiles = Annotated[
     typer.Option(
         "--texts",
         metavar="FILE",
-        help="A text; or .jsonl, .json, .csv, .tsv, .parquet: one a row. Also packed by gzip; - is standard input. "
-        "Repeatable.",
+        help="A text; or .jsonl, .json, .csv, .tsv, .parquet: one per row. Also compressed with gzip; - is standard "
+        "input. Repeatable.",
     ),
 ]
 Column = Annotated[
@@ -59,10 +60,10 @@ TextSeed = Annotated[int, typer.Option(min=0, help="Seed of the first text drawn
 Tokenizer = Annotated[str | None, typer.Option(metavar="MODEL", help="Cut the texts with the tokenizer of this model.")]
 Length = Annotated[
     int | None,
-    typer.Option(min=2, help="Texts are cut to so many tokens: 512, or what all models can take, if not given."),
+    typer.Option(min=2, help="Cut texts to this many tokens. If not given: 512, or fewer where a model takes fewer."),
 ]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report, figures and numbers here.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...: chosen when not given.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; chosen automatically if not given.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
 Sources = Annotated[str, typer.Option(help="Where models and texts may come from.")]
 Terms = Annotated[bool, typer.Option("--accept-terms", help="Accept a mirror's licence terms, once and for all.")]

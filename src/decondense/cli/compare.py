@@ -85,7 +85,7 @@ def compare(
     if models:
         door.check(models, how)
     else:
-        door.refuse_unread(compare, asked, OF_COMPARING, "is of a measurement, and both results are saved")
+        door.refuse_unread(compare, asked, OF_COMPARING, "is for a measurement, and both results are saved")
     readiness.spare_the_hub([*models, tokenizer], sources, dataset)
     how["progress"] = show_progress(quiet or as_json)
     from .. import pairing

@@ -7,11 +7,11 @@ SHOWN = (
     "between_without_top_3", "excess_without_top_3", "share_top_3",
 )  # fmt: skip
 MEANING = (
-    "Between texts is the mean cosine of tokens of different texts: what is high there is one vector that all texts "
-    "share. The excess, within less between, is what the tokens of one text share beyond that. Centred: after the mean "
-    "of other texts is removed; standardised: and each dimension divided by its standard deviation; without top 3: "
+    "Between texts is the mean cosine of tokens of different texts: where it is high, all texts share one vector. The "
+    "excess, within minus between, is what the tokens of one text share beyond that. Centred: after the mean of other "
+    "texts is removed; standardised: after each dimension is also divided by its standard deviation; without top 3: "
     "without the three largest dimensions of that mean, whose share of its squared norm is the last row. With few "
-    "texts that mean is not exact; give ten or more. One text has no other: all but the first row is NaN. No token is "
+    "texts that mean is inexact; give ten or more. With a single text, all rows but the first are NaN. No token is "
     "paired with itself. report.json has every quantity at every entry, and the last block before the final norm."
 )
 

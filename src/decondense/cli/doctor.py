@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 
 @said_plainly
 def doctor(
-    profile: Annotated[str | None, typer.Option(help="Look at one: ci, laptop, gpu or paper.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Check one profile: ci, laptop, gpu or paper.")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -159,7 +159,7 @@ def _machine() -> list[Finding]:
 
     memory = psutil.virtual_memory()
     short = memory.total < LEFT * NEEDED_GB * 10**9
-    small = f"`reproduce` may need {NEEDED_GB} GB: close other programs, keep --jobs 1" if short else ""
+    small = f"`reproduce` may need {NEEDED_GB} GB: close other programs, or run it with --jobs 1" if short else ""
     return [
         Finding("CPU cores", str(machine.cores())),
         Finding("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free", small),

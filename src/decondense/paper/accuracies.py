@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 from .. import paper, stats
 from ..base.errors import unknown
 
+SEEDS = 3  # runs of each condition, as the paper states for mid-training
 MID_TRAINED = ("GPT2", "GPT2-m", "Qwen3-0.6B", "Qwen3-1.7B")  # the base models of Table 2
 TASKS = (
     "anli_r2",

@@ -6,7 +6,6 @@ page's own and have as many seeds as their design. What the page's runs say stay
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -24,13 +23,11 @@ ENDPOINTS: dict[str, Quantity] = {  # after the last step, by their names in the
     LATE: Run.late_half,
     RHO: lambda run: run.look().rho,
     LOSS: lambda run: run.validation_loss,
-    LIKELIHOOD: lambda run: float(run.evaluation.items.groupby("task").logprob.mean().mean()),
+    LIKELIHOOD: lambda run: run.likelihood,
 }
 
 
-def runs(item: str, folder: Path | None = None, tiny: bool = False) -> list[Run]:
-    """As `runs.kept.runs`: those of an item among the records that the repository keeps, or those of a folder."""
-    return kept.runs(item, folder, tiny)
+runs = kept.runs  # for a page, which needs no more of `kept`
 
 
 def nothing(item: str) -> str:

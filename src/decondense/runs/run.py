@@ -74,6 +74,11 @@ class Run:
         return float(metrics.mean_of_last(self.mu[checkpoint], None))
 
     @property
+    def likelihood(self) -> float:
+        """Log-probability of the right answers (nats an item): the mean over the tasks of their means."""
+        return float(self.evaluation.items.groupby("task").logprob.mean().mean())
+
+    @property
     def curve(self) -> pd.DataFrame:
         """What was logged at each step: loss (the total), loss_language, loss_regulariser, learning_rate, grad_norm."""
         return pd.DataFrame(self.results["curve"])

@@ -86,7 +86,7 @@ def sentence(found: Control, bits: Sequence[int]) -> str:
     """`largest_shift` in words; errors as there."""
     said = ", ".join(f"{SYMBOLS[name]} {value:.3f}" for name, value in largest_shift(found, bits).items())
     at = " or ".join(map(str, bits))
-    return f"The largest shift at {at} bits that these texts leave possible: {said}."
+    return f"The largest shift at {at} bits that is compatible with these texts: {said}."
 
 
 def _reach(shift: Difference) -> float:

@@ -9,29 +9,11 @@ from statsmodels.stats.multitest import multipletests
 from decondense import paper
 from decondense.chapters.audit import tables
 from decondense.paper import accuracies
+from decondense.paper.rounding import CONSISTENT, INCONSISTENT, OPEN
 from decondense.stats import Interval
 
 SETTINGS = settings(max_examples=50, derandomize=True)
 NAN = float("nan")
-
-
-def test_rounded_is_what_prints_alike():
-    assert tables.rounded(34.4, 1) == pytest.approx((34.35, 34.45))
-    assert tables.rounded(0.0, 2) == pytest.approx((-0.005, 0.005))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [
-        ((0, 1), (0.5, 2), tables.CONSISTENT),
-        ((0, 1), (1, 2), tables.CONSISTENT),  # the ends belong to the intervals
-        ((0, 1), (1.001, 2), tables.INCONSISTENT),
-        ((1.001, 2), (0, 1), tables.INCONSISTENT),
-        ((0, NAN), (0, 1), tables.OPEN),
-    ],
-)
-def test_outcome(a, b, expected):
-    assert tables.outcome(Interval(*a), Interval(*b)) == expected
 
 
 # --- averages and ranks ---------------------------------------------------------------------------------------------
@@ -40,12 +22,12 @@ def test_outcome(a, b, expected):
 def test_every_average_fits_its_tasks():
     found = tables.averages()
     assert len(found) == 41
-    assert set(found.outcome) == {tables.CONSISTENT}
+    assert set(found.outcome) == {CONSISTENT}
     row = found.loc[("Table 5", "Qwen3-0.6B", "dispersion")]
     assert (row.low, row.printed, row.high) == pytest.approx((35.96, 36.01, 36.06))
 
 
-@pytest.mark.parametrize(("change", "expected"), [(0.04, tables.CONSISTENT), (0.07, tables.INCONSISTENT)])
+@pytest.mark.parametrize(("change", "expected"), [(0.04, CONSISTENT), (0.07, INCONSISTENT)])
 def test_an_average_that_does_not_fit_is_found(monkeypatch, change, expected):
     changed = paper.table("table5_pretraining")
     changed.loc[(changed.condition == "train") & (changed.benchmark == "average"), "value"] += change
@@ -53,7 +35,7 @@ def test_an_average_that_does_not_fit_is_found(monkeypatch, change, expected):
     monkeypatch.setattr(paper, "table", lambda name: changed if name == "table5_pretraining" else original(name))
     found = tables.averages()
     assert found.loc[("Table 5", "Qwen3-0.6B", "train"), "outcome"] == expected
-    assert (found.outcome == tables.CONSISTENT).sum() == 40 + (expected == tables.CONSISTENT)
+    assert (found.outcome == CONSISTENT).sum() == 40 + (expected == CONSISTENT)
 
 
 def test_printed_ranks_are_those_with_ties_at_their_best_place():
@@ -116,15 +98,15 @@ def test_p_values_know_the_number_of_runs():
 @pytest.mark.parametrize(
     ("label", "p", "expected"),
     [
-        ("p<0.01", (0.002, 0.009), tables.CONSISTENT),
-        ("p<0.01", (0.001, 0.009), tables.CONSISTENT),
-        ("p<0.01", (0.0009, 0.009), tables.OPEN),  # a part would carry the next label
-        ("p<0.01", (0.009, 0.0100), tables.OPEN),
-        ("p<0.01", (0.01, 0.02), tables.INCONSISTENT),
-        ("p<0.01", (0.0001, 0.0009), tables.INCONSISTENT),
-        ("n.s.", (0.05, 1.0), tables.CONSISTENT),
-        ("n.s.", (0.01, 0.049), tables.INCONSISTENT),
-        ("p<0.0001", (0.0, 0.00009), tables.CONSISTENT),
+        ("p<0.01", (0.002, 0.009), CONSISTENT),
+        ("p<0.01", (0.001, 0.009), CONSISTENT),
+        ("p<0.01", (0.0009, 0.009), OPEN),  # a part would carry the next label
+        ("p<0.01", (0.009, 0.0100), OPEN),
+        ("p<0.01", (0.01, 0.02), INCONSISTENT),
+        ("p<0.01", (0.0001, 0.0009), INCONSISTENT),
+        ("n.s.", (0.05, 1.0), CONSISTENT),
+        ("n.s.", (0.01, 0.049), INCONSISTENT),
+        ("p<0.0001", (0.0, 0.00009), CONSISTENT),
     ],
 )
 def test_carries(label, p, expected):
@@ -149,9 +131,9 @@ def test_labels_have_a_row_for_each_comparison_and_reading():
 
 def test_labels_fit_students_test_but_for_one():
     found = tables.labels()
-    student = found[(found.reading == "student") & (found.outcome == tables.INCONSISTENT)]
+    student = found[(found.reading == "student") & (found.outcome == INCONSISTENT)]
     assert student[["model", "condition"]].to_numpy().tolist() == [["Qwen3-1.7B", "noisy_embedding"]]
-    assert set(found[found.reading == "one-sample"].outcome) == {tables.INCONSISTENT}
+    assert set(found[found.reading == "one-sample"].outcome) == {INCONSISTENT}
 
 
 def test_labels_take_another_number_of_runs():

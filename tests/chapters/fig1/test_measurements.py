@@ -20,3 +20,7 @@ def test_cones_are_points_on_the_sphere_with_their_angle(small_pocket, tmp_path,
         np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1, atol=1e-5)
         angle = np.degrees(np.arccos(points[:, 2])).mean()
         assert found.record.content["results"]["mean_angle_degrees"][name] == pytest.approx(angle, abs=1e-3)
+    last = max(found.depths)
+    assert list(found.depths) == list(range(last + 1))  # a small model keeps all entries
+    assert found.points["early"] is found.depths[1]
+    assert found.points["last"] is found.depths[last]

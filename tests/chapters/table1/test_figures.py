@@ -102,3 +102,23 @@ def test_two_animations_on_one_page_have_ids_of_their_own():
     ids = lambda page: {entry["id"] for tag in page.elements.values() for entry in tag if "id" in entry}
     assert len(ids(first)) == len(ids(second)) > 0
     assert not ids(first) & ids(second)
+
+
+def test_held_tokens_are_all_drawn_pale_where_they_are_behind():
+    tokens = {name: torch.cat([CLOUD, -2 * CLOUD]) for name in NAMES}
+    figure = looked_at(figures.held(tokens, 0.3))
+    assert figure.get_suptitle() == "weight 0.3"
+    for axis, title in zip(figure.axes, ["dispersion", "ℓ₂-repel"], strict=False):
+        near, far = axis.collections
+        at = toward_the_viewer(np.concatenate([CLOUD, -CLOUD]), figures.AZIMUTH)
+        np.testing.assert_allclose(near.get_offsets(), at[at[:, 2] >= 0, :2])
+        np.testing.assert_allclose(far.get_offsets(), at[at[:, 2] < 0, :2])
+        assert (near.get_alpha(), far.get_alpha()) == (None, 0.2)
+        cosine = -1 / (2 * len(CLOUD) - 1)  # the sum of all directions is 0
+        assert axis.get_title() == f"{title}, mean cosine {cosine:.2f}"
+
+
+def test_the_slider_has_a_frame_a_weight():
+    html = figures.over_weights({weight: {"dispersion": CLOUD} for weight in (0, 0.1, 2.0)}, "fig6-weights").data
+    assert re.findall(r'data-label="([^"]*)"', html) == ["0", "0.1", "2"]
+    assert 'data-figure="fig6-weights"' in html

@@ -35,7 +35,7 @@ def _late(name: str) -> Quantity:
 GAINS: dict[str, Quantity] = {  # after the last step
     LOSS: lambda run: run.validation_loss,
     LATE: Run.late_half,
-    "log-probability (nats an item)": lambda run: float(run.evaluation.items.groupby("task").logprob.mean().mean()),
+    "log-probability (nats an item)": lambda run: run.likelihood,
 }
 QUANTITIES = GAINS | {f"{name}, late half": _late(name) for name in PARTS}
 

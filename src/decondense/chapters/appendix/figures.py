@@ -26,8 +26,8 @@ def padding(norms: Sequence[float], m: int) -> Figure:
             right.semilogx(entries, (r**2 + entries) / (r**2 + entries - 2), ":", color=colour)
         for axis in (left, right):
             axis.axvline(m, color="0.6", linewidth=0.8, linestyle="--")
-            axis.set_xlabel("entries of padding m")
-        left.set_ylabel("factor of the expected cosine")
+            axis.set_xlabel("number of padded entries m")
+        left.set_ylabel("factor that shrinks the mean cosine")
         right.axhline(1, color="0.6", linewidth=0.8)
         right.set(ylabel="factor / (r² / (r² + m))", ylim=(0.97, 1.6))
         legend_below(figure)

@@ -1,1 +1,1 @@
-"""The audit of the printed tables and figures."""
+"""The audit of the printed tables: their arithmetic, their labels, their runs."""

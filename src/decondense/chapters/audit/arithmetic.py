@@ -1,22 +1,12 @@
-"""Arithmetic of Table 2's hours, of Table S1, and of the numbers of parameters on the figures.
-
-A printed value stands for every value that rounds to it.
-"""
+"""Arithmetic of Table 2's hours and of Table S1. A printed value stands for every value that rounds to it."""
 
 import pandas as pd
 
 from ... import paper
-from . import tables
+from ...paper.rounding import outcome, rounded
+from ...stats import Interval
 
 LAST_STEP = 1526  # of the four mid-training runs, by the last heat maps of Fig. 7
-PARAMETERS = (  # figure, model, (width, blocks, width of the MLP), printed number in millions, its last printed digit
-    *(("Fig. 3", f"MLP {mlp}", (768, 12, mlp), m, 1.0) for mlp, m in ((64, 69), (256, 73), (1024, 87), (4096, 143))),
-    ("Fig. 2", "GPT2", (768, 12, 3072), 124, 1.0),
-    ("Fig. 2", "GPT2-m", (1024, 24, 4096), 335, 1.0),
-    ("Fig. S2", "GPT2-m", (1024, 24, 4096), 355, 1.0),
-    ("Fig. 2", "GPT2-l", (1280, 36, 5120), 774, 1.0),
-    ("Fig. 2", "GPT2-xl", (1600, 48, 6400), 1500, 100.0),
-)
 
 
 def time_ratios() -> pd.DataFrame:
@@ -30,7 +20,7 @@ def time_ratios() -> pd.DataFrame:
     table["low"], table["high"] = (found.a100_hours - half) / (base + half), (found.a100_hours + half) / (base - half)
     table.loc[table.index.get_level_values("condition") == "train", ["low", "high"]] = 1.0  # of itself
     spans = table[["printed", "low", "high"]].itertuples(index=False)
-    table["outcome"] = [tables.outcome(tables.rounded(row[0], 2), tables.Interval(row[1], row[2])) for row in spans]
+    table["outcome"] = [outcome(rounded(row[0], 2), Interval(row[1], row[2])) for row in spans]
     return table
 
 
@@ -52,23 +42,3 @@ def batches() -> pd.DataFrame:
             "steps": number("training_tokens") / number("effective_batch_tokens"),
         }
     )
-
-
-def gpt2_parameters(width: int, blocks: int, mlp: int, vocabulary: int = 50_257, positions: int = 1024) -> int:
-    """Of a GPT-2 with tied embeddings: d (V + T) + L (4 d^2 + 2 d f + 9 d + f) + 2 d.
-
-    V tokens, T positions, L blocks of four d x d projections, an MLP of width f, their biases and two norms; one norm
-    at the end.
-    """
-    d, f = width, mlp
-    return d * (vocabulary + positions) + blocks * (4 * d**2 + 2 * d * f + 9 * d + f) + 2 * d
-
-
-def parameters() -> pd.DataFrame:
-    """The printed numbers of parameters beside the count from the shapes, in millions; outcome."""
-    rows = []
-    for figure, model, shape, label, digit in PARAMETERS:
-        count = gpt2_parameters(*shape) / 1e6
-        agree = tables.CONSISTENT if abs(count - label) <= digit / 2 else tables.INCONSISTENT
-        rows.append({"figure": figure, "model": model, "printed": label, "count": count, "outcome": agree})
-    return pd.DataFrame(rows)

@@ -1,25 +1,21 @@
-"""Claims of the audit on what the printed cells can come from, other items, and the spreads of the averages."""
+"""Claims of the audit on what the printed cells can come from: three runs, one, or two."""
 
 from collections.abc import Iterator
 
 import pandas as pd
 
 from ...paper import accuracies
-from ...paper.claims import BOOK, IN_PRINT, OWN, Claim, number
-from ...paper.verdicts import effect, exact, rejected
+from ...paper.claims import BOOK, IN_PRINT, Claim
+from ...paper.rounding import WITHIN_ROUNDING, consistent
+from ...paper.verdicts import exact, rejected
 from ...stats import ALPHA
-from . import flips, runs, selection
-from .claims_tables import WITHIN_ROUNDING
-from .rules import consistent
-
-PRINTED_GAIN = "the printed gain"
+from . import runs
 
 
-def claims(simulations: int, seed: int) -> Iterator[Claim]:
+def claims() -> Iterator[Claim]:
     """In the order of the page."""
-    for part in (three_runs, one_run, two_runs, other_items, seen_flips):
+    for part in (three_runs, one_run, two_runs):
         yield from part()
-    yield from spreads(simulations, seed)
 
 
 def three_runs() -> Iterator[Claim]:
@@ -107,63 +103,3 @@ def two_runs() -> Iterator[Claim]:
         rule="Student's p below 0.05, at its largest within rounding",
         verdict=exact((marked.high < ALPHA).sum(), len(marked), "labels below 0.05"),
     )
-
-
-def other_items() -> Iterator[Claim]:
-    """The gains over plain training in Tables 2 and 5, and of the late half in Table 3, on other items."""
-    for row in flips.reported().itertuples():
-        what = "late over early half" if row.table == "Table 3" else "dispersion over plain training"
-        yield Claim(
-            claim=f"{row.model}: {what}, on other items of the ten tasks",
-            kind=IN_PRINT,
-            source=row.table,
-            published=f"{row.gain:+.2f}",
-            here=f"unpaired error {row.error:.2f}; without one task {row.low:+.2f} to {row.high:+.2f}; 1.96 paired "
-            f"errors if at most {row.flips_196:.1%} of the items flip",
-            rule="beyond chance or not: only the printed gain is known, and it is what counts. Unpaired error on other "
-            "items; with pairing it is smaller, by how much is not printed",
-            verdict=[effect(flips.on_other_items(row.model, row.gain, row.error), row.gain, PRINTED_GAIN)],
-        )
-
-
-def seen_flips() -> Iterator[Claim]:
-    """What shares of flips say of the same gains."""
-    found, here = flips.reported(), flips.measured()
-    measured = "; ".join(f"{pair} {share:.1%}" for pair, share in here.items())
-    implied = f"{found.implied.min():.1%} to {found.implied.max():.1%} of the items"
-    for column, claim, share in (
-        ("implied", "the six gains hold on other items, with the flips that the printed spreads imply", implied),
-        ("measured", "the six gains hold on other items, with the flips of this book's own mid-training", measured),
-    ):
-        errors = [f"{row.table} {row.model} {row[f'errors, {column}']:.1f}" for _, row in found.iterrows()]
-        tests = [
-            effect(
-                flips.on_other_items(row.model, row.gain, flips.paired_error(row.model, row[column])),
-                row.gain,
-                PRINTED_GAIN,
-            )
-            for _, row in found.iterrows()
-        ]
-        yield Claim(
-            claim=claim,
-            kind=OWN,
-            published="not stated",
-            here=f"flips: {share}. Paired errors: {'; '.join(errors)}",
-            rule="beyond chance or not, for one run a condition on the same items; three runs have smaller errors",
-            verdict=tests,
-            repeats="the gain on other items, a claim a model, with another error",
-        )
-
-
-def spreads(simulations: int, seed: int) -> Iterator[Claim]:
-    """Do the averages vary as independent tasks would, without a choice of checkpoints and with one?"""
-    for checkpoints, found in selection.spread_tests(simulations, seed).items():
-        how = "without a choice" if checkpoints == 1 else f"of the best of {checkpoints} checkpoints"
-        yield Claim(
-            claim=f"the averages vary as those of independent tasks, {how}",
-            published=f"variance ratio {number(found.observed, found.within_rounding)}",
-            here=f"simulated {number(found.expected, found.interval)}",
-            rule="rejected where p is below 0.05; p is the mean over roundings, each printed spread drawn by itself",
-            verdict=rejected(found.p, "that were so"),
-            power=f"{simulations} simulated tables",
-        )

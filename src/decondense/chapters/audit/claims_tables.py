@@ -8,18 +8,15 @@ import pandas as pd
 from ...paper import accuracies
 from ...paper.accuracies import MID_TRAINED, TASKS
 from ...paper.claims import BOOK, IN_PRINT, OWN, Claim
-from ...paper.verdicts import exact, rejected
+from ...paper.rounding import HALF, WITHIN_ROUNDING, consistent
+from ...paper.verdicts import exact
 from ...stats import ALPHA
-from . import arithmetic, gains, granularity, tables
-from .rules import consistent
-
-WITHIN_ROUNDING = "some values within rounding"
-BEYOND = "beyond rounding"
+from . import arithmetic, tables
 
 
 def claims() -> Iterator[Claim]:
     """In the order of the page."""
-    for part in (averages, ranks, best, significance, hours, batches, settings, losses, pretraining):
+    for part in (averages, ranks, best, significance, hours, batches):
         yield from part()
 
 
@@ -40,7 +37,7 @@ def averages() -> Iterator[Claim]:
 def ranks() -> Iterator[Claim]:
     """Mean ranks and bold entries of Table 2."""
     found = tables.ranks()
-    fits = {rule: int(np.isclose(found[rule], found.printed, atol=granularity.HALF).sum()) for rule in tables.TIES}
+    fits = {rule: int(np.isclose(found[rule], found.printed, atol=HALF).sum()) for rule in tables.TIES}
     best = max(fits, key=fits.get)
     yield Claim(
         claim="the ranks are mean places over the ten tasks",
@@ -65,7 +62,7 @@ def ranks() -> Iterator[Claim]:
 
 def best() -> Iterator[Claim]:
     """The row of dispersion among the eight of each base model."""
-    for column, half in (("average", 0.005), ("rank", granularity.HALF)):
+    for column, half in (("average", 0.005), ("rank", HALF)):
         values = accuracies.mid_trained()[column] * (-1 if column == "rank" else 1)
         others = values.drop("dispersion", level="condition").groupby(level="model").max()
         margin = values.xs("dispersion", level="condition") - others
@@ -166,65 +163,4 @@ def batches() -> Iterator[Claim]:
         here="; ".join(f"{name.removesuffix('_midtraining')} {n:g}" for name, n in steps.items()),
         rule="equal, the last batch counted as a whole one",
         verdict=exact((steps == arithmetic.LAST_STEP).sum(), len(steps), "base models"),
-    )
-
-
-def settings() -> Iterator[Claim]:
-    """Table 4: the best setting, and the others against plain training, the best other loss, and the default."""
-    found = gains.settings()
-    others = found[found.is_default == 0]
-    n, said = len(others), f"{len(others)} other settings"
-    for claim, source, column, sign, what in (
-        ("weight 0.1 and temperature 1 are best", "Table 4", "to_default", -1, "others lie below"),
-        ("robust: every other setting is above plain training", "Table 4", "to_train", 1, "above"),
-        ("every other setting is above the best other loss of Table 2", BOOK, "to_best_other", 1, "above"),
-    ):
-        margin = others[column]
-        here, kind = f"{margin.min():+.2f} to {margin.max():+.2f}", OWN if source == BOOK else IN_PRINT
-        verdict = exact((sign * margin > 0.01).sum(), n, what)
-        yield Claim(claim=claim, kind=kind, source=source, published=said, here=here, rule=BEYOND, verdict=verdict)
-    yield Claim(
-        claim="the other settings are as good as the default, if they have its spread",
-        published="no spread printed",
-        here=f"p {others.p_same.min():.2g} to {others.p_same.max():.2g}, Holm's from {others.holm.min():.2g}",
-        rule="rejected where Holm's p is below 0.05, over the other settings",
-        verdict=rejected(float(others.holm.min()), "all were as good"),
-        power="three runs each, as the default has",
-    )
-
-
-def losses() -> Iterator[Claim]:
-    """What each addition to plain training does to the average of Table 2."""
-    change = gains.over_training().sort_values()
-    (model, condition), worst = change.index[0], change.iloc[0]
-    untrained = accuracies.mid_trained().average
-    below = untrained[model, condition] - untrained[model, "none"]
-    yield Claim(
-        claim="each addition to plain training has a higher average than plain training",
-        published=f"{len(change)} rows of Table 2",
-        here=f"{model} {condition} {worst:+.2f}, {below:+.2f} from no training; the next {change.iloc[1]:+.2f}; "
-        f"dispersion {change.xs('dispersion', level='condition').min():+.2f} at least",
-        rule=BEYOND,
-        verdict=exact((change > 0.01).sum(), len(change), "rows"),
-    )
-    lost = gains.by_task("Table 2", model, condition, "train")
-    yield Claim(
-        claim=f"{model} {condition}, the largest fall of Table 2: every task falls",
-        published=f"{worst:+.2f}",
-        here=f"{lost.max():+.1f} to {lost.min():+.1f}, {lost.idxmin()} the most",
-        rule="more than rounding",
-        verdict=exact((lost < -2 * granularity.HALF).sum(), len(lost), "tasks"),
-    )
-
-
-def pretraining() -> Iterator[Claim]:
-    """Table 5: the gain task by task."""
-    gain = gains.by_task("Table 5", "Qwen3-0.6B", "dispersion", "train")
-    top = gain.idxmax()
-    yield Claim(
-        claim="Table 5: every task gains",
-        published=f"{gain.mean():+.2f} on the average",
-        here=f"{top} {gain[top]:+.1f}, {gain[top] / gain.sum():.0%} of all; without it {gain.drop(top).mean():+.2f}",
-        rule="more than rounding",
-        verdict=exact((gain > 2 * granularity.HALF).sum(), len(gain), "tasks"),
     )

@@ -12,7 +12,8 @@ from functools import cache, partial
 import numpy as np
 from jaxtyping import Bool
 
-HALF = 0.05  # half a unit of the last printed digit
+from ...paper.rounding import HALF
+
 SPREADS = 6.0  # the largest printed spread that the tables of sums of squares are made for
 _EPS = 1e-9
 

@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from ... import stats
 from ...paper import accuracies
-from ...paper.accuracies import ROW, TASKS
+from ...paper.accuracies import ROW, SEEDS, TASKS
 from . import granularity, tables
 
 # truthfulqa_mc2 is a mean of probabilities, and mmlu's thousands of items allow every printed digit.
@@ -100,7 +100,7 @@ def _grid_cells() -> pd.DataFrame:
     found = cells()[["mean", "std"]]
     limits = [accuracies.limit(model) for model in found.index.get_level_values("model")]
     one = [granularity.is_mean_of(m, 0.0, 1, n) for m, n in zip(found["mean"], limits, strict=True)]
-    chance = [granularity.chance_of_one(s, tables.SEEDS, n) for s, n in zip(found["std"], limits, strict=True)]
+    chance = [granularity.chance_of_one(s, SEEDS, n) for s, n in zip(found["std"], limits, strict=True)]
     return found.assign(one=one, chance=chance)
 
 
@@ -133,7 +133,7 @@ def labels_of_one_run() -> pd.DataFrame:
         pooled = np.hypot(spreads[reference], spreads[model, condition]) / np.sqrt(2)
         statistic = abs(means[reference] - means[model, condition]) / (np.sqrt(2) * pooled)
         here = found.loc[(model, condition)]
-        one = float(2 * student.sf(statistic, 2 * (tables.SEEDS - 1)))
+        one = float(2 * student.sf(statistic, 2 * (SEEDS - 1)))
         rows[model, condition] = {"label": here.label, "three": here.p, "one": one}
     return pd.DataFrame(rows).T.rename_axis(["model", "condition"]).astype({"three": float, "one": float})
 

@@ -1,7 +1,6 @@
 """From the published Tables 2, 3 and 5 to the tables of the audit: averages, ranks, bold entries, t-tests.
 
-All values in per cent. A printed value stands for every value that rounds to it: a closed interval of half a unit of
-its last digit. A check holds (`CONSISTENT`) when some values within these intervals satisfy it.
+All values in per cent. A printed value stands for every value that rounds to it (`paper.rounding`).
 """
 
 from collections.abc import Mapping
@@ -13,15 +12,10 @@ from scipy.stats import rankdata, ttest_ind_from_stats
 from ... import stats
 from ...base.errors import unknown
 from ...paper import accuracies
-from ...paper.accuracies import MID_TRAINED, ROW, TASKS
+from ...paper.accuracies import MID_TRAINED, ROW, SEEDS, TASKS
+from ...paper.rounding import CONSISTENT, HALF, INCONSISTENT, OPEN, outcome, rounded
 from ...stats import Interval
-from . import granularity
 
-CONSISTENT = "consistent"
-INCONSISTENT = "not consistent for any value within rounding"
-OPEN = "cannot be told"
-
-SEEDS = 3  # as the paper states for mid-training
 LABELS = {  # a printed label -> the p-values it stands for, in the levels that Table 2 uses
     "n.s.": (0.05, 1.0),
     "p<0.05": (0.01, 0.05),
@@ -33,26 +27,13 @@ TIES = ("average", "min", "max", "dense")  # the place of equal values, as `scip
 READINGS = ("student", "welch", "one-sample")
 
 
-def rounded(value: float, decimals: int) -> Interval:
-    """The values that print as `value` with so many decimals, ends included."""
-    half = 0.5 * 10.0**-decimals
-    return Interval(value - half, value + half)
-
-
-def outcome(a: Interval, b: Interval) -> str:
-    """`CONSISTENT` where two intervals meet, `INCONSISTENT` where they do not, `OPEN` where a bound is missing."""
-    if np.isnan([*a, *b]).any():
-        return OPEN
-    return CONSISTENT if a[0] <= b[1] + 1e-9 and b[0] <= a[1] + 1e-9 else INCONSISTENT
-
-
 # --- averages and ranks ---------------------------------------------------------------------------------------------
 
 
 def averages() -> pd.DataFrame:
     """Is the printed average that of the ten printed tasks? By row: printed, low and high of the tasks, outcome."""
     means = accuracies.wide()
-    low, high = (means[list(TASKS)].mean(axis=1) + side * granularity.HALF for side in (-1, 1))
+    low, high = (means[list(TASKS)].mean(axis=1) + side * HALF for side in (-1, 1))
     found = pd.DataFrame({"printed": means.average, "low": low, "high": high})
     found["outcome"] = [outcome(rounded(row.printed, 2), Interval(row.low, row.high)) for row in found.itertuples()]
     return found

@@ -10,11 +10,17 @@ import torch
 from ... import corpora, hooks, metrics, models, records, surveys
 from ...models import pocket
 
+DEPTHS = 9  # entries at which the tokens are kept
+
 
 class Cones(NamedTuple):
-    """Tokens of one text on unit spheres: `points["early"]` and `points["last"]`, each (tokens, 3)."""
+    """Tokens of one text on unit spheres, each (tokens, 3): `points["early"]` and `points["last"]`; `depths` by entry.
+
+    `depths` has about `DEPTHS` entries at equal distances from 0 to L, in order.
+    """
 
     points: dict[str, np.ndarray]
+    depths: dict[int, np.ndarray]
     record: records.Record
 
 
@@ -38,19 +44,22 @@ def cones(
         loaded = surveys.load_model(model, "pretrained", **how)
         text = corpora.sample_texts(surveys.load_corpus(corpus, sources), 1, first_seed)[0]
         points = _points(loaded, text, max_length)
-        angles = {name: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean()) for name, xyz in points.items()}
-        np.savez_compressed(buffer := BytesIO(), **points)
+        shown = {"early": points[1], "last": points[max(points)]}
+        angles = {name: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean()) for name, xyz in shown.items()}
+        np.savez_compressed(buffer := BytesIO(), **{str(entry): xyz for entry, xyz in points.items()})
         return {"mean_angle_degrees": angles, "model": loaded.provenance}, buffer.getvalue()
 
     record = records.run(f"cones-{surveys.file_name(model)}-{corpus}", config, compute, __name__)
     with np.load(record.arrays) as file:
-        return Cones({name: file[name] for name in ("early", "last")}, record)
+        depths = {int(entry): file[entry] for entry in file.files}
+    return Cones({"early": depths[1], "last": depths[max(depths)]}, depths, record)
 
 
-def _points(loaded: models.Loaded, text: str, max_length: int) -> dict[str, np.ndarray]:
+def _points(loaded: models.Loaded, text: str, max_length: int) -> dict[int, np.ndarray]:
     ids = loaded.tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")["input_ids"]
-    shown = {1: "early", hooks.n_entries(loaded.model) - 1: "last"}
+    last = hooks.n_entries(loaded.model) - 1
+    shown = {1, *np.linspace(0, last, DEPTHS).round().astype(int).tolist()}
     reduce = lambda entry, hidden: metrics.cone_coordinates(hidden[0]) if entry in shown else None
     with torch.inference_mode(), hooks.residual_stream(loaded.model, reduce) as coordinates:
         hooks.backbone(loaded.model)(ids.to(loaded.model.device))
-    return {name: coordinates[entry].cpu().numpy() for entry, name in shown.items()}
+    return {entry: coordinates[entry].cpu().numpy() for entry in sorted(shown)}

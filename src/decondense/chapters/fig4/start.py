@@ -56,7 +56,7 @@ def cost(members: Members) -> pd.Series:
     made = pd.DataFrame([m.record.content["provenance"] for m in members])
     return pd.Series({
         "measurements": len(made),
-        "minutes, all together": round(made.seconds.sum() / 60, 1),
+        "minutes in total": round(made.seconds.sum() / 60, 1),
         "longest, minutes": round(made.seconds.max() / 60, 1),
         "peak memory, GB": round(made.peak_memory_bytes.max() / 1e9, 1),
     })  # fmt: skip

@@ -60,5 +60,5 @@ def _students(axis: Axes, name: str, runs: Sequence[Run]) -> list[tuple]:
     for seed in values:
         axis.plot((0, 1), values[seed], color=RED, linewidth=0.6, alpha=0.35)
     mean = values.mean(axis=1)
-    axis.plot((0, 1), mean, "D-", color=RED, markersize=5, label="students here: mean over seeds (thin: a seed)")
+    axis.plot((0, 1), mean, "D-", color=RED, markersize=5, label="students here: mean over seeds (thin: each seed)")
     return [(mean.iloc[-1], "students", RED)]

@@ -19,7 +19,7 @@ def curve(mean: float, spread: float) -> Figure:
         axis.plot(c, kernel(c), color="0.5", linewidth=1)
         axis.plot([mean], kernel(np.array([mean])), "o", color=BLUE, label="order 1: at the mean")
         axis.plot(points, kernel(points), "D--", color=RED, label="order 2: at two points", linewidth=0.8)
-        axis.set(xlabel="cosine", ylabel="exp(-arccos(c) / π), cut")
+        axis.set(xlabel="cosine", ylabel="exp(-arccos(c) / π), clamped")
         legend_below(figure)
     return closed(figure)
 

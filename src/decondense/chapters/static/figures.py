@@ -30,7 +30,7 @@ def frequency(found: Mapping[str, Embedding]) -> Figure:
             axis.set_title(f"{name}\nSpearman {one.tie.value:+.2f}")
         for axis in axes.flat[len(found) :]:
             axis.set_visible(False)
-        figure.supxlabel("times that it comes in the corpus", fontsize=9)
+        figure.supxlabel("occurrences of the word or token in the corpus", fontsize=9)
         figure.supylabel("cosine to the mean direction", fontsize=9)
     return closed(figure)
 

@@ -32,7 +32,7 @@ AZIMUTH = 20.0  # degrees: the cone of `forces.cloud` faces the viewer
 def force_curves(table: pd.DataFrame) -> Figure:
     """`forces.by_angle` as lines, each divided by its largest size, so that shapes can be compared."""
     shapes = dict((table / table.abs().max()).rename(columns=SHOWN).items())
-    figure = plots.curves(shapes, "angle between two tokens (degrees)", "force, apart is positive", zero=True)
+    figure = plots.curves(shapes, "angle between two tokens (degrees)", "force (positive: apart)", zero=True)
     figure.axes[0].set_xticks(range(0, 181, 45))
     return figure
 
@@ -77,6 +77,27 @@ def animation(flows: Mapping[str, Float[np.ndarray, "moments tokens 3"]], every:
         moments = range(0, len(next(iter(flows.values()))), every)
         html = FuncAnimation(closed(figure), show, moments, interval=300, repeat=False).to_jshtml()
     return HTML(_without_network(html))
+
+
+def held(tokens: Mapping[str, Float[Tensor, "tokens 3"]], weight: float) -> Figure:
+    """The directions of the tokens under each loss at one weight (`weights.held`), those on the far side pale."""
+    with plt.rc_context(STYLE):
+        figure, axes = _globes(list(tokens))
+        for axis, (name, z) in zip(axes, tokens.items(), strict=True):
+            at = toward_the_viewer(metrics.unit_rows(z).numpy(), AZIMUTH)
+            near = at[:, 2] >= 0
+            axis.scatter(*at[near, :2].T, s=12, color=BLUE, zorder=3)
+            axis.scatter(*at[~near, :2].T, s=9, color=BLUE, alpha=0.2, zorder=2)
+            cosine = float(metrics.mean_cosine(z).off_diagonal)
+            axis.set_title(f"{SHOWN.get(name, name)}, mean cosine {cosine:.2f}")
+        figure.suptitle(f"weight {weight:g}")
+    return closed(figure)
+
+
+def over_weights(tokens: Mapping[float, Mapping[str, Float[Tensor, "tokens 3"]]], name: str):
+    """A slider over the weight in place of the figure `name`: a frame is `held` at one of the weights."""
+    frames = {f"{weight:g}": held(at, weight) for weight, at in tokens.items()}
+    return plots.slider(frames, name, "weight of the loss")
 
 
 def _without_network(html: str) -> str:

@@ -58,5 +58,5 @@ def power(earlier: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     gain = published_gain()
     row = {"unit": design.unit, "n": design.n, "spread": spread}
     row |= {"detectable": stats.detectable_with(spread, design.n), "smallest that counts": gain, "published": gain}
-    row |= {"because": "the published gain; not asked of benchmarks at their floor"}
+    row |= {"because": "the published gain; not tested, since these benchmarks are at their floor"}
     return pd.concat([table, pd.DataFrame([row], index=[ACCURACY])])
