@@ -1,6 +1,6 @@
 """How many bits a language model holds: what it takes off the code length of data in which nothing else can be learnt.
 
-Source: Morris et al. 2025 (arXiv 2505.24832), who train on uniform random tokens and find about 3.6 bits a parameter.
+Source: Morris et al. 2025 (arXiv 2505.24832), who train on uniform random tokens and find about 3.6 bits per parameter.
 """
 
 import math

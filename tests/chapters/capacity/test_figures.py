@@ -21,7 +21,7 @@ def test_what_is_held_lies_below_all_that_can_be_held(sizes):
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     np.testing.assert_allclose(lines["train"].get_ydata(), [1.05, 1.85])
     np.testing.assert_allclose(lines["dispersion"].get_ydata(), [0.95, 1.45])
-    np.testing.assert_allclose(lines["all that can be held"].get_ydata(), [4, 4])
+    np.testing.assert_allclose(lines["all that can be stored"].get_ydata(), [4, 4])
     assert lines["published"].get_ydata()[0] == 3.6
 
 

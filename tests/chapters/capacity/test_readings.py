@@ -1,4 +1,4 @@
-"""What the page reads off its runs: sizes of data, bits a parameter, flat curves, differences seed by seed."""
+"""What the page reads off its runs: sizes of data (bits per parameter), flat curves, differences seed by seed."""
 
 from pathlib import Path
 
@@ -99,4 +99,4 @@ def test_the_table_has_a_row_a_size_of_data(made):
     assert found.loc[1.0, readings.HELD] == pytest.approx(1.1)
     assert found.loc[1.0, "most that can be"] == 4
     assert found.loc[1.0, "passes"] == 50
-    assert found.loc[1.0, "loss: bits a parameter"].startswith("+0.100 ")
+    assert found.loc[1.0, "loss: bits per parameter"].startswith("+0.100 ")

@@ -86,7 +86,7 @@ def test_the_rate_rises_and_falls_linearly(step, share):
 def test_a_check_run_gives_what_the_record_has():
     table = training.check(training.run(DATA, SHAPE, TRAINING, seed=2))
     assert table.agrees.tolist() == [True]
-    assert table.quantity.tolist() == ["bits a token, step 4"]
+    assert table.quantity.tolist() == ["bits per token, step 4"]
     np.testing.assert_allclose(table.record, table.now, atol=1e-6)
 
 

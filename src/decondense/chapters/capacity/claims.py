@@ -30,10 +30,10 @@ def claims(sizes: Mapping[str, Filled], lives: Filled, check: pd.DataFrame) -> l
     return judged(
         [
             _published(full),
-            _no_change("random tokens: dispersion leaves the capacity as it is", held, random.primary),
+            _no_change("random tokens: dispersion does not change the capacity", held, random.primary),
             _effect("random tokens: dispersion lowers late-half μ of a full model", spread, random.secondary),
-            _effect("random tokens: the fuller the model, the lower late-half μ", filling, random.secondary),
-            _no_change("made-up lives: dispersion leaves the facts that are known as they are", facts, known.primary),
+            _effect("random tokens: the more data, the lower late-half μ", filling, random.secondary),
+            _no_change("biographies: dispersion does not change how many facts are known", facts, known.primary),
             check_claim(check),
         ]
     )
@@ -44,9 +44,9 @@ def _published(full: Sequence[Sequence[Run]]) -> Claim:
     found, apart = readings.of_plain(full), readings.of_plain(full, less=PUBLISHED)
     reason = "a tenth of the published bits, the difference from them"
     return Claim(
-        claim="plain training holds as many bits of random tokens as published",
-        published=f"about {PUBLISHED} bits a parameter (Morris et al. 2025)",
-        here=f"{number(found.value, found.interval)} bits a parameter",
+        claim="plain training stores as many bits of random tokens as published",
+        published=f"about {PUBLISHED} bits per parameter (Morris et al. 2025)",
+        here=f"{number(found.value, found.interval)} bits per parameter",
         verdict=[verdicts.no_change(apart, RANGE, reason)] if found.units > 1 else _no_interval(),
     )
 

@@ -27,8 +27,8 @@ def held(sizes: Mapping[str, Filled]) -> Figure:
             for label, values in _by_label(found, HELD).items():
                 _line(axis, label, values)
             axis.axhline(PUBLISHED, color=plots.GREY, linewidth=1, linestyle=":", label="published")
-            axis.set(title=name, xlabel="data, bits a parameter", ylim=(0, None))
-        axes[0, 0].set_ylabel("held, bits a parameter")
+            axis.set(title=name, xlabel="data (bits per parameter)", ylim=(0, None))
+        axes[0, 0].set_ylabel("stored (bits per parameter)")
         legend_below(figure)
     return closed(figure)
 
@@ -36,7 +36,7 @@ def held(sizes: Mapping[str, Filled]) -> Figure:
 def _all_of_it(axis: plt.Axes, found: Filled) -> None:
     most = [np.mean([run.results.get("memorisable", np.nan) / run.results["parameters"] for run in runs])
             for runs in found.values()]  # fmt: skip
-    axis.plot(list(found), most, color=plots.GREY, linewidth=1, linestyle="--", label="all that can be held")
+    axis.plot(list(found), most, color=plots.GREY, linewidth=1, linestyle="--", label="all that can be stored")
 
 
 def _by_label(found: Filled, quantity: str) -> dict[str, dict[float, np.ndarray]]:
@@ -67,7 +67,7 @@ def geometry(sizes: Mapping[str, Filled]) -> Figure:
                     means = [seeds.mean() for seeds in values.values()]
                     axis.plot(list(values), means, line, color=COLOURS.get(label, plots.BLUE), marker="o", markersize=3,
                               linewidth=1.2, label=f"{name}: {label}")  # fmt: skip
-            axis.set(title=quantity, xlabel="data, bits a parameter")
+            axis.set(title=quantity, xlabel="data (bits per parameter)")
         axes[0].set_ylabel("mean cosine")
         legend_below(figure)
     return closed(figure)

@@ -1,4 +1,4 @@
-"""What the runs of the page say: bits a parameter over the size of the data, how flat the curve was, the geometry."""
+"""What the runs of the page say: bits per parameter over the size of the data, how flat the curve was, the geometry."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from . import biographies, training
 from .training import LIVES
 
 PLAIN = "train"
-HELD, LATE = "bits a parameter", "late-half μ"
+HELD, LATE = "bits per parameter", "late-half μ"
 PARTS = ("within", "between", "excess")
 FLAT = 0.002  # of what is held: what the last third of the steps may add to a curve that is flat
 Filled = Mapping[float, Sequence[Run]]  # by the bits of the data for each parameter of the model
@@ -69,7 +69,7 @@ def filled(
 
 
 def held(run: Run) -> float:
-    """Bits a parameter after the last step: of random tokens all, of lives those of the facts."""
+    """Bits per parameter after the last step: of random tokens all, of lives those of the facts."""
     return _bits(run, -1) / run.results["parameters"]
 
 
@@ -155,7 +155,7 @@ def table(found: Filled) -> pd.DataFrame:
             HELD: mean(held), "most that can be": most, "passes": mean(lambda run: run.results["passes"]),
             "added by the last third": mean(added_at_end), LATE: mean(late(LATE)), **change,
         }  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data, bits a parameter")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data (bits per parameter)")
 
 
 def flat(runs: Sequence[Run]) -> int:

@@ -14,7 +14,7 @@ from ...base.files import sha256
 from ...trainers.step import step
 from . import biographies
 
-PUBLISHED = 3.6  # bits a parameter that random tokens fill, arXiv 2505.24832
+PUBLISHED = 3.6  # bits per parameter that random tokens fill, arXiv 2505.24832
 LOOKS = (1 / 30, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1)  # of the steps: when the bits are counted
 WARM_UP = 0.02  # of the steps; then the rate falls linearly to 0
 DECAYS = (0.9, 0.99)  # of Adam's moments
@@ -147,7 +147,7 @@ def _passes(config: Mapping, rows: int) -> float:
 
 
 def check(record: records.Record):
-    """The first thirtieth of the steps of a run made again now, beside its record: bits a token that are not held.
+    """The first thirtieth of the steps of a run made again now, beside its record: bits per token that are not held.
 
     The tolerance leaves room for another processor.
     """
@@ -155,5 +155,5 @@ def check(record: records.Record):
     model, rows = start(config)
     (_, now), *_ = courses(model, rows, config, first["step"])
     tokens = rows[:, 1:].numel()
-    each = [(f"{name} a token, step {first['step']}", first[name] / tokens, now[name] / tokens, 0.02) for name in now]
+    each = [(f"{name} per token, step {first['step']}", first[name] / tokens, now[name] / tokens, 0.02) for name in now]
     return records.beside_record(each)
