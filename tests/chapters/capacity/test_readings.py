@@ -100,3 +100,10 @@ def test_the_table_has_a_row_a_size_of_data(made):
     assert found.loc[1.0, "most that can be"] == 4
     assert found.loc[1.0, "passes"] == 50
     assert found.loc[1.0, "loss: bits per parameter"].startswith("+0.100 ")
+
+
+def test_more_steps_store_more_by_a_share(made):
+    shorter = {3.6: made.runs([1000, 1200], [500, 500])}
+    longer = {1.8: made.runs([9, 9], [9, 9]), 3.6: made.runs([1500, 1800], [500, 500])}
+    assert readings.gained(shorter, longer, "train") == pytest.approx(0.5)
+    assert readings.gained(shorter, longer, "dispersion") == 0

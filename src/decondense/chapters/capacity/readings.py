@@ -161,3 +161,10 @@ def table(found: Filled) -> pd.DataFrame:
 def flat(runs: Sequence[Run]) -> int:
     """How many of the runs had a flat curve by the rule that was fixed first."""
     return sum(added_at_end(run) < FLAT for run in runs)
+
+
+def gained(shorter: Filled, longer: Filled, label: str) -> float:
+    """How much more the runs of one label store after more steps, on the same data: a share of their mean."""
+    (bits,) = set(shorter) & set(longer)
+    mean = lambda runs: tables.by_seed(runs, held).loc[label].mean()
+    return float(mean(longer[bits]) / mean(shorter[bits]) - 1)
