@@ -4,6 +4,7 @@ import base64
 from io import BytesIO
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
@@ -35,7 +36,7 @@ def test_figures_with_a_name_are_small_and_lead_to_their_place(tmp_path):
         assert small.size == (480, 240)
     assert [path.name for path in (target / "gallery").iterdir()] == ["fig9-x.png"]
     for line in (
-        "## [Fig. 9: why](../notebooks/02_fig9_y.ipynb)",
+        "Fig. 9: why",
         ":link: ../notebooks/02_fig9_y.html#fig9-x",
         ":img-top: gallery/fig9-x.png",
         ":img-alt: What *is* seen",
@@ -43,6 +44,19 @@ def test_figures_with_a_name_are_small_and_lead_to_their_place(tmp_path):
     ):
         assert line in page.splitlines()
     assert "03_none_z" not in page
+
+
+@pytest.mark.parametrize(
+    ("caption", "first"),
+    [("As in Fig. 2. Ours.", "As in Fig. 2"), ("What is seen. And more.", "What is seen"), ("No point", "No point")],
+)
+def test_a_card_has_the_first_sentence_of_the_caption(tmp_path, caption, first):
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    cells = [new_markdown_cell("# A page"), figure({"image/png": picture(9, 9)}, caption=caption)]
+    nbformat.write(new_notebook(cells=cells), notebooks / "02_fig9_y.ipynb")
+    gallery.write(notebooks, tmp_path)
+    assert first in (tmp_path / "gallery.md").read_text().splitlines()
 
 
 def test_a_drawing_is_taken_as_it_is():

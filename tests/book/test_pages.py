@@ -182,9 +182,9 @@ def test_lightning_trains_with_dropout(surroundings):
 
 def test_the_reader_of_files_is_imported_as_the_page_says(tmp_path, surroundings):
     page = (BOOK / "measure_my_model.md").read_text(encoding="utf-8")
-    line, call = re.search(r"`(from [\w.]+ import read)`, and `(read\(.*?\))`", page).groups()
+    call, module = re.search(r"`(read\(.*?\))` from `([\w.]+)`", page).groups()
     Path("a.csv").write_text("id,text\n1,one two\n")  # in the folder of the test
-    exec(f"{line}\nfound = {call}", surroundings)  # noqa: S102
+    exec(f"from {module} import read\nfound = {call}", surroundings)  # noqa: S102
     assert surroundings["found"] == ["one two"]
 
 

@@ -114,7 +114,7 @@ def unlisted(links: Iterable[str], site: Path, contents: Iterable[str] | None) -
 
 def lost(site: Path, contents: Iterable[str]) -> list[Finding]:
     """Pages of the table of contents that were not built, and built ones that are in no table of contents."""
-    built = {path.relative_to(site).with_suffix("").as_posix() for path in site.glob("*/*.html")}
+    built = {path.relative_to(site).with_suffix("").as_posix() for path in site.glob("[!_]*/*.html")}
     said = dict.fromkeys(set(contents) - built, "was not built")
     said |= dict.fromkeys(built - set(contents), "is in no table of contents")
     return [Finding(page, "contents", "all", what) for page, what in sorted(said.items())]

@@ -32,9 +32,10 @@ def measurement(record):
 
 
 def angles(record):
-    """Angle of each token with the mean direction: the third coordinate is its cosine."""
+    """Angle of each token with the mean direction: the third coordinate is its cosine. Arrays are named by entry."""
+    entries = {"early": "1", "last": max(record.arrays, key=int)}
     for name, stated in record.results["mean_angle_degrees"].items():
-        cosine = record.arrays[name][:, 2].astype(float)
+        cosine = record.arrays[entries[name]][:, 2].astype(float)
         yield f"angle, {name}", stated, lambda c=cosine: float(np.degrees(np.arccos(c.clip(-1, 1))).mean()), 4
 
 

@@ -1,6 +1,7 @@
 """A page with all figures of the notebooks, small, each a link to its place in the book."""
 
 import base64
+import re
 from collections.abc import Iterator
 from html import escape
 from io import BytesIO
@@ -12,6 +13,7 @@ from PIL import Image
 from .numbers import plain
 
 WIDTH = 480  # pixels of a small figure: twice what a column of the page shows
+SENTENCE = re.compile(r"(?<!\bFig)\. ")  # what ends one: not the point of "Fig. 2"
 PICTURES = {"image/svg+xml": ".svg", "image/png": ".png"}  # the first that an output has
 
 
@@ -24,13 +26,13 @@ def write(notebooks: Path, target: Path) -> None:
     """
     folder = target / "gallery"
     folder.mkdir()
-    lines = ["# All figures", "Each figure leads to its page."]
+    grid = ":::::{grid} 2 2 3 4\n:gutter: 2\n:class-container: gallery"
+    lines = ["# All figures", "Each figure leads to its place.", grid]
     for path in sorted(notebooks.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        if found := [_card(path.stem, *figure, folder) for figure in figures(notebook)]:
-            grid = ["::::{grid} 1 2 2 3", ":gutter: 2", ":class-container: gallery", "", *found, "::::"]
-            title = notebook.cells[0].source.partition("\n")[0].removeprefix("# ")
-            lines += [f"## [{title}](../notebooks/{path.name})", "\n".join(grid)]
+        title = notebook.cells[0].source.partition("\n")[0].removeprefix("# ") if notebook.cells else ""
+        lines += [_card(path.stem, title, *figure, folder) for figure in figures(notebook)]
+    lines.append(":::::")
     (target / "gallery.md").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -55,12 +57,13 @@ def picture(cell: nbformat.NotebookNode) -> tuple[str, bytes] | None:
     return None
 
 
-def _card(notebook: str, name: str, caption: str, suffix: str, content: bytes, folder: Path) -> str:
+def _card(notebook: str, title: str, name: str, caption: str, suffix: str, content: bytes, folder: Path) -> str:
     picture = folder / f"{name}{suffix}"
     picture.write_bytes(content if suffix == ".svg" else _small(content))
-    first = caption.split(". ")[0].removesuffix(".")
+    first = SENTENCE.split(caption)[0].removesuffix(".")
     options = [f":link: ../notebooks/{notebook}.html#{name}", f":img-top: gallery/{picture.name}"]
-    return "\n".join([":::{grid-item-card}", *options, f":img-alt: {escape(first)}", "", plain(first), ":::"])
+    options.append(f":img-alt: {escape(first)}")
+    return "\n".join(["::::{grid-item-card}", *options, "", plain(first), "", ":::{card-footer}", title, ":::", "::::"])
 
 
 def _small(png: bytes) -> bytes:
