@@ -14,7 +14,7 @@ from .readings import HELD, LATE, PARTS, PLAIN, Filled
 from .training import PUBLISHED
 
 COLOURS = {PLAIN: "0.2"}  # the loss is blue
-MARKERS = {PLAIN: "s"}
+MARKERS = {PLAIN: ("s", 6.5)}  # larger, so that it shows behind the loss
 
 
 def held(sizes: Mapping[str, Filled]) -> Figure:
@@ -46,8 +46,9 @@ def _by_label(found: Filled, quantity: str) -> dict[str, dict[float, np.ndarray]
     return {label: {bits: table.loc[label].to_numpy() for bits, table in each.items()} for label in labels}
 
 
-def _line(axis: plt.Axes, label: str, values: Mapping[float, np.ndarray], **how) -> None:
-    style = {"color": COLOURS.get(label, plots.BLUE), "marker": MARKERS.get(label, "o"), "markersize": 4, **how}
+def _line(axis: plt.Axes, label: str, values: Mapping[float, np.ndarray]) -> None:
+    marker, size = MARKERS.get(label, ("o", 3.5))
+    style = {"color": COLOURS.get(label, plots.BLUE), "marker": marker, "markersize": size}
     axis.plot(list(values), [seeds.mean() for seeds in values.values()], label=label, linewidth=1.2, **style)
     for bits, seeds in values.items():
         axis.plot([bits] * len(seeds), seeds, linestyle="", alpha=0.35, **style)

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 
 import pandas as pd
 
@@ -87,7 +89,12 @@ def added_at_end(run: Run) -> float:
 
 def geometry(run: Run) -> Condensation:
     """After the last step, on rows of the data."""
-    return Condensation.load(run.record.arrays)
+    return _read(run.record.arrays)
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path) -> Condensation:
+    return Condensation.load(path)
 
 
 def late(name: str) -> Quantity:
