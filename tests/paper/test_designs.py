@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from decondense import metrics, paper, records
+from decondense.chapters.capacity import readings
 from decondense.paper import designs
 from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
@@ -25,6 +26,8 @@ NAMES = [
     "anticollapse_midtraining",
     "anticollapse_gpu",
     "midtraining_gpu",
+    "capacity",
+    "capacity_lives",
 ]
 
 
@@ -142,6 +145,10 @@ PILOTS = {
         ],
         (validation_loss, Run.late_half),
     ),
+    "capacity": (
+        lambda: [pilot(f"capacity-random-{loss}", steps=1000, n_embd=32) for loss in ("train", "dispersion")],
+        (readings.held, readings.late(readings.LATE)),
+    ),
     "released": (
         lambda: [pilot("table5-gpt2-dispersion", n_embd=64, weight=weight) for weight in (0.1, 1.0)],
         (Run.late_half, validation_loss),
@@ -155,7 +162,8 @@ def test_the_spread_is_that_of_the_pilot(name, which):
     of, quantities = PILOTS[name]
     seeds = range(5 if name in ("table5", "cone", "released", "anticollapse") else 3)
     seeds = range(8) if name == "anticollapse_gpu" else seeds
-    seeds = range(100, 103) if name == "anticollapse_midtraining" else seeds  # so that no run of the design is in it
+    # so that no run of the design is in it
+    seeds = range(100, 103) if name in ("anticollapse_midtraining", "capacity") else seeds
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 
@@ -239,3 +247,8 @@ def late_half_fall(figure, smallest, largest):
 def test_the_smallest_effects_are_the_published_ones(effect, published):
     assert effect.smallest == pytest.approx(published, abs=3e-3)
     assert effect.published in (None, effect.smallest)
+
+
+def test_made_up_lives_are_held_to_what_random_tokens_are():
+    random, lives = designs.load("capacity"), designs.load("capacity_lives")
+    assert [(one.smallest, one.spread) for one in random[-2:]] == [(one.smallest, one.spread) for one in lives[-2:]]

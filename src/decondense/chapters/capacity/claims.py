@@ -1,0 +1,65 @@
+"""The claims on capacity: this book's own, with the smallest effects of the designs."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ...paper import designs, verdicts
+from ...paper.claims import Claim, check_claim, judged, number
+from ...runs.run import Run
+from ...runs.tables import text
+from ...stats import Estimate
+from . import readings
+from .readings import HELD, LATE, Filled
+from .training import PUBLISHED
+
+DESIGN, OF_LIVES = "capacity", "capacity_lives"  # of `paper.designs`
+RANGE = 0.1 * PUBLISHED  # of the published value, to either side
+
+
+def claims(sizes: Mapping[str, Filled], lives: Filled, check: pd.DataFrame) -> list[Claim]:
+    """`sizes`: runs on random tokens by the size of model; `lives`: runs on made-up lives.
+
+    What is compared is compared where plain training holds most. check: the table of `training.check`.
+    """
+    random, known = designs.load(DESIGN), designs.load(OF_LIVES)
+    full, of_lives = readings.at_capacity(sizes), [lives[readings.fullest(lives)]]
+    held, spread = (readings.difference(full, quantity) for quantity in (HELD, LATE))
+    facts = readings.difference(of_lives, HELD)
+    filling = readings.with_more_data(sizes, LATE)
+    return judged(
+        [
+            _published(full),
+            _no_change("random tokens: dispersion does not change the capacity", held, random.primary),
+            _effect("random tokens: dispersion lowers late-half μ of a full model", spread, random.secondary),
+            _effect("random tokens: the more data, the lower late-half μ", filling, random.secondary),
+            _no_change("biographies: dispersion does not change how many facts are known", facts, known.primary),
+            check_claim(check),
+        ]
+    )
+
+
+def _published(full: Sequence[Sequence[Run]]) -> Claim:
+    """What plain training holds lies within `RANGE` of what the source found."""
+    found, apart = readings.of_plain(full), readings.of_plain(full, less=PUBLISHED)
+    reason = "a tenth of the published bits, the difference from them"
+    return Claim(
+        claim="plain training stores as many bits of random tokens as published",
+        published=f"about {PUBLISHED} bits per parameter (Morris et al. 2025)",
+        here=f"{number(found.value, found.interval)} bits per parameter",
+        verdict=[verdicts.no_change(apart, RANGE, reason)] if found.units > 1 else _no_interval(),
+    )
+
+
+def _no_change(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
+    tests = [verdicts.no_change(found, wanted.smallest, wanted.reason)] if found.units > 1 else _no_interval()
+    return Claim(claim=claim, here=text(found, 3), verdict=tests)
+
+
+def _effect(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
+    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else _no_interval()
+    return Claim(claim=claim, here=text(found, 3), verdict=tests)
+
+
+def _no_interval() -> verdicts.Verdict:
+    return verdicts.not_testable("one seed: no interval over seeds")

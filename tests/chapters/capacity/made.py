@@ -1,0 +1,34 @@
+"""Runs as the page reads them, with numbers that a test chooses."""
+
+from pathlib import Path
+
+import numpy as np
+
+from decondense.records import Record
+from decondense.runs.run import Run
+
+PARAMETERS, STEPS = 1000, 300
+
+
+class Controlled:
+    """The controls of a measurement, of numbers."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def __getitem__(self, name):
+        return np.array(self.numbers[name])
+
+
+def run(label="train", seed=0, bits=2000.0, before=None, kind="bits", memorisable=4000.0, passes=50.0):
+    """One that held `before` bits after two thirds of the steps and `bits` at the end."""
+    course = [{"step": 100, kind: 10.0}, {"step": 200, kind: bits if before is None else before}]
+    course.append({"step": STEPS, kind: bits})
+    results = {"parameters": PARAMETERS, "course": course, "memorisable": memorisable, "passes": passes}
+    return Run(label, seed, Record(Path(f"{label}-{seed}"), {"results": results, "config": {"steps": STEPS}}, None))
+
+
+def runs(plain, other, label="dispersion", **more):
+    """Plain runs that hold these bits, and others, a seed each."""
+    found = [run("train", seed, bits, **more) for seed, bits in enumerate(plain)]
+    return found + [run(label, seed, bits, **more) for seed, bits in enumerate(other)]
