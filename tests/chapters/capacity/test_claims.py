@@ -14,8 +14,8 @@ def judged(made, monkeypatch):
     """The verdicts for runs of these bits; the late half of a run is its thousandth part, in μ."""
     monkeypatch.setitem(readings.QUANTITIES, readings.LATE, lambda run: readings.held(run) / 10)
 
-    def of(plain, other, facts=((500, 501), (500, 501))):
-        sizes = {"one": {1.0: made.runs([b / 3 for b in plain], other), 3.6: made.runs(plain, other)}}
+    def of(plain, other, facts=((500, 501), (500, 501)), **more):
+        sizes = {"one": {1.0: made.runs([b / 3 for b in plain], other), 3.6: made.runs(plain, other, **more)}}
         found = claims.claims(sizes, {1.0: made.runs(*facts, kind="facts")}, CHECK)
         return {claim.claim: claim.verdict.word for claim in found}
 
@@ -38,6 +38,15 @@ def test_a_model_that_holds_less_and_loses_by_the_loss(judged):
     assert found["random tokens: dispersion does not change the capacity"] == CONTRADICTED
     assert found["biographies: dispersion does not change how many facts are known"] == CONTRADICTED
     assert found["random tokens: dispersion lowers late-half μ of a full model"] == REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("bits", "before", "word"),
+    [(2500, 2400, NOT_TESTABLE), (2500, 2500, CONTRADICTED), (3600, 2400, REPRODUCED), (4500, 2400, CONTRADICTED)],
+)
+def test_runs_that_still_learn_do_not_contradict_a_larger_capacity(judged, bits, before, word):
+    found = judged([bits, bits + 1, bits + 2], [bits, bits + 2, bits + 2], before=before)
+    assert found["plain training stores as many bits of random tokens as published"] == word
 
 
 def test_one_seed_decides_nothing(judged):
