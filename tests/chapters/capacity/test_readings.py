@@ -94,12 +94,12 @@ def test_more_data_is_the_largest_minus_the_smallest(made):
 
 
 def test_the_table_has_a_row_a_size_of_data(made):
-    found = readings.table({1.0: made.runs([1000, 1200], [1100, 1300])})
-    assert found.index.tolist() == [1.0]
-    assert found.loc[1.0, readings.HELD] == pytest.approx(1.1)
-    assert found.loc[1.0, "most that can be"] == 4
-    assert found.loc[1.0, "passes"] == 50
-    assert found.loc[1.0, "loss: bits per parameter"].startswith("+0.100 ")
+    found = readings.table({1.5: made.runs([1000, 1200], [1100, 1300])})
+    assert found.index.tolist() == ["1.5"]
+    assert found.loc["1.5", readings.HELD] == pytest.approx(1.1)
+    assert found.loc["1.5", "most that can be"] == 4
+    assert found.loc["1.5", "passes"] == 50
+    assert found.loc["1.5", "loss: bits per parameter"].startswith("+0.100 ")
 
 
 def test_more_steps_store_more_by_a_share(made):

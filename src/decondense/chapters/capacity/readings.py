@@ -158,7 +158,7 @@ def table(found: Filled) -> pd.DataFrame:
         mean = lambda quantity, plain=plain: sum(map(quantity, plain)) / len(plain)
         change = {f"loss: {name}": tables.text(difference([each], name), 3) for name in QUANTITIES}
         most = mean(lambda run: run.results.get("memorisable", math.nan) / run.results["parameters"])
-        rows[bits] = {
+        rows[f"{bits:g}"] = {
             HELD: mean(held), "most that can be": most, "passes": mean(lambda run: run.results["passes"]),
             "added by the last third": mean(added_at_end), LATE: mean(late(LATE)), **change,
         }  # fmt: skip
