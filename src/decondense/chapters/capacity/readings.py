@@ -159,7 +159,7 @@ def table(found: Filled) -> pd.DataFrame:
         change = {f"loss: {name}": tables.text(difference([each], name), 3) for name in QUANTITIES}
         most = mean(lambda run: run.results.get("memorisable", math.nan) / run.results["parameters"])
         rows[f"{bits:g}"] = {
-            HELD: mean(held), "most that can be": most, "passes": mean(lambda run: run.results["passes"]),
+            HELD: mean(held), "most that can be": most, "passes": round(mean(lambda run: run.results["passes"])),
             "added by the last third": mean(added_at_end), LATE: mean(late(LATE)), **change,
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data (bits per parameter)")
