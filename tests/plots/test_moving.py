@@ -3,27 +3,15 @@
 import base64
 import json
 import re
-from html.parser import HTMLParser
 from io import BytesIO
 
 import matplotlib.pyplot as plt
 import pytest
+from elements import elements
 from PIL import Image
 
 from decondense import plots
 from decondense.plots import moving
-
-
-class Page(HTMLParser):
-    """The attributes of each element by its name."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.elements = {}
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.setdefault(tag, []).append(dict(attrs))
 
 
 def drawn(wide=2.0):
@@ -33,7 +21,7 @@ def drawn(wide=2.0):
 
 
 def test_a_slider_has_an_image_a_frame_in_order_and_begins_with_the_last():
-    page = Page(plots.slider({"0 %": drawn(), "<half>": drawn(), "all": drawn()}, "a-figure", "depth").data).elements
+    page = elements(plots.slider({"0 %": drawn(), "<half>": drawn(), "all": drawn()}, "a-figure", "depth").data)
     assert [image["data-label"] for image in page["img"]] == ["0 %", "<half>", "all"]
     assert page["img"][1]["alt"] == "The figure at depth <half>."
     assert all("hidden" in image for image in page["img"])
@@ -43,7 +31,7 @@ def test_a_slider_has_an_image_a_frame_in_order_and_begins_with_the_last():
 
 
 def test_frames_are_images_as_wide_as_the_figure_on_a_page_and_sharper():
-    (image, _) = Page(plots.slider({"a": drawn(), "b": drawn()}, "a-figure", "depth").data).elements["img"]
+    (image, _) = elements(plots.slider({"a": drawn(), "b": drawn()}, "a-figure", "depth").data)["img"]
     kind, content = image["src"].split(";base64,")
     assert kind == "data:image/webp"
     assert image["width"] == "192"
@@ -52,7 +40,7 @@ def test_frames_are_images_as_wide_as_the_figure_on_a_page_and_sharper():
 
 def test_a_curve_has_its_points_to_a_hundredth():
     (note, box) = re.fullmatch(r"(<p>.*</p>)(<div.*</div>)", plots.dragged([0.123, 0, 1.0], "a-figure").data).groups()
-    (attributes,) = Page(box).elements["div"]
+    (attributes,) = elements(box)["div"]
     assert json.loads(attributes["data-mu"]) == [0.12, 0, 1]
     assert note == "<p>In the book, and with JavaScript, the figure <code>a-figure</code> has points to move.</p>"
 
@@ -62,7 +50,7 @@ def test_a_curve_has_its_points_to_a_hundredth():
     [plots.dragged([0.1, 0.2, 0.3], "a-figure"), plots.slider({"a": drawn(), "b": drawn()}, "a-figure", "depth")],
 )
 def test_nothing_but_a_note_is_seen_without_the_script_and_nothing_is_loaded(made):
-    (box,) = Page(made.data).elements["div"]
+    (box,) = elements(made.data)["div"]
     assert "hidden" in box
     assert box["data-figure"] == "a-figure"
     assert "<script" not in made.data

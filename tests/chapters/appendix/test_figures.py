@@ -1,17 +1,12 @@
 """The figures of the padding show the numbers of its tables."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from decondense.chapters.appendix import factors, figures
 
-
-@pytest.fixture(autouse=True)
-def nothing_left_open():
-    yield
-    assert plt.get_fignums() == []
+pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
 
 def test_padding_draws_the_factor_and_never_below_jensen():

@@ -1,16 +1,11 @@
 """The figures of the audit show the numbers of its tables."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from decondense.chapters.audit import figures, runs
 
-
-@pytest.fixture(autouse=True)
-def nothing_left_open():
-    yield
-    assert plt.get_fignums() == []
+pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
 
 def texts(axis):

@@ -11,7 +11,7 @@ from decondense.chapters.fig1.measurements import Cones
 def cones(*entries):
     """A model of which these entries are kept; the points of each are its number, in a way."""
     depths = {entry: np.tile([0.0, 0.6, 0.8], (entry + 1, 1)) for entry in entries}
-    return Cones({}, depths, None)
+    return Cones(depths, None)
 
 
 @pytest.fixture

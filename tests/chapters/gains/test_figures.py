@@ -1,6 +1,5 @@
 """The figures of the gains show the numbers of their tables."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,11 +7,7 @@ import pytest
 from decondense.chapters.gains import figures, selection, tables
 from decondense.paper import accuracies
 
-
-@pytest.fixture(autouse=True)
-def nothing_left_open():
-    yield
-    assert plt.get_fignums() == []
+pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
 
 def texts(axis):

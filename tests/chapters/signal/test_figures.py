@@ -1,6 +1,5 @@
 """The figures of the recursion show the numbers of its tables."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,11 +7,7 @@ import pytest
 from decondense.chapters.signal import figures
 from decondense.chapters.signal.recursion import Propagation
 
-
-@pytest.fixture(autouse=True)
-def nothing_left_open():
-    yield
-    assert plt.get_fignums() == []
+pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
 
 def test_predictions_have_a_panel_a_model(condensation):

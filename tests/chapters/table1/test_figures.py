@@ -2,13 +2,13 @@
 
 import base64
 import re
-from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from elements import elements
 from looked_at import looked_at
 from matplotlib.colors import to_hex
 
@@ -61,18 +61,6 @@ def test_no_force_is_drawn_without_a_warning():
     figures.vector_fields(["orthogonalization"], torch.eye(3, dtype=torch.float64)).canvas.draw()
 
 
-class Page(HTMLParser):
-    """The attributes of each element by its name."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.elements = {}
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.setdefault(tag, []).append(dict(attrs))
-
-
 def frames(html):
     return re.findall(r'frames\[\d+\] = "(data:image/png;base64,[^"]*)"', html)
 
@@ -83,7 +71,7 @@ def test_the_animation_has_a_frame_every_so_many_steps_and_first_shows_the_last(
     assert len(set(images)) == 3  # steps 0, 3, 6
     for image in images:
         assert base64.b64decode(image.split(",")[1], validate=True).startswith(b"\x89PNG")
-    (shown,) = Page(html).elements["img"]
+    (shown,) = elements(html)["img"]
     assert shown["src"] == images[-1]
     assert shown["alt"]
 
@@ -92,14 +80,14 @@ def test_the_animation_needs_nothing_from_outside():
     html = re.sub(r"base64,[^\"]*", "", figures.animation(flows(steps=1)).data)
     assert not re.search(r"https?:|//[a-z]|<link|url\(|src=\"(?!data:)", html)
     assert "fa-" not in html
-    elements = Page(html).elements
-    assert len(elements["button"]) == 9
-    assert "i" not in elements
+    shown = elements(html)
+    assert len(shown["button"]) == 9
+    assert "i" not in shown
 
 
 def test_two_animations_on_one_page_have_ids_of_their_own():
-    first, second = (Page(figures.animation(flows(steps=1)).data) for _ in range(2))
-    ids = lambda page: {entry["id"] for tag in page.elements.values() for entry in tag if "id" in entry}
+    first, second = (elements(figures.animation(flows(steps=1)).data) for _ in range(2))
+    ids = lambda page: {entry["id"] for tag in page.values() for entry in tag if "id" in entry}
     assert len(ids(first)) == len(ids(second)) > 0
     assert not ids(first) & ids(second)
 

@@ -55,12 +55,13 @@ def people(n: int, seed: int) -> Int[Tensor, "people fields"]:
     names = draw(NAMES)
     while len(twice := _again(names)):
         names[twice] = torch.randint(NAMES, (len(twice),), generator=generator)
-    first, rest = names // (400 * 1000), names % (400 * 1000)
-    return torch.stack([first, rest // 1000, rest % 1000, *(draw(size) for size in FACTS.values())], 1)
+    _, middle, last = NAME.values()
+    parts = [names // (middle * last), names // last % middle, names % last]
+    return torch.stack([*parts, *(draw(size) for size in FACTS.values())], 1)
 
 
 def _again(names: Int[Tensor, "people"]) -> Int[Tensor, "repeats"]:
-    """Where a name stands that an earlier person has."""
+    """The places of names that an earlier person has."""
     order = names.argsort(stable=True)
     return order[1:][names[order].diff() == 0]
 

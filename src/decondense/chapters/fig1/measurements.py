@@ -14,14 +14,22 @@ DEPTHS = 9  # entries at which the tokens are kept
 
 
 class Cones(NamedTuple):
-    """Tokens of one text on unit spheres, each (tokens, 3): `points["early"]` and `points["last"]`; `depths` by entry.
+    """Tokens of one text on unit spheres, each (tokens, 3), by entry.
 
-    `depths` has about `DEPTHS` entries at equal distances from 0 to L, in order.
+    `depths` has about `DEPTHS` entries at equal distances from 0 to L, in order, and entry 1.
     """
 
-    points: dict[str, np.ndarray]
     depths: dict[int, np.ndarray]
     record: records.Record
+
+    @property
+    def points(self) -> dict[str, np.ndarray]:
+        """At the output of the first block ("early") and at the last entry ("last")."""
+        return _ends(self.depths)
+
+
+def _ends(depths: dict[int, np.ndarray]) -> dict[str, np.ndarray]:
+    return {"early": depths[1], "last": depths[max(depths)]}
 
 
 def cones(
@@ -44,15 +52,15 @@ def cones(
         loaded = surveys.load_model(model, "pretrained", **how)
         text = corpora.sample_texts(surveys.load_corpus(corpus, sources), 1, first_seed)[0]
         points = _points(loaded, text, max_length)
-        shown = {"early": points[1], "last": points[max(points)]}
-        angles = {name: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean()) for name, xyz in shown.items()}
+        angle = lambda xyz: float(np.degrees(np.arccos(xyz[:, 2].clip(-1, 1))).mean())
+        angles = {name: angle(xyz) for name, xyz in _ends(points).items()}
         np.savez_compressed(buffer := BytesIO(), **{str(entry): xyz for entry, xyz in points.items()})
         return {"mean_angle_degrees": angles, "model": loaded.provenance}, buffer.getvalue()
 
     record = records.run(f"cones-{surveys.file_name(model)}-{corpus}", config, compute, __name__)
     with np.load(record.arrays) as file:
         depths = {int(entry): file[entry] for entry in file.files}
-    return Cones({"early": depths[1], "last": depths[max(depths)]}, depths, record)
+    return Cones(depths, record)
 
 
 def _points(loaded: models.Loaded, text: str, max_length: int) -> dict[int, np.ndarray]:
