@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from made_controls import gathered
@@ -55,13 +54,6 @@ def test_the_cone_is_of_models_that_were_measured_trained_and_with_first_weights
         assert [within.get_linestyle(), between.get_linestyle()] == ["-", "--"]
     said = [text.get_text() for text in figure.axes[1].texts]
     assert said == ["gemma-3-270m", "solid: of one text", "dashed: of two texts"]
-
-
-def test_names_at_the_ends_of_lines_keep_apart():
-    _, axis = plt.subplots()
-    overview._label_ends(axis, {"high": 0.62, "low": 0.1, "near": 0.6})
-    assert {text.get_text(): round(text.xy[1], 2) for text in axis.texts} == {"low": 0.1, "near": 0.6, "high": 0.7}
-    plt.close("all")
 
 
 def test_without_a_measurement_the_picture_says_so(tmp_path):

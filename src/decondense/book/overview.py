@@ -10,18 +10,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .. import records
+from .. import models, records
 from ..base.files import sha256
 from ..condensation import Condensation
 from ..models import catalogue
 from ..paper.claims import EXPERIMENT
 from ..paper.verdicts import BADGES, CANNOT_TELL, CONTRADICTED, NOT_TESTABLE, PARTLY, REPRODUCED, SMALLER
-from ..plots import BLUE, STYLE, closed, nothing
+from ..plots import BLUE, STYLE, WIDTH, closed, label_ends, nothing
 from .profiles import notebook_id
 from .scorecard import counted
 
 PICTURE, CONE = "overview.png", "cone.png"
-WIDTH, DPI = 6.9, 200  # inches, and dots an inch: twice what the column of a page shows
+DPI = 200  # twice what the column of a page shows
 COLOURS = {
     REPRODUCED: "#2e7d4f",
     PARTLY: "#e0a526",
@@ -75,22 +75,18 @@ def cone(committed: Mapping[str, dict], results: Path) -> Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.25), layout="constrained", sharey=True)
         for axis, weights, title in zip(axes, found, ("Pretrained", "Untrained: first weights"), strict=True):
-            shown = {_name(name): found[weights][name] for name in names}
+            shown = {models.shown(name): found[weights][name] for name in names}
             _within_and_between(axis, shown)
             axis.set_title(title, loc="left")
         axes[0].set(ylabel="mean cosine of two tokens", ylim=(0, 1.02))
-        _label_ends(axes[1], {name: result.controls["within"][-1] for name, result in shown.items()})
+        ends = zip(shown.items(), _palette(len(shown)), strict=True)
+        label_ends(axes[1], [(result.controls["within"][-1], name, colour) for (name, result), colour in ends], 1.0)
         _say_styles(axes[1], *shown.values())
     return closed(figure)
 
 
 def _is_shown(model: str) -> bool:
     return not model.startswith(OF_THIS_BOOK) and catalogue.resolve(model)[1]["family"] != ENCODERS
-
-
-def _name(model: str) -> str:
-    """The model as its authors write it, in short: `SmolLM2-135M`."""
-    return catalogue.resolve(model)[1]["hub"].rpartition("/")[2].removesuffix("-Instruct")
 
 
 def _palette(n: int) -> list[str]:
@@ -107,14 +103,6 @@ def _within_and_between(axis, shown: Mapping[str, Condensation]) -> None:
                 result.layer_fraction, *result.controls.interval(part), color=colour, alpha=0.12, linewidth=0
             )
     axis.set(xlim=(0, 1), xticks=(0, 0.5, 1), xlabel="depth (layer fraction)")
-
-
-def _label_ends(axis, ends: Mapping[str, float], gap: float = 0.1) -> None:
-    """Names at the right of an axis, in the colours of the lines, each at its end or as near above another as `gap`."""
-    palette, last = dict(zip(ends, _palette(len(ends)), strict=True)), -1.0
-    for name, end in sorted(ends.items(), key=lambda item: item[1]):
-        last = max(end, last + gap)
-        axis.annotate(name, (1.02, last), color=palette[name], fontweight="bold", va="center", annotation_clip=False)
 
 
 def _say_styles(axis, *results: Condensation) -> None:
