@@ -176,7 +176,7 @@ def mean_of_last(mu: Float[np.ndarray, "*batch entries"], entries: int | None) -
 
 
 def histogram_std(density: Float[np.ndarray, "entries bins"]) -> Float[np.ndarray, "entries"]:
-    """Standard deviation, in units of cosine, of histograms over [-1, 1], one a row as in `Condensation`."""
+    """Standard deviation, in units of cosine, of histograms over [-1, 1], one per row as in `Condensation`."""
     centres = (np.arange(density.shape[-1]) + 0.5) / density.shape[-1] * 2 - 1
     weights = density / density.sum(-1, keepdims=True)
     mean = weights @ centres

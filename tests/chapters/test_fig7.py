@@ -15,7 +15,7 @@ from decondense.runs import MidTraining
 
 
 def runs(late, loss=None):
-    """Runs of six entries that begin with a late-half mu of 0.5 and end with one of `late`; by weight, one a seed."""
+    """Runs of six entries that begin with a late-half mu of 0.5 and end with one of `late`; by weight, one per seed."""
     made = by_seed(late, lambda end: {"mu": np.array([[0.3] * 4 + [0.5] * 3, [0.3] * 4 + [end] * 3])})
     for run in made:
         vars(run)["validation_loss"] = (loss or {}).get(run.label, 4.0)

@@ -32,7 +32,7 @@ def score(found: Sequence[Finding], page: str) -> float:
 
 
 def table(found: Sequence[Finding], names: Sequence[str]) -> str:
-    """One line a page: its score, and how often each check failed, where it did."""
+    """One line per page: its score, and how often each check failed, where it did."""
     count = Counter((page, check) for page, check, _ in {(f.page, f.check, f.what) for f in found})
     checks = [check for check in CHECKS if any((page, check) in count for page in names)]
     wide = max(map(len, names))

@@ -59,7 +59,7 @@ _NAMES = {"tokens": "tokens N", "features": "features d", "texts": "texts", "lay
 
 
 def lines(table: pd.DataFrame, across: str, up: str) -> Figure:
-    """One line a column over the index, both axes logarithmic."""
+    """One line per column over the index, both axes logarithmic."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
         _draw(axis, table, across, up)

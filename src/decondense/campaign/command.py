@@ -21,7 +21,7 @@ LEAST = 20.0  # seconds: with less left no further item is begun
 
 
 def listing() -> list[str]:
-    """One line an item."""
+    """One line per item."""
     return [f"{name:12} {items.entry(name)['what']}" for name in items.names()]
 
 

@@ -36,7 +36,7 @@ def families(pretrained: Survey, untrained: Survey) -> dict[str, list[Measured]]
 
 
 def table(groups: Mapping[str, Sequence[Measured]]) -> pd.DataFrame:
-    """One row a model: entries, rho and tau with their intervals, mu of the last entry, the source of the weights."""
+    """One row per model: entries, rho and tau with their intervals, mu of the last entry, the source of the weights."""
     rows = []
     for name, members in groups.items():
         for result, record in members:
@@ -47,7 +47,7 @@ def table(groups: Mapping[str, Sequence[Measured]]) -> pd.DataFrame:
 
 
 def trained_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row a width: validation loss (nats a token) and the numbers of `family`, mean and spread over the seeds."""
+    """One row per width: validation loss (nats a token) and the numbers of `family`, mean and spread over the seeds."""
     text = family.texts(runs)[0]
     quantities = {"validation loss": lambda run: run.validation_loss}
     for name, statistic in family.STATISTICS.items():
@@ -56,7 +56,7 @@ def trained_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def apart(first: Sequence[Condensation], second: Sequence[Condensation]) -> pd.DataFrame:
-    """rho and tau of the same models on two sets of texts, and how far they are apart; one row a model."""
+    """rho and tau of the same models on two sets of texts, and how far they are apart; one row per model."""
     rows = {}
     for a, b in zip(first, second, strict=True):
         rows[a.name] = (a.rho, b.rho, abs(a.rho - b.rho), a.tau, b.tau, abs(a.tau - b.tau))
@@ -202,7 +202,7 @@ def repeat_claims(first: Sequence[Condensation], second: Sequence[Condensation])
 def over_size(groups: Mapping[str, Sequence[Measured]]) -> Figure:
     """Fig. 2b in one panel: Spearman's rho over the number of parameters, published (grey) and measured here.
 
-    A line a family, with 95 % intervals over the texts; hollow: without training.
+    A line per family, with 95 % intervals over the texts; hollow: without training.
     """
     sizes = {name: [_parameters(m.condensation) for m in members] for name, members in groups.items()}
     with plt.rc_context(STYLE):

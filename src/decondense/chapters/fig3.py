@@ -38,12 +38,12 @@ def rates(learning_rates: Sequence[float], steps: int, tokens: int) -> pd.DataFr
 
 
 def by_rate(runs: Sequence[Run], quantities: Sequence[str]) -> pd.DataFrame:
-    """Means over the seeds after the last step: one row a width, one column a quantity and learning rate."""
+    """Means over the seeds after the last step: one row per width, one column per quantity and learning rate."""
     return at_checkpoint(runs).pivot_table(index="label", columns="learning_rate", values=list(quantities), sort=False)
 
 
 def losses(runs: Sequence[Run]) -> pd.DataFrame:
-    """Validation loss (nats a token), mean over the seeds: a row a width, a column a rate, and `before training`."""
+    """Validation loss (nats a token), mean over the seeds: a row per width, a column a rate, and `before training`."""
     table = by_rate(runs, ["validation_loss"])["validation_loss"].rename_axis("MLP width")
     return table.assign(**{"before training": at_checkpoint(runs, 0).validation_loss.mean()})
 
@@ -85,13 +85,13 @@ def at_one_rate(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
 
 
 def mean_mu(runs: Sequence[Run]) -> pd.DataFrame:
-    """mu after the last step, mean over the seeds: one row an entry, one column a label."""
+    """mu after the last step, mean over the seeds: one row per entry, one column per label."""
     labels = dict.fromkeys(run.label for run in runs)
     return pd.DataFrame({label: np.mean([run.mu[-1] for run in runs if run.label == label], 0) for label in labels})
 
 
 def published_mu() -> pd.DataFrame:
-    """Mean cosines read off the heat maps of Fig. 3a: one row an entry, one column a width."""
+    """Mean cosines read off the heat maps of Fig. 3a: one row per entry, one column per width."""
     return pd.DataFrame({
         model.removeprefix("MLP"): paper.mean_cosines("Fig3a", model).cosine_mean
         for model in paper.trend("Fig3", "spearman", FAMILY).model
@@ -166,7 +166,7 @@ def published_effect(quantity: str) -> float:
 def trends(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """A column of panels a table of readings (`runs.readings`): rho and tau above, late-half mu below.
 
-    A dot a seed, a line through the means over the seeds; labels stand at equal distances.
+    A dot per seed, a line through the means over the seeds; labels stand at equal distances.
     """
     with plt.rc_context(STYLE):
         size = {"figsize": (min(WIDTH, 2.3 * len(tables) + 0.6), 4.4), "squeeze": False, "layout": "constrained"}
@@ -195,7 +195,7 @@ def _dots(axis, table: pd.DataFrame, colour: str, label: str) -> None:
 
 
 def profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """A panel a table: mean cosine mu over the entries 0..L (its index), a line a column."""
+    """A panel per table: mean cosine mu over the entries 0..L (its index), a line per column."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             1,
@@ -218,7 +218,7 @@ def profiles(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def paths(runs: Sequence[Run], loss: float) -> Figure:
-    """rho and late-half mu over the validation loss during training (it falls to the right): a line a run.
+    """rho and late-half mu over the validation loss during training (it falls to the right): a line per run.
 
     Labels by colour. Dashed: `loss`, where the runs are compared. The dot is the last checkpoint.
     """

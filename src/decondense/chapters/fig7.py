@@ -131,7 +131,7 @@ def claims(runs: Sequence[Run], check: pd.DataFrame, longest: Sequence[Run] = ()
 
 
 def change_map(runs: Sequence[Run], weight: str) -> pd.DataFrame:
-    """Mu with dispersion at a weight minus mu of the default, mean over the seeds: a row a checkpoint, by entry."""
+    """Mu with dispersion at a weight minus mu of the default, mean over the seeds: a row per checkpoint, by entry."""
     mu = {label: np.mean([run.mu for run in runs if run.label == label], 0) for label in (weight, NO_DOSE)}
     steps = tables.first(runs)[weight].path["step"]
     return pd.DataFrame(mu[weight] - mu[NO_DOSE], index=steps)

@@ -42,7 +42,7 @@ def trained_rho(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def published() -> pd.DataFrame:
-    """Published rho of the GPT-2 family: one row a model in the order of size, one column a data set."""
+    """Published rho of the GPT-2 family: one row per model in the order of size, one column per data set."""
     trends = {dataset: paper.trend("FigS2", "spearman", "GPT2", dataset).set_index("model") for dataset in DATASETS}
     return pd.DataFrame({dataset: trend["value"] for dataset, trend in trends.items()})
 
@@ -235,7 +235,7 @@ def _name_groups(axis: Axes, groups: Sequence[Group]) -> None:
 
 
 def changes(table: pd.DataFrame) -> Figure:
-    """`trends` with a row a text and a panel a number: largest minus smallest, beside the published (grey)."""
+    """`trends` with a row per text and a panel per number: largest minus smallest, beside the published (grey)."""
     texts, symbols = (list(dict.fromkeys(table.index.get_level_values(level))) for level in (0, 1))
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(

@@ -30,7 +30,7 @@ STATISTICS: dict[str, Statistic] = {
 
 
 def means(results: Sequence[Condensation]) -> pd.DataFrame:
-    """Mean of mu over the last entries: one row for each of `SPANS`, one column a model."""
+    """Mean of mu over the last entries: one row for each of `SPANS`, one column per model."""
     return pd.DataFrame({result.name: _means(result.mu) for result in results})
 
 
@@ -42,7 +42,7 @@ def trained_means(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def published() -> pd.DataFrame:
-    """The same from the mean cosines read off Fig. 2a: one row a model, one column for each of `SPANS`."""
+    """The same from the mean cosines read off Fig. 2a: one row per model, one column for each of `SPANS`."""
     rows = {model: _means(mean_cosines("Fig2a", model).cosine_mean.to_numpy()) for model in READ_OFF}
     return pd.DataFrame.from_dict(rows, orient="index")
 

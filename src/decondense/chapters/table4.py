@@ -32,12 +32,12 @@ def changes(weights: Sequence[float], temperatures: Sequence[float]) -> dict[str
 
 
 def by_weight(table: pd.DataFrame, weights: Sequence[float]) -> pd.DataFrame:
-    """The rows of a table with a row a label in the order of the weight, default training first."""
+    """The rows of a table with a row per label in the order of the weight, default training first."""
     return table.loc[[DEFAULT, *(setting(w, TEMPERATURE) for w in sorted({*weights, WEIGHT}))]]
 
 
 def by_temperature(table: pd.DataFrame, temperatures: Sequence[float]) -> pd.DataFrame:
-    """The rows of a table with a row a label in the order of the temperature."""
+    """The rows of a table with a row per label in the order of the temperature."""
     return table.loc[[setting(WEIGHT, t) for t in sorted({*temperatures, TEMPERATURE})]]
 
 

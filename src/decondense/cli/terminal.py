@@ -103,7 +103,7 @@ def constant(result: Condensation) -> str:
 
 
 def summary(results: Sequence[Condensation]) -> Table:
-    """One row a model: mu at both ends and over the late half, rho and tau, with the 95 % intervals below."""
+    """One row per model: mu at both ends and over the late half, rho and tau, with the 95 % intervals below."""
     table = _table()
     table.add_column("model", overflow="fold", max_width=24)
     for name in ("mu first", "mu last", "late half", "rho", "tau"):

@@ -9,7 +9,7 @@ from .. import plots
 
 
 def within_and_between(results: Sequence, titles: Sequence[str] | None = None, columns: int = 4) -> Figure:
-    """Mean cosine within texts and between texts over layer fraction, a panel a model, with 95 % intervals.
+    """Mean cosine within texts and between texts over layer fraction, a panel per model, with 95 % intervals.
 
     What lies between the two lines is the excess. Without any result the figure says so.
 

@@ -40,7 +40,7 @@ def value(loss: Loss, z: Float[Tensor, "batch tokens features"]) -> Float[Tensor
 
 
 def by_angle(names: Sequence[str], degrees: Float[np.ndarray, "angles"] = DEGREES, **options) -> "pandas.DataFrame":
-    """The force between two tokens of length 1 at an angle: one row an angle, one column a loss; positive is apart.
+    """The force between two tokens of length 1 at an angle: one row per angle, one column per loss; positive is apart.
 
     The component of the force on one of them along the circle through both, in units of the loss per radian.
     """
@@ -92,7 +92,7 @@ def flow(
 
 
 def probe(z: Float[Tensor, "tokens features"], names: Sequence[str], step: float = 0.05) -> "pandas.DataFrame":
-    """What one step on each loss does to the tokens of a real layer: one row a loss.
+    """What one step on each loss does to the tokens of a real layer: one row per loss.
 
     The step has the length `step` times that of all tokens together. Columns: the value of the loss, the cosine of its
     force with that of the first of `names`, the share of the force that is radial, the share along the mean direction
@@ -129,7 +129,7 @@ def angular(
 def concentration(
     z: Float[Tensor, "*batch tokens features"], chosen: Mapping[str, Loss], top: Sequence[int] = (1, 3, 5)
 ) -> "pandas.DataFrame":
-    """In how few dimensions, and on which tokens, losses push those of a layer: one row a loss.
+    """In how few dimensions, and on which tokens, losses push those of a layer: one row per loss.
 
     z
         One text, or as many texts of one length as a loss between texts needs. No token is left out.
@@ -149,7 +149,7 @@ def concentration(
 
 
 def alike(z: Float[Tensor, "batch tokens features"], chosen: Mapping[str, Loss]) -> "pandas.DataFrame":
-    """The cosines between the forces of losses on all tokens of a batch together: a row and a column a loss.
+    """The cosines between the forces of losses on all tokens of a batch together: a row and a column per loss.
 
     NaN where a loss pushes nothing.
     """

@@ -40,7 +40,7 @@ def printed() -> pd.DataFrame:
 
 
 def wide(column: str = "mean", table: str | None = None) -> pd.DataFrame:
-    """`printed` with one row a row of the paper's tables, (table, model, condition), and one column a benchmark."""
+    """`printed` with one row per row of the paper's tables, (table, model, condition), and one column per benchmark."""
     found = printed()
     if table is not None:
         found = found[found.table == table]

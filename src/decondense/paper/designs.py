@@ -72,7 +72,7 @@ def check(design: Design) -> None:
 
 
 def power(name: str) -> pd.DataFrame:
-    """What a design can see: a row a quantity, with its unit, n, spread and the effects in the units of the quantity.
+    """What a design can see: a row per quantity, with its unit, n, spread and the effects in the units of the quantity.
 
     `detectable`: the smallest true effect that a two-sided test at 5 % finds with a chance of 80 %
     (`stats.detectable_with`), the spread of the pilot taken as the true one. It is for one test: Holm over a whole

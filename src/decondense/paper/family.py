@@ -65,7 +65,7 @@ def look(run: Run, text: str) -> Condensation:
 
 
 def measured(runs: Sequence[Run], text: str, statistics: Mapping[str, Statistic] = STATISTICS) -> pd.DataFrame:
-    """A table of readings (`runs.readings`): one row a run, its label, its seed and a column a statistic of mu."""
+    """A table of readings (`runs.readings`): one row per run, its label, its seed and a column per statistic of mu."""
     rows = []
     for run in runs:
         mu = look(run, text).mu
@@ -75,14 +75,14 @@ def measured(runs: Sequence[Run], text: str, statistics: Mapping[str, Statistic]
 
 
 def falls(runs: Sequence[Run], text: str, statistics: Mapping[str, Statistic] = STATISTICS) -> pd.DataFrame:
-    """Widest minus narrowest: one row a seed, one column a statistic."""
+    """Widest minus narrowest: one row per seed, one column per statistic."""
     table = measured(runs, text, statistics)
     ends = {name: readings.by_seed(table, name).iloc[[0, -1]] for name in statistics}
     return pd.DataFrame({name: end.iloc[1] - end.iloc[0] for name, end in ends.items()})
 
 
 def trends(runs: Sequence[Run], text: str, statistics: Mapping[str, Statistic] = STATISTICS) -> pd.DataFrame:
-    """`falls` as means over the seeds: one row a statistic, with its 95 % interval and what is published of GPT-2."""
+    """`falls` as means over the seeds: one row per statistic, with its 95 % interval and what is published of GPT-2."""
     rows = {}
     for name, values in falls(runs, text, statistics).items():
         found = mean_and_interval(values)

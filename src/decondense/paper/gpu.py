@@ -68,7 +68,7 @@ def difference(found: Sequence[Run], label: str, baseline: str, quantity: str) -
 
 
 def table(item: str, found: Sequence[Run]) -> pd.DataFrame:
-    """Mean and spread of each endpoint, a row a label; then each difference, with its 95 % interval."""
+    """Mean and spread of each endpoint, a row per label; then each difference, with its 95 % interval."""
     names = endpoints(item, found)
     means = tables.summary(found, {name: ENDPOINTS[name] for name in names})
     rows = {

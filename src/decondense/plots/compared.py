@@ -65,7 +65,7 @@ def curves(
 
 
 def doses(table: "pandas.DataFrame", ylabel: str, xlabel: str) -> Figure:
-    """A quantity against a dose, one dot a seed and a line through their means; the doses are at equal distances.
+    """A quantity against a dose, one dot per seed and a line through their means; the doses are at equal distances.
 
     `table` has one row per dose, in its order, and one column per seed (`runs.tables.by_seed`).
     """

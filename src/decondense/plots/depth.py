@@ -93,7 +93,7 @@ def _lowest(result) -> float:
 
 
 def depth_profiles(results: Sequence, titles: Sequence[str] | None = None) -> Figure:
-    """mu over layer fraction, one line a model, with its 95 % bootstrap interval over the texts."""
+    """mu over layer fraction, one line per model, with its 95 % bootstrap interval over the texts."""
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(5.2, 3.2), layout="constrained")
         for result, title, colour in zip(results, titles or names(results), colours(len(results)), strict=True):
@@ -105,5 +105,5 @@ def depth_profiles(results: Sequence, titles: Sequence[str] | None = None) -> Fi
 
 
 def by_layer(table: "pandas.DataFrame", ylabel: str) -> Figure:
-    """One line a column over the entries 0..L of the residual stream."""
+    """One line per column over the entries 0..L of the residual stream."""
     return curves(dict(table.items()), "entry of the residual stream", ylabel, marker=".", zero=True)

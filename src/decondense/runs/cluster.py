@@ -47,7 +47,7 @@ def engine(where: str, jobs: int | None = None, options: Mapping[str, object] | 
     where
         "slurm", or "local": processes of this machine.
     jobs
-        At most so many. `None`: on SLURM one a run, here as many as fit.
+        At most so many. `None`: on SLURM one per run, here as many as fit.
     options
         Of SLURM, as submitit names them: partition, account, time (minutes), gpus_per_node, cpus_per_task, mem, ...
 

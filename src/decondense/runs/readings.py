@@ -1,6 +1,6 @@
 """Training runs compared where they stand equal: each at its best learning rate, or all at the same validation loss.
 
-A table of readings has one row a run: label, seed, learning_rate and the columns of `Run.path`.
+A table of readings has one row per run: label, seed, learning_rate and the columns of `Run.path`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def _readings(runs: Sequence[Run], rows: Sequence[pd.Series]) -> pd.DataFrame:
 
 
 def by_seed(readings: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """One row a label, in the order of the readings, and one column a seed."""
+    """One row per label, in the order of the readings, and one column per seed."""
     return readings.pivot(index="label", columns="seed", values=quantity).loc[readings.label.unique()]
 
 
@@ -120,7 +120,7 @@ def _mean(values: pd.Series) -> Estimate:
 
 
 def seed_by_seed(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Last label minus first for each table and quantity: a column a seed, then mean and 95 % interval."""
+    """Last label minus first for each table and quantity: a column per seed, then mean and 95 % interval."""
     rows = {}
     for name, readings in tables.items():
         for quantity, symbol in SYMBOLS.items():

@@ -85,7 +85,7 @@ class Run:
 
     @cached_property
     def path(self) -> pd.DataFrame:
-        """One row a checkpoint: step, tokens, validation_loss (NaN where not measured), rho, tau, late_half."""
+        """One row per checkpoint: step, tokens, validation_loss (NaN where not measured), rho, tau, late_half."""
         steps, losses = self.results["checkpoints"], self.results["validation_loss"]
         measured = dict(zip(steps if len(losses) == len(steps) else (steps[0], steps[-1]), losses, strict=True))
         a_step = self.results["tokens"] / max(1, steps[-1])

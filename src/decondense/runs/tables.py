@@ -20,7 +20,7 @@ FLIPS = (0.01, 0.02, 0.05, 0.1, 0.2)  # shares of items that two conditions may 
 
 
 def by_seed(runs: Sequence[Run], quantity: Quantity) -> pd.DataFrame:
-    """One row a label, one column a seed; a run that has no seed (before training) has its value in the first."""
+    """One row per label, one column per seed; a run that has no seed (before training) has its value in the first."""
     rows: dict[str, dict[int, float]] = {}
     for run in runs:
         rows.setdefault(run.label, {})[run.seed] = quantity(run)
@@ -44,7 +44,7 @@ def mu_against(runs: Sequence[Run], baseline: str) -> pd.DataFrame:
 
 
 def summary(runs: Sequence[Run], quantities: dict[str, Quantity]) -> pd.DataFrame:
-    """Mean over the seeds of each quantity, with its standard deviation (ddof = 1) as text, one row a label.
+    """Mean over the seeds of each quantity, with its standard deviation (ddof = 1) as text, one row per label.
 
     Both to the second digit of the deviation, with at most `DIGITS` decimals; a mean of one seed has these.
     """
@@ -87,7 +87,7 @@ def text(found: Estimate, digits: int = 4) -> str:
 
 
 def accuracy(runs: Sequence[Run], spread: bool = False) -> pd.DataFrame:
-    """Mean acc in percent over the seeds (or its standard deviation): a row a label, a column a task, the average."""
+    """Mean acc in percent over the seeds (or its standard deviation): a row per label, a column a task, the average."""
     rows: dict[str, list[pd.Series]] = {}
     for run in runs:
         rows.setdefault(run.label, []).append(run.evaluation.table()["acc (%)"])

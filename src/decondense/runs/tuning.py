@@ -36,7 +36,7 @@ def trials(
 
 
 def table(runs: Mapping[str, Sequence[Run]], quantity: Quantity = VALIDATION_LOSS) -> pd.DataFrame:
-    """A quantity at the end of each tuning run: a row a model and condition, a column a rate.
+    """A quantity at the end of each tuning run: a row per model and condition, a column per rate.
 
     Without another it is the validation loss (nats a token).
     """

@@ -39,7 +39,7 @@ def shifts(found: Control) -> Iterator[tuple[str, int, list[Difference]]]:
 
 
 def table(found: Control) -> "pandas.DataFrame":
-    """One row a model and number of bits: each quantity as loaded, its shift, the interval of that over the texts."""
+    """One row per model and number of bits: each quantity as loaded, its shift, the interval of that over the texts."""
     rows = []
     for name, bits, numbers in shifts(found):
         row = {"model": name, "bits": bits}

@@ -1,4 +1,4 @@
-"""The cone over depth: a frame has a sphere a model, each at the entry that lies at the same share of its depth."""
+"""The cone over depth: a frame has a sphere per model, each at the entry that lies at the same share of its depth."""
 
 import numpy as np
 import pytest

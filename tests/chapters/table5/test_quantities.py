@@ -14,7 +14,7 @@ from decondense.runs import tables
 
 
 def made(values):
-    """Runs with one quantity: a row of values a label, one a seed."""
+    """Runs with one quantity: a row of values per label, one per seed."""
     return by_seed(values, lambda value: {"value": float(value), "validation_loss": float(value)})
 
 

@@ -34,7 +34,7 @@ def cells_map(cells: pd.DataFrame, rule: str) -> Figure:
 
 
 def _grid(axis, values: pd.DataFrame, text: pd.DataFrame, limits: tuple) -> AxesImage:
-    """An annotated grid, one row a row of the paper's tables, with a line between base models."""
+    """An annotated grid, one row per row of the paper's tables, with a line between base models."""
     names = [
         f"{row[1]}  {row[2].replace('_', ' ')}{' (Table 3)' if row[0] == 'Table 3' else ''}" for row in values.index
     ]

@@ -72,7 +72,7 @@ def width(field: str) -> int:
 
 
 def rows(people: Int[Tensor, "people fields"]) -> Int[Tensor, "people columns"]:
-    """The life of each person as token ids, after the start token: a token a syllable, and one a phrase."""
+    """The life of each person as token ids, after the start token: a token per syllable, and one per phrase."""
     at = {field: people[:, number] for number, field in enumerate(FIELDS)}
     columns = [torch.full((len(people), 1), START)]
     for part in SENTENCE:

@@ -57,7 +57,7 @@ def _line(axis: plt.Axes, label: str, values: Mapping[float, np.ndarray]) -> Non
 def geometry(sizes: Mapping[str, Filled]) -> Figure:
     """Mean cosine of the late half, and what of it lies within texts and between them, over the size of the data.
 
-    A panel a quantity, a line an arm of each size of model; the second size is dashed.
+    A panel per quantity, a line per arm of each size of model; the second size is dashed.
     """
     names = [LATE, *(f"{part}, late half" for part in PARTS[:2])]
     with plt.rc_context(STYLE):

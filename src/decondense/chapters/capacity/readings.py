@@ -150,7 +150,7 @@ def _over_seeds(each: Sequence[pd.Series]) -> Estimate:
 
 
 def table(found: Filled) -> pd.DataFrame:
-    """A row a size of data, the means over the seeds: what plain training holds, how often it saw each row, by how
+    """A row per size of data, the means over the seeds: what plain training holds, how often it saw each row, by how
     much its curve still rose, and what the loss changes, with 95 % intervals."""
     rows = {}
     for bits, each in found.items():

@@ -48,7 +48,7 @@ def trained_and_untrained(trained: Mapping[str, Condensation], untrained: Mappin
 
 
 def along(runs: Sequence[Run], place: str = "middle") -> Figure:
-    """Within, between and excess at one place against the steps, a panel a loss: mean and range over the seeds."""
+    """Within, between and excess at one place against the steps, a panel per loss: mean and range over the seeds."""
     labels = list(dict.fromkeys(run.label for run in runs))
     with plt.rc_context(STYLE):
         size = (min(WIDTH, 2.4 * len(labels) + 0.6), 2.9)

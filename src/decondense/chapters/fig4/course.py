@@ -1,6 +1,6 @@
 """What a training run does to the geometry, from its checkpoints: runs made here, and those of Olmo-3.
 
-The `path` of a run (`runs.run.Run`) has one row a checkpoint. The first is the model before the first step.
+The `path` of a run (`runs.run.Run`) has one row per checkpoint. The first is the model before the first step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ def labels(runs: Sequence[Run]) -> list[str]:
 
 
 def band(runs: Sequence[Run], label: str, column: str) -> pd.DataFrame:
-    """Mean, lowest and highest over the seeds of one column of `path`: one row a checkpoint, with its tokens.
+    """Mean, lowest and highest over the seeds of one column of `path`: one row per checkpoint, with its tokens.
 
     Raises
         ValueError: the runs of this label have different checkpoints.
@@ -48,7 +48,7 @@ def band(runs: Sequence[Run], label: str, column: str) -> pd.DataFrame:
 
 
 def ends(runs: Sequence[Run]) -> pd.DataFrame:
-    """First and last checkpoint, the highest after the first and the lowest: a row a label and quantity.
+    """First and last checkpoint, the highest after the first and the lowest: a row per label and quantity.
 
     Means over the seeds; "highest later" is the mean of each run's own.
     """

@@ -29,7 +29,7 @@ def steps(runs: Sequence[Run]) -> list[int]:
 
 
 def profiles(runs: Sequence[Run], shown: int | None = None) -> Figure:
-    """mu over layer fraction, a panel a label and a line a checkpoint, mean over the seeds; late ones are light.
+    """mu over layer fraction, a panel per label and a line per checkpoint, mean over the seeds; late ones are light.
 
     With `shown`, the place of a checkpoint: that one alone in colour, with its lowest and highest of the seeds and the
     mean of their rho; the others are grey.

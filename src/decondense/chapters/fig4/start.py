@@ -25,7 +25,7 @@ Members = Sequence[Measured]  # one measurement a seed
 
 
 def table(found: Found) -> pd.DataFrame:
-    """One row a model: size, and over the seeds the mean with lowest and highest of rho, tau, first and last mu.
+    """One row per model: size, and over the seeds the mean with lowest and highest of rho, tau, first and last mu.
 
     `falls`: steps from one entry to the next, of all, where mu (mean over the seeds) does not rise.
     """
@@ -150,7 +150,7 @@ def repetition_claim(model: str, found: Mapping[int, Members]) -> Claim:
 
 
 def profiles(found: Found) -> Figure:
-    """mu over depth, one panel a family and one line a model: mean over the seeds, band from lowest to highest."""
+    """mu over depth, one panel per family and one line per model: mean over the seeds, band from lowest to highest."""
     return _profiles(untrained.families(found))
 
 

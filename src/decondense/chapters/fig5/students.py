@@ -60,7 +60,7 @@ def compared(runs: Sequence[Run], teacher: Condensation) -> dict[str, dict[str, 
 
 
 def in_words(found: Mapping[str, Mapping[str, Estimate]], teacher: Condensation) -> pd.DataFrame:
-    """`compared` as text, a row a label; in the last row the teacher's own rho, tau and late-half mu."""
+    """`compared` as text, a row per label; in the last row the teacher's own rho, tau and late-half mu."""
     rows = {label: {name: tables.text(d, 3) for name, d in row.items()} for label, row in found.items()}
     table = pd.DataFrame.from_dict(rows, orient="index")
     own = {"ρ": teacher.rho, "τ": teacher.tau, "late-half μ": metrics.mean_of_last(teacher.mu, None)}

@@ -36,7 +36,7 @@ def gains(tables: dict[str, pd.DataFrame]) -> Figure:
 def power(gains: pd.DataFrame, flips: Sequence[float] = FLIPS) -> Figure:
     """Chance that a paired test finds a difference of the average, by share of flips; dashed lines at printed gains.
 
-    `gains`: columns model and gain; a panel a family, ten equal tasks of `equivalent_items` each.
+    `gains`: columns model and gain; a panel per family, ten equal tasks of `equivalent_items` each.
     """
     families = gains.groupby(gains.model.str.extract(r"^([A-Za-z]+\d)", expand=False))
     with plt.rc_context(STYLE):

@@ -127,7 +127,7 @@ def spread_test(
     """Do the spreads of the averages fit those of the tasks, if tasks vary independently and a checkpoint is chosen?
 
     rows
-        Printed spreads: one column a task, and `average`. Each row is simulated with its own spreads of the tasks and
+        Printed spreads: one column per task, and `average`. Each row is simulated with its own spreads of the tasks and
         three seeds, and the ratio of the two variances is averaged over the rows.
 
     Each printed spread stands for the values that round to it. They are drawn evenly from there, each by itself, so

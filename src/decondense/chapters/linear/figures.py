@@ -25,7 +25,7 @@ def curve(mean: float, spread: float) -> Figure:
 
 
 def domain(tables: dict[str, pd.DataFrame], targets: Targets) -> Figure:
-    """Error of the value, and 1 - cosine of the gradients, against the spread of the cosines; one dot a row.
+    """Error of the value, and 1 - cosine of the gradients, against the spread of the cosines; one dot per row.
 
     `tables` has the columns of `errors`, one marker a table. Dashed: the targets.
     """

@@ -91,7 +91,7 @@ def speed(times: Mapping[tuple[int, int], pd.DataFrame]) -> pd.DataFrame:
 
 
 def ends(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Mean over the entries of one column of `trained` after the last step: a row a variant, a column a seed."""
+    """Mean over the entries of one column of `trained` after the last step: a row per variant, a column per seed."""
     last = table.xs(table.index.get_level_values("step").max(), level="step")
     return last[column].groupby(["variant", "seed"], sort=False).mean().unstack("seed")
 

@@ -41,7 +41,7 @@ def predictions(
 
 
 def drifts(names: Sequence[str]) -> Figure:
-    """`recursion.drift` over the cosine, one line a model: positive where tokens condense."""
+    """`recursion.drift` over the cosine, one line per model: positive where tokens condense."""
     c = np.linspace(0.005, 1, 150)
     with plt.rc_context(STYLE):
         figure, axis = plt.subplots(figsize=(WIDTH, 3.6), layout="constrained")

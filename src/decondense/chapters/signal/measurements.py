@@ -56,7 +56,7 @@ def _plain(value):
 
 
 def check_run(function: Callable[..., pd.DataFrame], *arguments) -> pd.DataFrame:
-    """A table made again now, beside its record: one row a column, the largest difference and the tolerance."""
+    """A table made again now, beside its record: one row per column, the largest difference and the tolerance."""
     apart = (recorded(function, *arguments).table - function(*arguments)).abs()
     return records.beside_record([(f"{name}: largest difference", 0.0, apart[name].max(), CHECK) for name in apart])
 
@@ -68,7 +68,7 @@ def predictions(architectures: dict[str, Architecture], texts: Texts, draws: int
 
 
 def norms(a: Architecture, texts: Texts, draws: int, seed: int) -> pd.DataFrame:
-    """Root mean square of the norms, predicted and measured (`measure`), and predicted / measured; a row an entry."""
+    """Root mean square of the norms, predicted and measured (`measure`), and predicted / measured; a row per entry."""
     table = pd.DataFrame({"predicted": predict(a, texts, draws, seed).norm, "measured": measure(a, texts, seed).norm})
     return table.assign(ratio=table.predicted / table.measured).rename_axis("entry")
 

@@ -18,7 +18,7 @@ from .quantities import ACCURACY
 def along(runs: Mapping[str, Sequence[Run]], columns: Mapping[str, str]) -> Figure:
     """Columns of `Run.path` against the steps (logarithmic; step 0 is left of them), mean and range over seeds.
 
-    One row of panels for each of `columns` (name of the column to label of the axis), one column a model.
+    One row of panels for each of `columns` (name of the column to label of the axis), one column per model.
     """
     labels = list(tables.first([run for trained in runs.values() for run in trained]))
     with plt.rc_context(STYLE):

@@ -8,7 +8,7 @@ from .quantities import CONDITIONS
 
 
 def published() -> pd.DataFrame:
-    """Table 5 as printed: one row a benchmark and the average; columns train, dispersion, difference."""
+    """Table 5 as printed: one row per benchmark and the average; columns train, dispersion, difference."""
     table = paper.table("table5_pretraining")
     found = table.pivot(index="benchmark", columns="condition", values="value")
     found = found.loc[table.benchmark.unique(), list(CONDITIONS)].rename_axis(columns=None)
