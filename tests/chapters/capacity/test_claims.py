@@ -25,7 +25,7 @@ def judged(made, monkeypatch):
 def test_a_model_that_holds_what_is_published_and_no_other_with_the_loss(judged):
     found = judged([3600, 3601, 3602], [3600, 3602, 3602], ([500, 501, 502], [500, 502, 502]))
     assert found["plain training stores as many bits of random tokens as published"] == REPRODUCED
-    assert found["random tokens: dispersion does not change the capacity"] == REPRODUCED
+    assert found["random tokens: dispersion does not change how many bits are stored in the same steps"] == REPRODUCED
     assert found["biographies: dispersion does not change how many facts are known"] == REPRODUCED
     assert found["random tokens: dispersion lowers late-half μ of a full model"] == CONTRADICTED
     assert found["random tokens: the more data, the lower late-half μ"] == CONTRADICTED
@@ -35,7 +35,7 @@ def test_a_model_that_holds_what_is_published_and_no_other_with_the_loss(judged)
 def test_a_model_that_holds_less_and_loses_by_the_loss(judged):
     found = judged([2500, 2501, 2502], [1500, 1502, 1502], ([500, 501, 502], [100, 102, 102]))
     assert found["plain training stores as many bits of random tokens as published"] == CONTRADICTED
-    assert found["random tokens: dispersion does not change the capacity"] == CONTRADICTED
+    assert found["random tokens: dispersion does not change how many bits are stored in the same steps"] == CONTRADICTED
     assert found["biographies: dispersion does not change how many facts are known"] == CONTRADICTED
     assert found["random tokens: dispersion lowers late-half μ of a full model"] == REPRODUCED
 

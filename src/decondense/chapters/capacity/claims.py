@@ -30,7 +30,11 @@ def claims(sizes: Mapping[str, Filled], lives: Filled, check: pd.DataFrame) -> l
     return judged(
         [
             _published(full),
-            _no_change("random tokens: dispersion does not change the capacity", held, random.primary),
+            _no_change(
+                "random tokens: dispersion does not change how many bits are stored in the same steps",
+                held,
+                random.primary,
+            ),
             _effect("random tokens: dispersion lowers late-half μ of a full model", spread, random.secondary),
             _effect("random tokens: the more data, the lower late-half μ", filling, random.secondary),
             _no_change("biographies: dispersion does not change how many facts are known", facts, known.primary),
