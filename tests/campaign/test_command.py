@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from decondense.campaign import command, plan, speed, training
+from decondense.campaign import capacity, command, plan, speed, training
 from decondense.runs import items
 
 pytestmark = pytest.mark.usefixtures("tokens")
@@ -65,12 +65,12 @@ def test_the_items_are_made_in_order_in_the_time_that_is_left(tmp_path, monkeypa
         clock[0] += 100
         return True
 
-    monkeypatch.setattr(speed, "make", lambda entry, out, tiny, seconds, say: took("speed", seconds))
+    monkeypatch.setattr(speed, "make", lambda entry, tiny, seconds, say: took("speed", seconds))
     monkeypatch.setattr(training, "make", lambda item, out, tiny, seconds, say: took(item.name, seconds))
     done, said = run(tmp_path, 5.1, tiny=True)
     assert seen == [("speed", 306), ("family", 206), ("width", 106)]
     assert said[0].startswith("midtraining is left out: Unknown token files 'packed/smollm2-135m-instruct'.")
-    assert said[1:] == [f"{name}: no time is left for it." for name in ("pretraining", "anti-collapse")]
+    assert said[1:] == [f"{name}: no time is left for it." for name in ("pretraining", "anti-collapse", "capacity")]
     assert not done
 
 
@@ -84,7 +84,8 @@ def test_an_item_that_does_not_fit_is_an_error_if_it_is_the_one_asked_for(tmp_pa
     def make(*_):
         raise plan.TooShort("5 minutes are too few")
 
-    monkeypatch.setattr(speed, "make", lambda *_: True)
+    for alone in (speed, capacity):
+        monkeypatch.setattr(alone, "make", lambda *_: True)
     monkeypatch.setattr(training, "make", make)
     if raises:
         with pytest.raises(plan.TooShort):

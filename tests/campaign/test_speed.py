@@ -19,7 +19,7 @@ def records(tmp_path, monkeypatch):
     monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
     monkeypatch.setattr(speed, "ROUNDS", (2, 2))
     said = []
-    assert speed.make(ENTRY, tmp_path, True, 60.0, said.append)
+    assert speed.make(ENTRY, True, 60.0, said.append)
     found = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
     return {record["config"]["part"]: record for record in found}, said
 
@@ -45,7 +45,7 @@ def test_what_does_not_fit_is_refused_before_it_is_made(tmp_path, monkeypatch):
     monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
     monkeypatch.setattr(plan, "free_memory", lambda: 0)
     with pytest.raises(MemoryError, match="speed, gpt2, needs about"):
-        speed.make(ENTRY, tmp_path, True, 60.0, print)
+        speed.make(ENTRY, True, 60.0, print)
     assert not list(tmp_path.glob("*.json"))
 
 

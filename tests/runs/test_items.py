@@ -23,7 +23,7 @@ def parameters(item, change):
 
 
 def test_the_items_in_order_of_worth():
-    assert items.names() == ["speed", "family", "midtraining", "width", "pretraining", "anti-collapse"]
+    assert items.names() == ["speed", "family", "midtraining", "width", "pretraining", "anti-collapse", "capacity"]
 
 
 def test_an_unknown_item_names_the_nearest():

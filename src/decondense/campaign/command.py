@@ -14,9 +14,10 @@ import transformers
 
 from ..corpora import packed
 from ..runs import items
-from . import speed, training
+from . import capacity, speed, training
 from .plan import TooShort
 
+ALONE = {"speed": speed, "capacity": capacity}  # kinds of items that are no grids of runs, and what makes them
 LEAST = 20.0  # seconds: with less left no further item is begun
 
 
@@ -77,8 +78,8 @@ def _one(name: str, out: Path, tiny: bool, end: float, say: Callable[[str], None
     if left < LEAST and not first:
         say(f"{name}: no time is left for it.")
         return False
-    if items.entry(name)["kind"] == "speed":
-        return speed.make(items.entry(name, tiny), out, tiny, left, say)
+    if (alone := ALONE.get(items.entry(name)["kind"])) is not None:
+        return alone.make(items.entry(name, tiny), tiny, left, say)
     try:
         return training.make(items.runs(name, tiny), out, tiny, left, say)
     except TooShort as error:

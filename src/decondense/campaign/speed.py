@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -53,7 +52,7 @@ def cost(case: Callable[[], object]) -> Cost:
     return Cost(time.perf_counter() - start, torch.cuda.max_memory_allocated() if cuda else None)
 
 
-def make(entry: Mapping, out: Path, tiny: bool, seconds: float, say: Callable[[str], None]) -> bool:
+def make(entry: Mapping, tiny: bool, seconds: float, say: Callable[[str], None]) -> bool:
     """Record each part, in equal shares of the time that is left; what has a record is shown. Always all is done.
 
     Raises

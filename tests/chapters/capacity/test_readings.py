@@ -44,8 +44,8 @@ def test_exposures_are_steps(exposures, rows, batch, steps):
 def test_runs_are_asked_for_by_size_of_data_arm_and_seed(monkeypatch):
     asked = []
 
-    def run(data, shape, told, seed, **loss):
-        asked.append((data, told, seed, loss))
+    def run(data, shape, training, seed, **loss):
+        asked.append((data, training, seed, loss))
         return Record(Path("none"), {}, None)
 
     monkeypatch.setattr(training, "run", run)

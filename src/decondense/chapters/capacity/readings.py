@@ -1,9 +1,10 @@
 """What the runs of the page say: bits per parameter over the size of the data, how flat the curve was, the geometry."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -48,23 +49,41 @@ def steps_of(exposures: float, data: Mapping, batch_size: int) -> int:
 def filled(
     kind: str, shape: Mapping, bits: Sequence[float], how: Mapping, asked: Mapping, loss: Mapping, seeds: Sequence[int]
 ) -> dict[float, list[Run]]:
-    """The runs without and with the loss, for data of each of `bits` for each parameter.
+    """The runs without and with the loss, for data of each of `bits` for each parameter; arguments as `cases`."""
+    found: dict[float, list[Run]] = {each: [] for each in bits}
+    for case in cases(kind, shape, bits, how, asked, loss, seeds):
+        found[case.bits].append(Run(case.label, case.seed, training.run(**case.asked)))
+    return found
 
+
+class Case(NamedTuple):
+    """A run that is asked for: the arguments of `training.run`, and what the page calls it."""
+
+    bits: float
+    label: str
+    seed: int
+    asked: dict
+
+
+def cases(
+    kind: str, shape: Mapping, bits: Sequence[float], how: Mapping, asked: Mapping, loss: Mapping, seeds: Sequence[int]
+) -> Iterator[Case]:
+    """The runs of `filled`: by the bits, then without and with the loss, then by the seed.
+
+    how
+        As in `data_of`.
     asked
         As `training` of `training.run`; `exposures` in place of `steps`: how often each row comes.
+    loss
+        `loss` and `weight`.
     """
-    found = {}
     for each in bits:
         data, told = data_of(kind, shape, each, how), dict(asked)
         if "exposures" in told:
             told["steps"] = steps_of(told.pop("exposures"), data, told["batch_size"])
-        changes = {PLAIN: {}, loss["loss"]: dict(loss)}
-        found[each] = [
-            Run(label, seed, training.run(data, shape, told, seed, **change))
-            for label, change in changes.items()
-            for seed in seeds
-        ]
-    return found
+        for label, change in {PLAIN: {}, loss["loss"]: dict(loss)}.items():
+            for seed in seeds:
+                yield Case(each, label, seed, {"data": data, "shape": shape, "training": told, "seed": seed, **change})
 
 
 # --- of one run -----------------------------------------------------------------------------------------------------

@@ -39,10 +39,19 @@ def run(data: Mapping, shape: Mapping, training: Mapping, seed: int, loss: str |
     Raises
         ValueError: an unknown kind of data or loss, no step; what `random_rows` and `people` raise.
     """
-    asked = {"data": dict(data), "shape": dict(shape), **training, "loss": loss, "weight": weight if loss else None}
-    config = asked | {"seed": seed}
-    name = f"capacity-{data['kind']}-{loss or 'train'}"
+    name, config = _asked(data, shape, training, seed, loss, weight)
     return records.run(name, config, lambda: _trained(config), __name__, surroundings=_surroundings(), committed=True)
+
+
+def find(data: Mapping, shape: Mapping, training: Mapping, seed: int, loss: str | None = None, weight: float = 0.1):
+    """The record that `run` would read, or `None` where it would train."""
+    name, config = _asked(data, shape, training, seed, loss, weight)
+    return records.find(name, config, __name__, surroundings=_surroundings(), committed=True)
+
+
+def _asked(data: Mapping, shape: Mapping, training: Mapping, seed: int, loss: str | None, weight: float):
+    asked = {"data": dict(data), "shape": dict(shape), **training, "loss": loss, "weight": weight if loss else None}
+    return f"capacity-{data['kind']}-{loss or 'train'}", asked | {"seed": seed}
 
 
 def _surroundings() -> dict:
