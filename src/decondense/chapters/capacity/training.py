@@ -40,13 +40,13 @@ def run(data: Mapping, shape: Mapping, training: Mapping, seed: int, loss: str |
         ValueError: an unknown kind of data or loss, no step; what `random_rows` and `people` raise.
     """
     name, config = _asked(data, shape, training, seed, loss, weight)
-    return records.run(name, config, lambda: _trained(config), __name__, surroundings=_surroundings(), committed=True)
+    return records.run(name, config, lambda: _trained(config), __name__, surroundings=surroundings(), committed=True)
 
 
 def find(data: Mapping, shape: Mapping, training: Mapping, seed: int, loss: str | None = None, weight: float = 0.1):
     """The record that `run` would read, or `None` where it would train."""
     name, config = _asked(data, shape, training, seed, loss, weight)
-    return records.find(name, config, __name__, surroundings=_surroundings(), committed=True)
+    return records.find(name, config, __name__, surroundings=surroundings(), committed=True)
 
 
 def _asked(data: Mapping, shape: Mapping, training: Mapping, seed: int, loss: str | None, weight: float):
@@ -54,7 +54,8 @@ def _asked(data: Mapping, shape: Mapping, training: Mapping, seed: int, loss: st
     return f"capacity-{data['kind']}-{loss or 'train'}", asked | {"seed": seed}
 
 
-def _surroundings() -> dict:
+def surroundings() -> dict:
+    """What decides a run beside its configuration: the versions and the device."""
     return {"versions": {name: records.version(name) for name in ("torch", "transformers")}, "device": machine.device()}
 
 
