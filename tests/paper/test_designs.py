@@ -28,6 +28,7 @@ NAMES = [
     "midtraining_gpu",
     "capacity",
     "capacity_lives",
+    "capacity_rounded",
 ]
 
 

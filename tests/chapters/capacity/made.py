@@ -32,3 +32,14 @@ def runs(plain, other, label="dispersion", **more):
     """Plain runs that hold these bits, and others, a seed each."""
     found = [run("train", seed, bits, **more) for seed, bits in enumerate(plain)]
     return found + [run(label, seed, bits, **more) for seed, bits in enumerate(other)]
+
+
+def rounded(plain, other, plain_at_4, other_at_4, at_8=None):
+    """Runs of `rounding`: facts that are known as trained and at 4 bits; at 8 bits as many as trained, or `at_8`."""
+    found = []
+    for label, whole, at_4 in (("train", plain, plain_at_4), ("dispersion", other, other_at_4)):
+        for seed, (bits, left) in enumerate(zip(whole, at_4, strict=True)):
+            held = {"as trained": bits, "8": at_8 or bits, "4": left}
+            results = {"parameters": PARAMETERS, "held": {name: {"facts": each} for name, each in held.items()}}
+            found.append(Run(label, seed, Record(Path(f"{label}-{seed}"), {"results": results}, None)))
+    return found

@@ -9,16 +9,16 @@ from ...paper.claims import Claim, check_claim, judged, number
 from ...runs.run import Run
 from ...runs.tables import text
 from ...stats import Estimate
-from . import readings
+from . import readings, rounding
 from .readings import HELD, LATE, Filled
 from .training import PUBLISHED
 
-DESIGN, OF_LIVES = "capacity", "capacity_lives"  # of `paper.designs`
+DESIGN, OF_LIVES, ROUNDED = "capacity", "capacity_lives", "capacity_rounded"  # of `paper.designs`
 RANGE = 0.1 * PUBLISHED  # of the published value, to either side
 
 
-def claims(sizes: Mapping[str, Filled], lives: Filled, check: pd.DataFrame) -> list[Claim]:
-    """`sizes`: runs on random tokens by the size of model; `lives`: runs on made-up lives.
+def claims(sizes: Mapping[str, Filled], lives: Filled, rounded: Sequence[Run], check: pd.DataFrame) -> list[Claim]:
+    """`sizes`: runs on random tokens by the size of model; `lives`: runs on made-up lives; `rounded`: of `rounding`.
 
     What is compared is compared where plain training holds most. check: the table of `training.check`.
     """
@@ -38,6 +38,7 @@ def claims(sizes: Mapping[str, Filled], lives: Filled, check: pd.DataFrame) -> l
             _effect("random tokens: dispersion lowers late-half μ of a full model", spread, random.secondary),
             _effect("random tokens: the more data, the lower late-half μ", filling, random.secondary),
             _no_change("biographies: dispersion does not change how many facts are known", facts, known.primary),
+            *_after_rounding(rounded),
             check_claim(check),
         ]
     )
@@ -60,6 +61,19 @@ def _published(full: Sequence[Sequence[Run]]) -> Claim:
         here=f"{number(found.value, found.interval)} bits per parameter",
         verdict=verdict,
     )
+
+
+def _after_rounding(rounded: Sequence[Run]) -> list[Claim]:
+    """Of the bits that the claims are about, those that were measured."""
+    wanted, there = designs.load(ROUNDED), rounded[0].results["held"]
+    found = []
+    if "4" in there:
+        kept = rounding.kept_more(rounded, "4")
+        found.append(_effect("biographies: dispersion loses less by rounding to 4 bits", kept, wanted.primary))
+    if "8" in there:
+        lost = rounding.lost(rounded, "8")
+        found.append(_no_change("biographies: plain training loses nothing at 8 bits", lost, wanted.secondary))
+    return found
 
 
 def _no_change(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:

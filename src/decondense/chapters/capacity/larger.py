@@ -1,11 +1,10 @@
 """The runs of the campaign's item `capacity`: a larger model, a thousand exposures, more steps."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from ...paper import gpu
-from ...records import Record
 from ...runs import items
 from ...runs.run import Run
 from . import readings, training
@@ -25,11 +24,11 @@ def cases(entry: Mapping) -> Iterator[Case]:
             yield from readings.cases(kind, shape, bits, told, asked, entry["loss"], [seed])
 
 
-def found(find: Callable[..., Record | None] = training.find) -> dict[str, dict[float, list[Run]]]:
+def found() -> dict[str, dict[float, list[Run]]]:
     """Those that the repository keeps, or that were made here, by the kind of data and its bits for each parameter."""
     made: dict[str, dict[float, list[Run]]] = {}
     for case in cases(items.entry(ITEM)):
-        if (record := find(**case.asked)) is not None:
+        if (record := training.find(**case.asked)) is not None:
             of_kind = made.setdefault(case.asked["data"]["kind"], {})
             of_kind.setdefault(case.bits, []).append(Run(case.label, case.seed, record))
     return made
