@@ -20,12 +20,12 @@ class Controlled:
         return np.array(self.numbers[name])
 
 
-def run(label="train", seed=0, bits=2000.0, before=None, kind="bits", memorisable=4000.0, passes=50.0):
+def run(label="train", seed=0, bits=2000.0, before=None, kind="bits", memorisable=4000.0, passes=50.0, steps=STEPS):
     """One that held `before` bits after two thirds of the steps and `bits` at the end."""
-    course = [{"step": 100, kind: 10.0}, {"step": 200, kind: bits if before is None else before}]
-    course.append({"step": STEPS, kind: bits})
+    course = [{"step": steps // 3, kind: 10.0}, {"step": 2 * steps // 3, kind: bits if before is None else before}]
+    course.append({"step": steps, kind: bits})
     results = {"parameters": PARAMETERS, "course": course, "memorisable": memorisable, "passes": passes}
-    return Run(label, seed, Record(Path(f"{label}-{seed}"), {"results": results, "config": {"steps": STEPS}}, None))
+    return Run(label, seed, Record(Path(f"{label}-{seed}"), {"results": results, "config": {"steps": steps}}, None))
 
 
 def runs(plain, other, label="dispersion", **more):

@@ -107,3 +107,13 @@ def test_more_steps_store_more_by_a_share(made):
     longer = {1.8: made.runs([9, 9], [9, 9]), 3.6: made.runs([1500, 1800], [500, 500])}
     assert readings.gained(shorter, longer, "train") == pytest.approx(0.5)
     assert readings.gained(shorter, longer, "dispersion") == 0
+
+
+def test_a_longer_run_is_shown_beside_those_of_the_usual_steps(made, monkeypatch):
+    longest = made.run(bits=2900.0, before=2755.0, steps=3000)
+    asked = []
+    monkeypatch.setattr(training, "run", lambda *given: asked.append(given) or Record(Path("none"), {}, None))
+    readings.longer(SHAPE, HOW, {"steps": 9, "texts": 2}, {"bits": 2.0, "steps": 90, "seed": 7})
+    assert asked == [(readings.data_of(RANDOM, SHAPE, 2.0, HOW), SHAPE, {"steps": 90, "texts": 2}, 7)]
+    rows = readings.beside(longest, {5.4: made.runs([2300, 2500], [0, 0])}, {"bits": 5.4})
+    assert rows.tolist() == ["2.40", "2.90, of which the last third added 5.0%"]

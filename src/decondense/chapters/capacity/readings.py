@@ -194,3 +194,20 @@ def gained(shorter: Filled, longer: Filled, label: str) -> float:
     (bits,) = set(shorter) & set(longer)
     mean = lambda runs: tables.by_seed(runs, held).loc[label].mean()
     return float(mean(longer[bits]) / mean(shorter[bits]) - 1)
+
+
+def longer(shape: Mapping, how: Mapping, asked: Mapping, one: Mapping) -> Run:
+    """A single run of plain training on random tokens, of other `steps`: `one` has these, the `bits` and the `seed`."""
+    told = dict(asked) | {"steps": one["steps"]}
+    data = data_of(training.RANDOM, shape, one["bits"], how)
+    return Run(PLAIN, one["seed"], training.run(data, shape, told, one["seed"]))
+
+
+def beside(longest: Run, found: Filled, one: Mapping) -> pd.Series:
+    """Bits per parameter of that run, with what its last third added, and of the usual steps on the same data."""
+    usual = [run for run in found[one["bits"]] if run.label == PLAIN]
+    at = lambda run: f"stored of {one['bits']:g} bits per parameter in {run.config['steps']:,} steps"
+    return pd.Series({
+        at(usual[0]): f"{sum(map(held, usual)) / len(usual):.2f}",
+        at(longest): f"{held(longest):.2f}, of which the last third added {added_at_end(longest):.1%}",
+    })  # fmt: skip
