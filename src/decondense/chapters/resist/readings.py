@@ -51,18 +51,20 @@ def tuned(tried: Found) -> pd.DataFrame:
 
 
 def runs(
-    rates: Mapping[str, float], shape: Mapping, data: Mapping, how: Mapping, loss: Mapping, seeds: Sequence[int],
-    sources: Sequence[str] = (),
+    rates: Mapping[str, float], shape: Mapping, data: Mapping, how: Mapping, loss: Mapping,
+    seeds: Mapping[str, Sequence[int]], sources: Sequence[str] = (),
 ) -> dict[str, list[Run]]:  # fmt: skip
     """Every design without and with the loss, both at the design's rate; seed by seed, so that the first are there
     first.
 
     loss
         `loss` and `weight`.
+    seeds
+        Those of PLAIN, and those of the loss by its name.
     """
     found: dict[str, list[Run]] = {name: [] for name in rates}
-    for seed in seeds:
-        for label, change in ((PLAIN, {}), (loss["loss"], dict(loss))):
+    for label, change in ((PLAIN, {}), (loss["loss"], dict(loss))):
+        for seed in seeds[label]:
             for name, rate in rates.items():
                 told = dict(how) | {"learning_rate": rate}
                 record = training.run(name, shape, data, told, seed, sources=sources, **change)
@@ -137,7 +139,7 @@ def of_loss(found: Found, quantity: str) -> dict[str, Estimate]:
     """With the loss minus without, in each design, seed by seed."""
     labels = {run.label for run in next(iter(found.values()))} - {PLAIN}
     apart = values(found, labels.pop(), quantity) - values(found, PLAIN, quantity)
-    return {name: mean_and_interval(row) for name, row in apart.iterrows()}
+    return {name: mean_and_interval(row.dropna()) for name, row in apart.iterrows()}
 
 
 def table(found: Found) -> pd.DataFrame:
