@@ -186,3 +186,23 @@ def rows_apart(predicted: Mapping[str, Sequence[float]], measured: Mapping[str, 
             "at entry": int(apart.argmax()),
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").astype({"at entry": int})
+
+
+def shown(found: Found, lowest: int = 3, highest: int = 2) -> list[str]:
+    """The reference, and the designs with the lowest and the highest plain μ of the late half."""
+    order = list(values(found, PLAIN, LATE).mean(axis=1).sort_values().index)
+    chosen = {REFERENCE, *order[:lowest], *order[len(order) - highest :]}
+    return [name for name in order if name in chosen]
+
+
+def numbers(found: Found, mixtures: Sequence[Run]) -> dict[str, str]:
+    """What the prose needs and no claim has: values of each design, the costs, and what lies between texts."""
+    each = {f"late half: {name}": one for name, one in _with_intervals(values(found, PLAIN, LATE)).items()}
+    costs = {f"cost: {name}": tables.text(one, 3) for name, one in against_reference(found, LOSS).items()}
+    busiest = np.mean([run.results["experts"]["largest"] for run in mixtures])
+    return each | costs | {"busiest expert": f"{busiest:.0%}"}
+
+
+def _with_intervals(table: pd.DataFrame) -> dict[str, str]:
+    found = {name: mean_and_interval(row.dropna()) for name, row in table.iterrows()}
+    return {name: f"{one.value:.2f} [{one.interval.low:.2f}, {one.interval.high:.2f}]" for name, one in found.items()}
