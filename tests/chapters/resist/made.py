@@ -32,7 +32,5 @@ def runs(late, loss, with_loss, seeds=4):
     """A design: μ and validation loss, plain, and both with the loss; they vary a little from seed to seed."""
     jitter = [0.0, 0.001, -0.001, 0.002, -0.002][:seeds]
     plain = [run("plain", seed, late + d, loss + d / 2) for seed, d in enumerate(jitter)]
-    return plain + [
-        run("dispersion", seed, with_loss[0] - d, with_loss[1] + d / 3)
-        for seed, d in enumerate(jitter[: max(1, seeds - 1)])
-    ]
+    fewer = enumerate(jitter[: max(1, seeds - 1)])
+    return plain + [run("dispersion", seed, with_loss[0] - d, with_loss[1] + d / 3) for seed, d in fewer]

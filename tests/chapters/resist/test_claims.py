@@ -20,7 +20,7 @@ def judged(made, numbers):
         }
         mixtures = [
             made.run(seed=seed, experts={"all": [0.1], "expert": [0.1 + experts + seed / 1000], "largest": [1]})
-            for seed in range(seeds - 1)
+            for seed in range(max(1, seeds - 1))
         ]
         made_of = claims.claims(found, mixtures, CURVES, measured, CHECK)
         return {claim.claim: claim for claim in made_of}, claims.resisting(found) if seeds > 2 else None

@@ -70,11 +70,32 @@ def test_the_loss_is_compared_on_the_seeds_that_both_have(found):
     assert readings.of_loss(found, readings.LOSS)["post-norm"].value == pytest.approx(-0.1, abs=1e-3)
 
 
-def test_the_tables_have_a_row_a_design(found):
-    table = readings.table(found)
+@pytest.fixture
+def references(made, found):
+    for run in found["post-norm"]:
+        run.config["learning_rate"] = 0.02
+    return {0.01: made.runs(0.2, 4.0, (0.1, 3.9)), 0.02: made.runs(0.15, 4.05, (0.1, 3.9))}
+
+
+def test_the_control_has_the_rate_of_the_design(found, references):
+    apart = readings.at_one_rate(found, references, readings.LATE)
+    assert {name: round(one.value, 6) for name, one in apart.items()} == {"post-norm": -0.05, "parallel": 0.1}
+
+
+def test_the_reference_is_asked_for_at_every_rate(asked):
+    found = readings.references({"pre-norm": 0.02, "post-norm": 0.01, "parallel": 0.02}, {}, {}, {"steps": 3}, [0, 1])
+    assert list(found) == [0.01, 0.02]
+    assert {(design, how["learning_rate"], seed) for design, how, seed, _ in asked} == {
+        ("pre-norm", rate, seed) for rate in (0.01, 0.02) for seed in (0, 1)
+    }
+
+
+def test_the_tables_have_a_row_a_design(found, references):
+    table = readings.table(found, references)
     assert table.index.tolist() == list(found)
     assert table.loc["parallel", "late-half μ"] == pytest.approx(0.3, abs=1e-3)
     assert table.loc["post-norm", "late-half μ: minus pre-norm"].startswith("-0.100 ")
+    assert table.loc["post-norm", "late-half μ: minus pre-norm at its rate"].startswith("-0.050 ")
     assert table["late-half μ: minus pre-norm"].isna().tolist() == [True, False, False]
     parts = readings.parts(found)
     assert parts.loc["parallel", "within, late half"] == pytest.approx(0.225, abs=1e-3)
@@ -97,12 +118,13 @@ def test_the_recursion_is_set_beside_the_models():
     assert table.loc["pre-norm"].tolist() == pytest.approx([0.7, 0.72, 0.05, 1])
 
 
-def test_the_prose_gets_values_costs_and_the_busiest_expert(found, made):
+def test_the_prose_gets_values_costs_and_the_busiest_expert(found, references, made):
     mixtures = [made.run(experts={"all": [0.1], "expert": [0.2], "largest": [0.4]})]
-    numbers = readings.numbers(found, mixtures)
+    numbers = readings.numbers(found, mixtures, references)
     assert numbers["late half: parallel"].startswith("0.30 [")
     assert numbers["cost: post-norm"].startswith("+0.100 [")
     assert numbers["busiest expert"] == "40%"
+    assert numbers["at one rate: post-norm"].startswith("-0.050 [")
     assert "cost: pre-norm" not in numbers
 
 

@@ -72,6 +72,17 @@ def runs(
     return found
 
 
+def references(
+    rates: Mapping[str, float], shape: Mapping, data: Mapping, how: Mapping, seeds: Sequence[int],
+    sources: Sequence[str] = (),
+) -> dict[float, list[Run]]:  # fmt: skip
+    """The reference, plain, at each rate that some design has: a control, since μ depends on the rate, too."""
+    run = lambda rate, seed: training.run(
+        REFERENCE, shape, data, dict(how) | {"learning_rate": rate}, seed, sources=sources
+    )
+    return {rate: [Run(PLAIN, seed, run(rate, seed)) for seed in seeds] for rate in sorted(set(rates.values()))}
+
+
 def mixtures(
     shape: Mapping, data: Mapping, how: Mapping, rate: float, seeds: Sequence[int], sources: Sequence[str] = ()
 ) -> list[Run]:
@@ -135,6 +146,18 @@ def against_reference(found: Found, quantity: str) -> dict[str, Estimate]:
     }
 
 
+def at_one_rate(found: Found, references: Mapping[float, Sequence[Run]], quantity: str) -> dict[str, Estimate]:
+    """Each design, plain, minus the reference at the design's own rate, seed by seed."""
+    apart = {}
+    for name, runs in found.items():
+        plain = [run for run in runs if run.label == PLAIN]
+        both = {name: plain, REFERENCE: references[plain[0].config["learning_rate"]]}
+        table = values(both, PLAIN, quantity)
+        if name != REFERENCE:
+            apart[name] = mean_and_interval((table.loc[name] - table.loc[REFERENCE]).dropna())
+    return apart
+
+
 def of_loss(found: Found, quantity: str) -> dict[str, Estimate]:
     """With the loss minus without, in each design, seed by seed."""
     labels = {run.label for run in next(iter(found.values()))} - {PLAIN}
@@ -142,8 +165,10 @@ def of_loss(found: Found, quantity: str) -> dict[str, Estimate]:
     return {name: mean_and_interval(row.dropna()) for name, row in apart.iterrows()}
 
 
-def table(found: Found) -> pd.DataFrame:
-    """A row per design: μ of the late half, plain and what the loss changes; the validation loss in the same way."""
+def table(found: Found, references: Mapping[float, Sequence[Run]]) -> pd.DataFrame:
+    """A row per design: μ of the late half, plain, minus the reference, and what the loss changes; the validation loss
+    in the same way. `at its rate`: minus the reference at the rate of the design.
+    """
     rows = {}
     for quantity in (LATE, LOSS):
         plain, apart, loss = (
@@ -151,10 +176,15 @@ def table(found: Found) -> pd.DataFrame:
         )  # fmt: skip
         rows |= {
             quantity: plain,
-            f"{quantity}: minus {REFERENCE}": pd.Series({name: tables.text(one, 3) for name, one in apart.items()}),
-            f"{quantity}: with the loss": pd.Series({name: tables.text(one, 3) for name, one in loss.items()}),
+            f"{quantity}: minus {REFERENCE}": _texts(apart),
+            f"{quantity}: minus {REFERENCE} at its rate": _texts(at_one_rate(found, references, quantity)),
+            f"{quantity}: with the loss": _texts(loss),
         }
     return pd.DataFrame(rows).loc[list(found)]
+
+
+def _texts(found: Mapping[str, Estimate]) -> pd.Series:
+    return pd.Series({name: tables.text(one, 3) for name, one in found.items()}, dtype=object)
 
 
 def parts(found: Found) -> pd.DataFrame:
@@ -195,11 +225,13 @@ def shown(found: Found, lowest: int = 3, highest: int = 2) -> list[str]:
     return [name for name in order if name in chosen]
 
 
-def numbers(found: Found, mixtures: Sequence[Run]) -> dict[str, str]:
-    """What the prose needs and no claim has: values of each design, the costs, and what lies between texts."""
+def numbers(found: Found, mixtures: Sequence[Run], references: Mapping[float, Sequence[Run]]) -> dict[str, str]:
+    """What the prose needs and no claim has: values of each design, its costs, and both at the reference's own rate."""
     each = {f"late half: {name}": one for name, one in _with_intervals(values(found, PLAIN, LATE)).items()}
     costs = {f"cost: {name}": tables.text(one, 3) for name, one in against_reference(found, LOSS).items()}
     busiest = np.mean([run.results["experts"]["largest"] for run in mixtures])
+    at_one = at_one_rate(found, references, LATE)
+    each |= {f"at one rate: {name}": tables.text(one, 3) for name, one in at_one.items()}
     return each | costs | {"busiest expert": f"{busiest:.0%}"}
 
 
