@@ -7,6 +7,7 @@ import pytest
 
 from decondense import metrics, paper, records
 from decondense.chapters.capacity import readings
+from decondense.chapters.resist import readings as resist
 from decondense.paper import designs
 from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
@@ -29,6 +30,8 @@ NAMES = [
     "capacity",
     "capacity_lives",
     "capacity_rounded",
+    "resist",
+    "resist_dispersion",
 ]
 
 
@@ -97,6 +100,10 @@ def validation_loss(run):
     return run.validation_loss
 
 
+def pilot_of_resist(design):
+    return pilot(f"resist-{design}", learning_rate=0.015, steps=300)
+
+
 OF = {"primary": 0, "secondary": 1}
 PILOTS = {
     "fig3": (
@@ -150,6 +157,14 @@ PILOTS = {
         lambda: [pilot(f"capacity-random-{loss}", steps=1000, n_embd=32) for loss in ("train", "dispersion")],
         (readings.held, readings.late(readings.LATE)),
     ),
+    "resist": (
+        lambda: [pilot_of_resist(design) for design in ("pre-norm-train", "post-norm-train")],
+        (resist.late(resist.LATE), resist.validation_loss),
+    ),
+    "resist_dispersion": (
+        lambda: [pilot_of_resist(design) for design in ("pre-norm-train", "pre-norm-dispersion")],
+        (resist.late(resist.LATE), resist.validation_loss),
+    ),
     "released": (
         lambda: [pilot("table5-gpt2-dispersion", n_embd=64, weight=weight) for weight in (0.1, 1.0)],
         (Run.late_half, validation_loss),
@@ -164,7 +179,8 @@ def test_the_spread_is_that_of_the_pilot(name, which):
     seeds = range(5 if name in ("table5", "cone", "released", "anticollapse") else 3)
     seeds = range(8) if name == "anticollapse_gpu" else seeds
     # so that no run of the design is in it
-    seeds = range(100, 103) if name in ("anticollapse_midtraining", "capacity") else seeds
+    late_seeds = ("anticollapse_midtraining", "capacity", "resist", "resist_dispersion")
+    seeds = range(100, 103) if name in late_seeds else seeds
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 
@@ -248,6 +264,12 @@ def late_half_fall(figure, smallest, largest):
 def test_the_smallest_effects_are_the_published_ones(effect, published):
     assert effect.smallest == pytest.approx(published, abs=3e-3)
     assert effect.published in (None, effect.smallest)
+
+
+def test_a_design_may_cost_a_hundredth_of_the_loss_of_the_reference():
+    mean = np.mean([resist.validation_loss(run) for run in pilot_of_resist("pre-norm-train").values()])
+    assert designs.load("resist").secondary.smallest == pytest.approx(mean / 100, abs=1e-3)
+    assert designs.load("resist_dispersion").secondary.smallest == -designs.load("resist").secondary.smallest
 
 
 def test_made_up_lives_are_held_to_what_random_tokens_are():

@@ -6,6 +6,7 @@ import torch
 from transformers.models.qwen3.modeling_qwen3 import Qwen3Config, Qwen3RotaryEmbedding, apply_rotary_pos_emb
 
 from decondense.chapters.signal import recursion as signal
+from decondense.propagation import ROTARY_BASE
 
 GPT2 = signal.Architecture("gpt2", 256, 4, 4, 64, 1024)
 QWEN3 = signal.Architecture("qwen3", 256, 4, 4, 32, 768)
@@ -88,7 +89,7 @@ def test_random_scores_leave_mixed_tokens_apart():
 
 
 def test_rotation_is_that_of_transformers():
-    config = Qwen3Config(hidden_size=64, num_attention_heads=2, head_dim=32, rope_theta=signal.ROTARY_BASE)
+    config = Qwen3Config(hidden_size=64, num_attention_heads=2, head_dim=32, rope_theta=ROTARY_BASE)
     x = torch.randn(1, 1, 9, 32, generator=torch.Generator().manual_seed(0))
     cos, sin = Qwen3RotaryEmbedding(config)(x, torch.arange(9)[None])
     theirs = apply_rotary_pos_emb(x, x, cos, sin)[0][0, 0]

@@ -19,16 +19,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.polynomial.hermite_e import hermegauss
-from scipy.special import expit
 
 from ... import models
-
-Gram = Float[np.ndarray, "tokens tokens"]
-NODES, WEIGHTS = hermegauss(60)
-WEIGHTS = WEIGHTS / WEIGHTS.sum()  # mean over a standard normal variable
-CORRELATIONS = np.linspace(-1, 1, 65)
-ROTARY_BASE = 1e6
+from ...propagation import Gram, causal_softmax, cosines, gaussian_mean, gelu, normalised, rotated, silu
 
 
 class Architecture(NamedTuple):
@@ -128,17 +121,6 @@ def embedding_gram(a: Architecture, ids: Int[np.ndarray, "tokens"]) -> Gram:
     return a.initializer**2 * (same + np.eye(len(ids)) * (a.kind == "gpt2"))
 
 
-def normalised(k: Gram, eps: float) -> Gram:
-    """The Gram matrix after LayerNorm or RMSNorm with unit gain."""
-    length = np.sqrt(np.diag(k) + eps)
-    return k / np.outer(length, length)
-
-
-def cosines(k: Gram) -> Gram:
-    """The cosines that a Gram matrix holds."""
-    return normalised(k, 0.0)
-
-
 def attention(a: Architecture, c: Gram, draws: int, rng: np.random.Generator) -> Gram:
     """E[A C A'] over random queries and keys: the products of what causal attention mixes.
 
@@ -150,7 +132,7 @@ def attention(a: Architecture, c: Gram, draws: int, rng: np.random.Generator) ->
         weights = np.tril(np.ones((n, n))) / np.arange(1, n + 1)[:, None]
         return weights @ c @ weights.T
     root = np.linalg.cholesky(c + 1e-8 * np.eye(n))
-    mixed = [_softmax(_scores(a, root, rng)) @ root for _ in range(draws)]
+    mixed = [causal_softmax(_scores(a, root, rng)) @ root for _ in range(draws)]
     return sum(m @ m.T for m in mixed) / draws
 
 
@@ -162,46 +144,12 @@ def _scores(a: Architecture, root: Gram, rng: np.random.Generator) -> Gram:
     return q @ k.T / np.sqrt(a.head_dim)
 
 
-def rotated(x: Float[np.ndarray, "tokens features"]) -> Float[np.ndarray, "tokens features"]:
-    """Rotary positions: the features j and j + d_h / 2 of token i turned by i / base^(2 j / d_h)."""
-    half = x.shape[1] // 2
-    angle = np.arange(len(x))[:, None] * ROTARY_BASE ** (-np.arange(half) / half)
-    first, second = x[:, :half], x[:, half:]
-    return np.hstack([first * np.cos(angle) - second * np.sin(angle), second * np.cos(angle) + first * np.sin(angle)])
-
-
-def _softmax(scores: Gram) -> Gram:
-    weights = np.tril(np.exp(scores - scores.max(1, keepdims=True)))
-    return weights / weights.sum(1, keepdims=True)
-
-
 def mlp_kernel(a: Architecture, c: Float[np.ndarray, "*shape"], scale: float = 1.0) -> Float[np.ndarray, "*shape"]:
     """E[phi(u) phi(v)] for inputs of variance d s^2 `scale` with the correlation `c`; range of c: [-1, 1]."""
     variance = scale * a.width * a.initializer**2
     if a.kind == "gpt2":
         return gaussian_mean(gelu, variance, c)
     return gaussian_mean(silu, variance, c) * variance * c
-
-
-def gaussian_mean(phi, variance: float, c: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """E[phi(u) phi(v)], u and v Gaussian with mean 0, this variance and correlation c.
-
-    Gauss-Hermite quadrature at 65 correlations, straight lines between them.
-    """
-    deviation, r = np.sqrt(variance), CORRELATIONS[:, None, None]
-    v = deviation * (r * NODES[:, None] + np.sqrt(1 - r**2) * NODES)
-    table = np.einsum("i,j,i,rij->r", WEIGHTS, WEIGHTS, phi(deviation * NODES), phi(v))
-    return np.interp(c, CORRELATIONS, table)
-
-
-def gelu(u: np.ndarray) -> np.ndarray:
-    """GELU in the tanh form that GPT-2 uses."""
-    return 0.5 * u * (1 + np.tanh(np.sqrt(2 / np.pi) * (u + 0.044715 * u**3)))
-
-
-def silu(u: np.ndarray) -> np.ndarray:
-    """u / (1 + e^-u), the gate of SwiGLU."""
-    return u * expit(u)
 
 
 def drift(a: Architecture, c: Float[np.ndarray, "cosines"]) -> Float[np.ndarray, "cosines"]:

@@ -1,0 +1,137 @@
+"""What the page reads off its runs: rates, differences seed by seed, and the tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decondense.chapters.resist import readings, training
+from decondense.records import Record
+
+
+@pytest.fixture
+def found(made, numbers):
+    return {
+        "pre-norm": made.runs(0.2, 4.0, (0.1, 3.9)),
+        "post-norm": made.runs(0.1, 4.1, (0.05, 4.0)),
+        "parallel": made.runs(0.3, 3.8, (0.1, 3.7)),
+    }
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    seen = []
+
+    def run(design, shape, data, how, seed, **more):
+        seen.append((design, how, seed, more.get("loss")))
+        return Record(Path("none"), {"config": how, "results": {}}, None)
+
+    monkeypatch.setattr(training, "run", run)
+    return seen
+
+
+def test_short_runs_have_a_seed_of_their_own(asked):
+    how = {"steps": 300, "texts": 12, "batch_size": 8}
+    tuning = {"rates": [0.01, 0.02], "steps": 100, "texts": 3, "seed": 200}
+    readings.tried(["post-norm"], {}, {}, how, tuning)
+    short = {"steps": 100, "texts": 3, "batch_size": 8}
+    assert asked == [("post-norm", short | {"learning_rate": rate}, 200, None) for rate in (0.01, 0.02)]
+
+
+def test_the_rate_is_that_of_the_lowest_loss(made):
+    tried = {"post-norm": [made.run(loss=loss, rate=rate) for loss, rate in ((5, 0.01), (4, 0.02), (6, 0.03))]}
+    assert readings.rates(tried) == {"post-norm": 0.02}
+    assert readings.tuned(tried).loc["post-norm"].to_dict() == {0.01: 5, 0.02: 4, 0.03: 6, "chosen": 0.02}
+
+
+def test_runs_are_asked_for_by_arm_seed_and_design(asked):
+    seeds = {"plain": [0, 1], "dispersion": [0]}
+    loss = {"loss": "dispersion", "weight": 1.0}
+    found = readings.runs({"pre-norm": 0.01, "post-norm": 0.02}, {}, {}, {"steps": 3}, loss, seeds)
+    assert [(design, how["learning_rate"], seed, loss) for design, how, seed, loss in asked] == [
+        ("pre-norm", 0.01, 0, None), ("post-norm", 0.02, 0, None),
+        ("pre-norm", 0.01, 1, None), ("post-norm", 0.02, 1, None),
+        ("pre-norm", 0.01, 0, "dispersion"), ("post-norm", 0.02, 0, "dispersion"),
+    ]  # fmt: skip
+    assert [(run.label, run.seed) for run in found["post-norm"]] == [("plain", 0), ("plain", 1), ("dispersion", 0)]
+
+
+def test_designs_are_compared_with_the_reference_seed_by_seed(found):
+    apart = readings.against_reference(found, readings.LATE)
+    assert apart["post-norm"].value == pytest.approx(-0.1)
+    assert apart["post-norm"].interval == pytest.approx((-0.1, -0.1))
+    assert readings.against_reference(found, readings.LOSS)["parallel"].value == pytest.approx(-0.2)
+
+
+def test_the_loss_is_compared_on_the_seeds_that_both_have(found):
+    apart = readings.of_loss(found, readings.LATE)
+    assert {name: one.units for name, one in apart.items()} == dict.fromkeys(found, 3)
+    assert apart["pre-norm"].value == pytest.approx(-0.1)
+    assert readings.of_loss(found, readings.LOSS)["post-norm"].value == pytest.approx(-0.1, abs=1e-3)
+
+
+@pytest.fixture
+def references(made, found):
+    for run in found["post-norm"]:
+        run.config["learning_rate"] = 0.02
+    return {0.01: made.runs(0.2, 4.0, (0.1, 3.9)), 0.02: made.runs(0.15, 4.05, (0.1, 3.9))}
+
+
+def test_the_control_has_the_rate_of_the_design(found, references):
+    apart = readings.at_one_rate(found, references, readings.LATE)
+    assert {name: round(one.value, 6) for name, one in apart.items()} == {"post-norm": -0.05, "parallel": 0.1}
+
+
+def test_the_reference_is_asked_for_at_every_rate(asked):
+    found = readings.references({"pre-norm": 0.02, "post-norm": 0.01, "parallel": 0.02}, {}, {}, {"steps": 3}, [0, 1])
+    assert list(found) == [0.01, 0.02]
+    assert {(design, how["learning_rate"], seed) for design, how, seed, _ in asked} == {
+        ("pre-norm", rate, seed) for rate in (0.01, 0.02) for seed in (0, 1)
+    }
+
+
+def test_the_tables_have_a_row_a_design(found, references):
+    table = readings.table(found, references)
+    assert table.index.tolist() == list(found)
+    assert table.loc["parallel", "late-half μ"] == pytest.approx(0.3, abs=1e-3)
+    assert table.loc["post-norm", "late-half μ: minus pre-norm"].startswith("-0.100 ")
+    assert table.loc["post-norm", "late-half μ: minus pre-norm at its rate"].startswith("-0.050 ")
+    assert table["late-half μ: minus pre-norm"].isna().tolist() == [True, False, False]
+    parts = readings.parts(found)
+    assert parts.loc["parallel", "within, late half"] == pytest.approx(0.225, abs=1e-3)
+    assert parts.loc["parallel", "between, late half"] == pytest.approx(0.075, abs=1e-3)
+
+
+def test_the_reference_is_shown_with_the_extremes(found):
+    assert readings.shown(found, lowest=1, highest=1) == ["post-norm", "pre-norm", "parallel"]
+    assert readings.shown(found, lowest=1, highest=0) == ["post-norm", "pre-norm"]
+
+
+def test_experts_are_averaged_over_blocks_and_seeds(made):
+    runs = [made.run(experts={"all": [0.1, 0.2], "expert": [0.2, 0.4 + d], "largest": [0.3, 0.5]}) for d in (0, 0.1)]
+    assert readings.of_experts(runs).loc[1].tolist() == pytest.approx([0.2, 0.45, 0.5])
+    assert readings.experts_apart(runs).value == pytest.approx((0.15 + 0.2) / 2)
+
+
+def test_the_recursion_is_set_beside_the_models():
+    table = readings.rows_apart({"pre-norm": [0.1, 0.5, 0.7]}, {"pre-norm": [0.1, 0.55, 0.72]})
+    assert table.loc["pre-norm"].tolist() == pytest.approx([0.7, 0.72, 0.05, 1])
+
+
+def test_the_prose_gets_values_costs_and_the_busiest_expert(found, references, made):
+    mixtures = [made.run(experts={"all": [0.1], "expert": [0.2], "largest": [0.4]})]
+    numbers = readings.numbers(found, mixtures, references)
+    assert numbers["late half: parallel"].startswith("0.30 [")
+    assert numbers["cost: post-norm"].startswith("+0.100 [")
+    assert numbers["busiest expert"] == "40%"
+    assert numbers["at one rate: post-norm"].startswith("-0.050 [")
+    assert "cost: pre-norm" not in numbers
+
+
+def test_depth_is_averaged_over_seeds(found, monkeypatch):
+    class Geometry:
+        def __init__(self, run):
+            self.mu = np.array([0.0, run.results["late"]])
+
+    monkeypatch.setattr(readings, "geometry", Geometry)
+    np.testing.assert_allclose(readings.over_depth(found, "pre-norm", "plain"), [0, 0.2005], atol=1e-6)
