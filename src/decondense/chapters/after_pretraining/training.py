@@ -59,7 +59,7 @@ def run(
         `corpus` of the neutral texts, how many `texts` of what `length` in tokens; `own_texts`, their `opening` and
         `new_tokens` as in `looks.Fixed`.
 
-    In the results: `course`, a row a look with `step` and what `looks.look` has; `curve`, what the trainer logged at
+    In the results: `course`, a row a look with `step` and what `looks.look` has; `logged`, what the trainer logged at
     each step; `left_out`; `no_gradient`, the steps of GRPO in which no group had two rewards. Arrays: `text` and `own`
     (looks, within and between, entries), `tokens` behind both.
 
@@ -142,14 +142,14 @@ def _trained(config: Mapping) -> tuple[dict, bytes]:
     if config["method"] == GRPO:
         arithmetic.refuse_constant(rewards_of_start(start))
     rows, left_out = rows_of(config, start)
-    course, curve = courses(start, rows, config)
-    end = [{key: row[key] for key in LOGGED if key in row} | {"step": row["step"]} for row in curve if "loss" in row]
+    course, logged = courses(start, rows, config)
+    end = [{key: row[key] for key in LOGGED if key in row} | {"step": row["step"]} for row in logged if "loss" in row]
     arrays = {name: np.stack([look[name] for _, look in course]).astype(np.float32) for name in ("text", "own")}
     tokens = np.array([config["looked"]["length"], config["looked"]["new_tokens"]])
     buffer = BytesIO()
     np.savez_compressed(buffer, **arrays, tokens=tokens)
     results = {
-        "course": [numbers for numbers, _ in course], "curve": end, "left_out": dict(left_out),
+        "course": [numbers for numbers, _ in course], "logged": end, "left_out": dict(left_out),
         "no_gradient": [row["step"] for row in end if row.get("frac_reward_zero_std") == 1],
         "model": start.about, "trl": records.version("trl"), "rewards_of_start": rewards_of_start(start),
     }  # fmt: skip
@@ -161,8 +161,8 @@ def courses(start: Start, rows: Sequence[Sum], config: Mapping) -> tuple[list[tu
     course = [({"step": 0} | start.numbers, start.arrays)]
     model = copy.deepcopy(start.model)
     watch = _Watch(start, config["training"]["looks"], course)
-    curve = _train(model, start.tokenizer, rows, config, [watch])
-    return course, curve
+    logged = _train(model, start.tokenizer, rows, config, [watch])
+    return course, logged
 
 
 class _Watch(TrainerCallback):
