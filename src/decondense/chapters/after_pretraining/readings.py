@@ -22,7 +22,8 @@ WHICH = {TEXT: "neutral text", OWN: "own text"}
 LATE = "late-half μ, neutral text"
 RANK = "effective rank, last tokens"
 DIVERGENCE = "kl_text"  # nats a token, on the neutral texts: what runs are compared at
-SCALARS = {RANK: "rank", "effective rank, prompts": "rank_prompts", "log-probability of right answers": "right"}
+RIGHT, ON_ANSWERS = "log-probability of right answers", "KL on the start's answers"
+SCALARS = {RANK: "rank", "effective rank, prompts": "rank_prompts", RIGHT: "right", ON_ANSWERS: "kl_answers"}
 
 
 def quantities() -> list[str]:
@@ -33,11 +34,11 @@ def quantities() -> list[str]:
 
 def all_runs(
     start: Mapping, data: Mapping, train: Mapping, rates: Mapping[str, float], looked: Mapping, loss: Mapping,
-    seeds: Sequence[int],
+    seeds: Sequence[int], methods: Sequence[str] = METHODS,
 ) -> dict[str, list[Run]]:  # fmt: skip
     """The runs of each method, without and with the loss, with the learning rate of the method."""
     found = {}
-    for method in METHODS:
+    for method in methods:
         how = dict(train) | {"learning_rate": rates[method]}
         found[method] = [
             Run(label, seed, training.run(method, start, data, how, looked, seed, **change))
@@ -160,7 +161,7 @@ def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     rows = {}
     for method, runs in found.items():
         plain = [run for run in runs if run.label == PLAIN]
-        right = np.mean([course(run, "log-probability of right answers") for run in plain], axis=0)
+        right = np.mean([course(run, RIGHT) for run in plain], axis=0)
         rows[NAMES[method]] = {
             "right answers: start (nats)": right[0], "end": right[-1],
             "steps": plain[0].config["training"]["steps"],
