@@ -1,10 +1,13 @@
 """What the page reads off its runs: known curves at one divergence, and runs that never came as far."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from decondense.chapters.after_pretraining import readings, training
 from decondense.chapters.after_pretraining.readings import LATE, RANK
+from decondense.records import Record
 
 KL = np.array([0.0, 0.01, 0.04])
 
@@ -17,7 +20,7 @@ def test_a_line_is_read_exactly_wherever_the_looks_lie(at):
 def test_between_two_looks_a_line_is_drawn():
     values = np.array([1.0, 2.0, 0.0])
     assert readings.at_divergence(values, KL, 0.005) == 1.5
-    assert readings.at_divergence(values, KL, 0.025) == 1.0
+    assert readings.at_divergence(values, KL, 0.025) == pytest.approx(1.0)
 
 
 def test_a_run_that_never_came_as_far_is_not_extrapolated():
@@ -25,7 +28,8 @@ def test_a_run_that_never_came_as_far_is_not_extrapolated():
 
 
 def test_where_a_run_falls_back_its_first_crossing_counts():
-    assert readings.at_divergence(np.array([0.0, 1.0, 5.0, 9.0]), np.array([0, 0.02, 0.01, 0.03]), 0.01) == 0.5
+    kl = np.array([0, 0.02, 0.01, 0.03])
+    assert readings.at_divergence(np.array([0.0, 1.0, 5.0, 9.0]), kl, 0.01) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("at", [0.0, -0.1])
@@ -88,7 +92,12 @@ def test_the_tables_have_a_row_a_quantity_and_a_method(made, tmp_path):
 
 def test_runs_are_asked_for_by_method_arm_and_seed(monkeypatch):
     asked = []
-    monkeypatch.setattr(training, "run", lambda *args, **change: asked.append((args[0], args[3], args[5], change)))
+
+    def run(method, _start, _data, how, _looked, seed, **change):
+        asked.append((method, how, seed, change))
+        return Record(Path("none"), {}, None)
+
+    monkeypatch.setattr(training, "run", run)
     rates = {"sft": 1.0, "dpo": 2.0, "grpo": 3.0}
     found = readings.all_runs({}, {}, {"steps": 2}, rates, {}, {"loss": "dispersion", "weight": 0.5}, [0, 1])
     assert list(found) == ["sft", "dpo", "grpo"]

@@ -32,7 +32,7 @@ def paths(found: Mapping[str, Sequence[Run]], at: float) -> Figure:
     return closed(figure)
 
 
-def _line(axis: plt.Axes, run: Run, name: str, colour: str, method: str) -> None:
+def _line(axis: plt.Axes, run: Run, name: str, colour: tuple[float, float, float], method: str) -> None:
     label = method if run.label == PLAIN else f"{method}, {run.label}"
     style = "-" if run.label == PLAIN else DASHED
     axis.plot(readings.divergence(run), readings.course(run, name), color=colour, linestyle=style, linewidth=1.1,

@@ -88,6 +88,12 @@ def depth(run: Run, part: str, of: str) -> Float[np.ndarray, "looks entries"]:
     return {"μ": looks.mu(within, tokens), "within": within, "between": between, "excess": within - between}[part]
 
 
+def depth_at(run: Run, part: str, at: float) -> Float[np.ndarray, "entries"]:
+    """`depth` on neutral text at a divergence minus the start's, read as in `at_divergence`; NaN if not reached."""
+    each = depth(run, part, TEXT)
+    return np.array([at_divergence(values, divergence(run), at) for values in each.T]) - each[0]
+
+
 def at_divergence(values: Float[np.ndarray, "looks"], divergences: Float[np.ndarray, "looks"], at: float) -> float:
     """A quantity where a run first reached a divergence: a line between the look before and the look behind.
 
