@@ -1,12 +1,13 @@
 """Each design sees what it asks for, and its numbers are those of the pilot's committed records and of the paper."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 
 from decondense import metrics, paper, records
 from decondense.chapters.capacity import readings
+from decondense.chapters.posttraining import readings as posttraining
 from decondense.paper import designs
 from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
@@ -28,6 +29,7 @@ NAMES = [
     "midtraining_gpu",
     "capacity",
     "capacity_lives",
+    "posttraining",
 ]
 
 
@@ -96,6 +98,11 @@ def validation_loss(run):
     return run.validation_loss
 
 
+def at_equal_divergence(name, run, relative=False):
+    each = posttraining.course(run, name)
+    return posttraining.at_divergence(each, posttraining.divergence(run), 0.005) / (each[0] if relative else 1)
+
+
 OF = {"primary": 0, "secondary": 1}
 PILOTS = {
     "fig3": (
@@ -149,6 +156,16 @@ PILOTS = {
         lambda: [pilot(f"capacity-random-{loss}", steps=1000, n_embd=32) for loss in ("train", "dispersion")],
         (readings.held, readings.late(readings.LATE)),
     ),
+    "posttraining": (
+        lambda: [
+            pilot(f"after-pretraining-sft-{loss}", data={"held_out": 12, "largest": 40, "problems": 128})
+            for loss in ("train", "dispersion")
+        ],
+        (
+            partial(at_equal_divergence, posttraining.LATE),
+            partial(at_equal_divergence, posttraining.RANK, relative=True),
+        ),
+    ),
     "released": (
         lambda: [pilot("table5-gpt2-dispersion", n_embd=64, weight=weight) for weight in (0.1, 1.0)],
         (Run.late_half, validation_loss),
@@ -163,7 +180,7 @@ def test_the_spread_is_that_of_the_pilot(name, which):
     seeds = range(5 if name in ("table5", "cone", "released", "anticollapse") else 3)
     seeds = range(8) if name == "anticollapse_gpu" else seeds
     # so that no run of the design is in it
-    seeds = range(100, 103) if name in ("anticollapse_midtraining", "capacity") else seeds
+    seeds = range(100, 103) if name in ("anticollapse_midtraining", "capacity", "posttraining") else seeds
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 

@@ -4,8 +4,8 @@ import warnings
 
 import pytest
 
-from decondense.chapters.after_pretraining import arithmetic
-from decondense.chapters.after_pretraining.arithmetic import A_NUMBER, Sum
+from decondense.chapters.posttraining import arithmetic
+from decondense.chapters.posttraining.arithmetic import A_NUMBER, Sum
 
 
 def test_sums_are_different_right_and_the_same_for_the_same_seed():

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from decondense.chapters.after_pretraining import claims
+from decondense.chapters.posttraining import claims
 from decondense.paper.verdicts import CONTRADICTED, NOT_TESTABLE, REPRODUCED, SMALLER
 
 CHECK = pd.DataFrame({"quantity": ["kl_text"], "agrees": [True]})

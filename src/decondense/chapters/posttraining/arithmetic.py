@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-EXAMPLE = (
-    "Calculate.\n2 + 3 = 5\n"  # before each sum: without one a small model rarely answers with a number and an end
-)
+EXAMPLE = "Calculate.\n2 + 3 = 5\n"  # before each sum: without one a small model rarely answers it
 OFF_BY = 3  # the most by which a wrong answer is drawn beside the right one; 0 is drawn as well
 A_NUMBER = 0.1  # reward of an answer that is a number, and not the right one
 _FIRST_NUMBER = re.compile(r"\s*(\d+)")

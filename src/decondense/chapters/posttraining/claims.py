@@ -12,7 +12,7 @@ from ...stats import Estimate
 from . import readings
 from .readings import LATE, NAMES, RANK
 
-DESIGN = "after_pretraining"  # of `paper.designs`
+DESIGN = "posttraining"  # of `paper.designs`
 PUBLISHED = {"sft": "raises it", "dpo": "raises it", "grpo": "lowers it (reinforcement learning)"}
 SOURCE = "Li et al. 2025 (across texts, other models)"
 

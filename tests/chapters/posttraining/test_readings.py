@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decondense.chapters.after_pretraining import readings, training
-from decondense.chapters.after_pretraining.readings import LATE, RANK
+from decondense.chapters.posttraining import readings, training
+from decondense.chapters.posttraining.readings import LATE, RANK
 from decondense.records import Record
 
 KL = np.array([0.0, 0.01, 0.04])

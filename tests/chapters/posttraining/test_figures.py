@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decondense.chapters.after_pretraining import figures
+from decondense.chapters.posttraining import figures
 
 
 @pytest.fixture

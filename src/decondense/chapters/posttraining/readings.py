@@ -11,7 +11,7 @@ from jaxtyping import Float
 from ... import metrics
 from ...runs import tables
 from ...runs.run import Run
-from ...stats import Estimate, mean_and_interval
+from ...stats import Estimate, Interval, mean_and_interval
 from . import looks, training
 from .training import METHODS
 
@@ -134,7 +134,8 @@ def with_loss(runs: Sequence[Run], name: str, at: float) -> Estimate:
 
 def _over(values) -> Estimate:
     values = np.asarray(values, dtype=float)
-    return mean_and_interval(values[np.isfinite(values)])
+    found = values[np.isfinite(values)]
+    return mean_and_interval(found) if len(found) else Estimate(np.nan, Interval(np.nan, np.nan), np.nan, 0)
 
 
 def reached(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
@@ -163,7 +164,7 @@ def comparison(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
 
 
 def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
-    """What the runs without a loss learnt: the right answers' log-probability, rewards, steps without a gradient."""
+    """What the runs without a loss learnt, in nats of the right answers; steps without a gradient; pairs left out."""
     rows = {}
     for method, runs in found.items():
         plain = [run for run in runs if run.label == PLAIN]

@@ -7,8 +7,8 @@ from scipy.stats import entropy
 from tiny_training import model
 
 from decondense import hooks, measure, metrics
-from decondense.chapters.after_pretraining import looks
-from decondense.chapters.after_pretraining.looks import Fixed
+from decondense.chapters.posttraining import looks
+from decondense.chapters.posttraining.looks import Fixed
 
 
 @pytest.fixture

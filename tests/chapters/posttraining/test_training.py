@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from decondense.chapters.after_pretraining import arithmetic, training
+from decondense.chapters.posttraining import arithmetic, training
 from decondense.models import pocket
 from decondense.records import Record
 
