@@ -157,10 +157,7 @@ PILOTS = {
         (readings.held, readings.late(readings.LATE)),
     ),
     "posttraining": (
-        lambda: [
-            pilot(f"after-pretraining-sft-{loss}", data={"held_out": 12, "largest": 40, "problems": 128})
-            for loss in ("train", "dispersion")
-        ],
+        lambda: [pilot(f"after-pretraining-sft-{loss}") for loss in ("train", "dispersion")],
         (
             partial(at_equal_divergence, posttraining.LATE),
             partial(at_equal_divergence, posttraining.RANK, relative=True),
