@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rederiving import capacity, measured, printed, resist, shares, trained
+from rederiving import capacity, measured, posttraining, printed, shares, trained
 from rederiving.files import read
 from rederiving.texts import numbers
 
@@ -28,6 +29,7 @@ PAGES = {
     "figures": printed.figures, "linear": measured.linear, "signal": measured.signal, "static": measured.static,
     "cone": shares.cone,
     "capacity": capacity.capacity, "resist": resist.resist,
+    "capacity": capacity.capacity, "posttraining": posttraining.posttraining,
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Each design sees what it asks for, and its numbers are those of the pilot's committed records and of the paper."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from decondense import metrics, paper, records
 from decondense.chapters.capacity import readings
 from decondense.chapters.resist import readings as resist
+from decondense.chapters.posttraining import readings as posttraining
 from decondense.paper import designs
 from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
@@ -32,6 +33,7 @@ NAMES = [
     "capacity_rounded",
     "resist",
     "resist_dispersion",
+    "posttraining",
 ]
 
 
@@ -102,6 +104,9 @@ def validation_loss(run):
 
 def pilot_of_resist(design):
     return pilot(f"resist-{design}", learning_rate=0.015, steps=300)
+def at_equal_divergence(name, run, relative=False):
+    each = posttraining.course(run, name)
+    return posttraining.at_divergence(each, posttraining.divergence(run), 0.005) / (each[0] if relative else 1)
 
 
 OF = {"primary": 0, "secondary": 1}
@@ -164,6 +169,12 @@ PILOTS = {
     "resist_dispersion": (
         lambda: [pilot_of_resist(design) for design in ("pre-norm-train", "pre-norm-dispersion")],
         (resist.late(resist.LATE), resist.validation_loss),
+    "posttraining": (
+        lambda: [pilot(f"after-pretraining-sft-{loss}") for loss in ("train", "dispersion")],
+        (
+            partial(at_equal_divergence, posttraining.LATE),
+            partial(at_equal_divergence, posttraining.RANK, relative=True),
+        ),
     ),
     "released": (
         lambda: [pilot("table5-gpt2-dispersion", n_embd=64, weight=weight) for weight in (0.1, 1.0)],
@@ -181,6 +192,7 @@ def test_the_spread_is_that_of_the_pilot(name, which):
     # so that no run of the design is in it
     late_seeds = ("anticollapse_midtraining", "capacity", "resist", "resist_dispersion")
     seeds = range(100, 103) if name in late_seeds else seeds
+    seeds = range(100, 103) if name in ("anticollapse_midtraining", "capacity", "posttraining") else seeds
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 

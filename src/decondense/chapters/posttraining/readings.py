@@ -1,0 +1,178 @@
+"""What the runs say: each quantity over the divergence from the start, and all of them at one common divergence."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from ... import metrics
+from ...runs import tables
+from ...runs.run import Run
+from ...stats import Estimate, Interval, mean_and_interval
+from . import looks, training
+from .training import METHODS
+
+PLAIN = "train"
+NAMES = {"sft": "SFT", "dpo": "DPO", "grpo": "GRPO"}
+TEXT, OWN = "text", "own"  # what is read: neutral texts, the model's own
+WHICH = {TEXT: "neutral text", OWN: "own text"}
+LATE = "late-half μ, neutral text"
+RANK = "effective rank, last tokens"
+DIVERGENCE = "kl_text"  # nats a token, on the neutral texts: what runs are compared at
+RIGHT, ON_ANSWERS = "log-probability of right answers", "KL on the start's answers"
+SCALARS = {RANK: "rank", "effective rank, prompts": "rank_prompts", RIGHT: "right", ON_ANSWERS: "kl_answers"}
+
+
+def quantities() -> list[str]:
+    """The names of what is read off every look."""
+    geometry = [f"late-half {part}, {of}" for of in WHICH.values() for part in ("μ", "within", "between", "excess")]
+    return [*geometry, *SCALARS]
+
+
+def all_runs(
+    start: Mapping, data: Mapping, train: Mapping, rates: Mapping[str, float], looked: Mapping, loss: Mapping,
+    seeds: Sequence[int], methods: Sequence[str] = METHODS,
+) -> dict[str, list[Run]]:  # fmt: skip
+    """The runs of each method, without and with the loss, with the learning rate of the method."""
+    found = {}
+    for method in methods:
+        how = dict(train) | {"learning_rate": rates[method]}
+        found[method] = [
+            Run(label, seed, training.run(method, start, data, how, looked, seed, **change))
+            for label, change in {PLAIN: {}, loss["loss"]: dict(loss)}.items()
+            for seed in seeds
+        ]
+    return found
+
+
+# --- of one run -----------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return {name: file[name].astype(float) for name in file.files}
+
+
+def course(run: Run, name: str) -> Float[np.ndarray, "looks"]:
+    """A quantity at each look of a run, the start first.
+
+    Raises
+        ValueError: a name that is not one of `quantities`.
+    """
+    if name in SCALARS:
+        return _scalar(run, SCALARS[name])
+    if name not in quantities():
+        raise ValueError(f"Unknown quantity {name!r}: take one of {', '.join(quantities())}.")
+    part, of = name.removeprefix("late-half ").split(", ")
+    return metrics.mean_of_last(depth(run, part, next(key for key, said in WHICH.items() if said == of)), None)
+
+
+def _scalar(run: Run, name: str) -> Float[np.ndarray, "looks"]:
+    return np.array([look[name] for look in run.results["course"]], dtype=float)
+
+
+def divergence(run: Run) -> Float[np.ndarray, "looks"]:
+    """How far each look is from the start, in nats a token: 0 first."""
+    return _scalar(run, DIVERGENCE)
+
+
+def depth(run: Run, part: str, of: str) -> Float[np.ndarray, "looks entries"]:
+    """`μ`, `within`, `between` or `excess` at each entry."""
+    found = _arrays(run.record.arrays)
+    within, between = found[of][:, 0], found[of][:, 1]
+    tokens = int(found["tokens"][list(WHICH).index(of)])
+    return {"μ": looks.mu(within, tokens), "within": within, "between": between, "excess": within - between}[part]
+
+
+def depth_at(run: Run, part: str, at: float) -> Float[np.ndarray, "entries"]:
+    """`depth` on neutral text at a divergence minus the start's, read as in `at_divergence`; NaN if not reached."""
+    each = depth(run, part, TEXT)
+    return np.array([at_divergence(values, divergence(run), at) for values in each.T]) - each[0]
+
+
+def at_divergence(values: Float[np.ndarray, "looks"], divergences: Float[np.ndarray, "looks"], at: float) -> float:
+    """A quantity where a run first reached a divergence: a line between the look before and the look behind.
+
+    NaN where no look is as far: nothing is extrapolated. Looks that fall back below it do not matter.
+
+    Raises
+        ValueError: a divergence of 0 or less, which is the start.
+    """
+    if at <= 0:
+        raise ValueError(f"The divergence must be above 0, got {at}.")
+    reached = np.flatnonzero(np.asarray(divergences) >= at)
+    if not len(reached) or reached[0] == 0:
+        return float("nan")
+    k = reached[0]
+    share = (at - divergences[k - 1]) / (divergences[k] - divergences[k - 1])
+    return float(values[k - 1] + share * (values[k] - values[k - 1]))
+
+
+# --- of several -----------------------------------------------------------------------------------------------------
+
+
+def change(runs: Sequence[Run], name: str, at: float, label: str = PLAIN, relative: bool = False) -> Estimate:
+    """A quantity at the divergence minus the start's, over the seeds; `relative`: over the start's."""
+    values = []
+    for run in runs:
+        if run.label == label:
+            each = course(run, name)
+            moved = at_divergence(each, divergence(run), at) - each[0]
+            values.append(moved / each[0] if relative else moved)
+    return _over(values)
+
+
+def with_loss(runs: Sequence[Run], name: str, at: float) -> Estimate:
+    """With the loss minus without at the same divergence, seed by seed."""
+    table = tables.by_seed(runs, lambda run: at_divergence(course(run, name), divergence(run), at))
+    return _over(table.drop(PLAIN).iloc[0] - table.loc[PLAIN])
+
+
+def _over(values) -> Estimate:
+    values = np.asarray(values, dtype=float)
+    found = values[np.isfinite(values)]
+    return mean_and_interval(found) if len(found) else Estimate(np.nan, Interval(np.nan, np.nan), np.nan, 0)
+
+
+def reached(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
+    """Runs that came as far as the divergence, of how many; and the smallest and largest divergence at the end."""
+    rows = {}
+    for method, runs in found.items():
+        for label in tables.first(runs):
+            ends = [divergence(run).max() for run in runs if run.label == label]
+            rows[f"{NAMES[method]}, {label}"] = {
+                "runs": len(ends), "as far": sum(end >= at for end in ends), "least": min(ends), "most": max(ends),
+            }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def comparison(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
+    """A row a quantity: its value at the start, and for each method what training changes and what the loss adds."""
+    any_run = next(iter(found.values()))[0]
+    rows = {}
+    for name in quantities():
+        row = {"start": float(course(any_run, name)[0])}
+        for method, runs in found.items():
+            row[NAMES[method]] = tables.text(change(runs, name, at), 3)
+            row[f"{NAMES[method]}, loss"] = tables.text(with_loss(runs, name, at), 3)
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """What the runs without a loss learnt, in nats of the right answers; steps without a gradient; pairs left out."""
+    rows = {}
+    for method, runs in found.items():
+        plain = [run for run in runs if run.label == PLAIN]
+        right = np.mean([course(run, RIGHT) for run in plain], axis=0)
+        rows[NAMES[method]] = {
+            "right answers: start (nats)": right[0], "end": right[-1],
+            "steps": plain[0].config["training"]["steps"],
+            "steps without a gradient": np.mean([len(run.results["no_gradient"]) for run in plain]),
+            "pairs left out": np.mean([run.results["left_out"]["equal answers"] for run in plain]),
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")

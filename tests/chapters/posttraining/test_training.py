@@ -1,0 +1,106 @@
+"""Small runs by TRL: what their records have, that a seed gives the same again, and what is refused."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from decondense.chapters.posttraining import arithmetic, training
+from decondense.models import pocket
+from decondense.records import Record
+
+pytest.importorskip("trl", reason="TRL is not installed")
+pytest.importorskip("datasets", reason="datasets is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of TRL, about itself
+
+START = {"model": "pocket-small", "sources": [], "train_tokens": 2048, "warm_up": 60, "warm_up_rate": 3e-3}
+DATA = {"largest": 4, "problems": 16, "held_out": 4}
+TRAINING = {"steps": 2, "batch_size": 4, "completions": 2, "new_tokens": 3, "beta": 0.1, "learning_rate": 1e-3}
+TRAINING |= {"looks": [1, 2]}
+LOOKED = {"corpus": "documentation", "texts": 3, "length": 12, "own_texts": 2, "opening": 4, "new_tokens": 5}
+
+
+@pytest.fixture(autouse=True)
+def own_records(tmp_path, monkeypatch):
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
+
+
+def run(method="sft", loss=None, seed=0, start=START, data=DATA, **change):
+    return training.run(method, start, data, TRAINING | change, LOOKED, seed, loss, 1.0)
+
+
+@pytest.mark.parametrize("method", training.METHODS)
+def test_each_method_moves_the_model_and_the_loss_moves_it_further(method):
+    made = {loss: run(method, loss) for loss in (None, "dispersion")}
+    for record in made.values():
+        results = record.content["results"]
+        assert [look["step"] for look in results["course"]] == [0, 1, 2]
+        assert results["course"][0]["kl_text"] == 0
+        assert len(results["logged"]) == 2
+        assert results["left_out"]["prompt too long"] == 0
+        with np.load(record.arrays) as file:
+            assert file["text"].shape == file["own"].shape == (3, 2, 5)
+            assert file["tokens"].tolist() == [12, 5]
+    plain, spread = (made[loss].content["results"] for loss in (None, "dispersion"))
+    assert plain["course"][0] == spread["course"][0]
+    assert spread["course"][-1]["kl_text"] > 0
+    assert spread["logged"][0]["loss_regulariser"] < 0 == plain["logged"][0]["loss_regulariser"]
+    assert made["dispersion"].path.name.startswith(f"after-pretraining-{method}-dispersion-seed0-")
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_does_not(monkeypatch, tmp_path):
+    first = run("grpo", "dispersion").content["results"]
+    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path / "again"))
+    assert run("grpo", "dispersion").content["results"] == first
+    assert run("grpo", "dispersion", seed=1).content["results"]["course"][1:] != first["course"][1:]
+
+
+def test_a_check_run_gives_what_the_record_has():
+    table = training.check(run())
+    assert table.agrees.all()
+    assert len(table) == 5
+    np.testing.assert_allclose(table.record, table.now, atol=1e-6)
+
+
+def test_a_check_run_of_other_numbers_disagrees():
+    record = run()
+    course = [look | {"right": look["right"] - 1} for look in record.content["results"]["course"]]
+    other = record.content | {"results": record.content["results"] | {"course": course}}
+    assert not training.check(Record(record.path, other, record.arrays)).agrees.all()
+
+
+def test_a_constant_reward_is_said_before_training(monkeypatch):
+    monkeypatch.setattr(arithmetic, "reward", lambda *_: 0.5)
+    monkeypatch.setattr(training, "_train", None)
+    with pytest.raises(ValueError, match=r"All 4 answers of the start have the reward 0\.5: GRPO has no gradient"):
+        run("grpo", start=START | {"warm_up": 0})
+
+
+def test_prompts_that_the_model_cannot_read_are_refused(monkeypatch):
+    config = {"start": START, "data": DATA, "training": TRAINING, "looked": LOOKED, "seed": 0}
+    start = training.start_of(config)
+    monkeypatch.setattr(start.model.config, "n_positions", 10)
+    with pytest.raises(ValueError, match=r"none can be trained on, left out were 1\d \(prompt too long\)"):
+        training.rows_of(config, start)
+
+
+def test_the_missing_package_is_named_with_its_command_before_anything_is_loaded(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trl", None)
+    monkeypatch.setattr(pocket, "load", None)
+    with pytest.raises(ImportError, match=r"trl is not installed, part of the extra `tune`: python -m pip install"):
+        run(start=START | {"train_tokens": 1024})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"method": "ppo"}, "Unknown method 'ppo'"),
+        ({"looks": [1]}, "last look must be after the last step, 2"),
+        ({"looks": []}, "last look must be after the last step"),
+        ({"loss": "dispersal"}, "Did you mean 'dispersion'"),
+        ({"data": DATA | {"problems": 17}}, "from 1 to 4 make 16 sums"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(change, said):
+    with pytest.raises(ValueError, match=said):
+        run(**change)
