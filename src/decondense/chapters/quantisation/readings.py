@@ -176,3 +176,24 @@ def of_layers(found: Mapping[str, Record]) -> pd.DataFrame:
         layers = pd.DataFrame(record.content["results"]["outliers"]).T
         columns[name] = {**layers.mean().rename(WORDS), "largest kurtosis of inputs": layers[KURTOSIS].max()}
     return pd.DataFrame(columns)
+
+
+def numbers(runs: Sequence[Run], trained: Sequence[Run], found: Mapping[str, Record]) -> dict[str, str]:
+    """What the prose says beside the claims, by name: added loss (nats a token), and how far late-half μ moves."""
+    said = {"loss": "; ".join(f"{label} {of_arm(runs, label, loss).value:.2f}" for label in labels(runs))}
+    said["μ"] = "; ".join(
+        f"{label} {of_arm(runs, label, lambda run: late(run.record)).value:.2f}" for label in labels(runs)
+    )
+    for scheme in ("W4", "W2", "ternary"):
+        said[f"{scheme} costs"] = _by_arm(runs, cost(scheme))
+    said["in training"] = _by_arm(trained, cost(TRAINED))
+    for name, record in found.items():
+        every = [scheme for scheme in ("W8", "W4", "W3") if scheme in schemes(record)]
+        said[f"{name} loses"] = "; ".join(f"{s}: {tables.text(of_texts(record, s), 3)}" for s in every)
+        moves = [late(record, scheme) - late(record) for scheme in every]
+        said[f"{name}, μ"] = "; ".join(f"{s}: {by:+.3f}" for s, by in zip(every, moves, strict=True))
+    return said
+
+
+def _by_arm(runs: Sequence[Run], quantity: Quantity) -> str:
+    return "; ".join(f"{label} {tables.text(of_arm(runs, label, quantity), 3)}" for label in labels(runs))
