@@ -22,7 +22,7 @@ def judged(made):
         runs += made.runs("collapsed", [row | {"W2": row["W2"] + s / 3} for row, s in
                                         zip(costs(collapsed, 0.1), seeds, strict=True)])  # fmt: skip
         aware = [run for run in runs if run.label != "collapsed"]
-        found = claims.claims(runs, aware, aware, ["W4", "W2"], ["W2"], CHECK)
+        found = claims.claims(runs, aware, ["W4", "W2"], ["W2"], CHECK)
         return {claim.claim: claim.verdict.word for claim in found}
 
     return of
