@@ -41,7 +41,6 @@ def under(loaded: models.Loaded, schemes: Sequence[Scheme], asked: Asked) -> tup
     loaded.model.eval()
     rows = list(_rows(loaded, schemes, asked))
     found = outliers(loaded.model, asked.windows[: asked.texts]) if schemes else {}
-    return rows, found
     return rows, {name: {key: round(value, 4) for key, value in layer.items()} for name, layer in found.items()}
 
 

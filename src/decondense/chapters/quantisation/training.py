@@ -1,7 +1,6 @@
 """Small models trained from scratch, with dispersion and without, and rounded afterwards or while they learn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,14 +48,12 @@ def runs(
 
 def aware(config: PreTraining) -> Aware:
     """The same run with rounding in training."""
-    return Aware(**{name: getattr(config, name) for name in config.__dataclass_fields__})
     return Aware(**{entry.name: getattr(config, entry.name) for entry in fields(config)})
 
 
 def record(config: PreTraining, schemes: Sequence[Scheme], scored: Sequence[str] = ()) -> records.Record:
     """The record of one run; a committed one is taken where there is one.
 
-    In the results beside those of `loop.train`: `rounded` (rows of `rounded.under`), `outliers` and `about`.
     In the results beside those of `loop.train`: `rounded` (rows of `rounded.under`), `outliers` and `about`. The tasks
     are scored for the model as it is and under the schemes whose labels are `scored`.
     """
@@ -70,7 +67,6 @@ def record(config: PreTraining, schemes: Sequence[Scheme], scored: Sequence[str]
 def _trained(config: PreTraining, schemes: Sequence[Scheme], scored: Sequence[str]) -> tuple[dict, bytes]:
     kept: list[models.Loaded] = []
     with TemporaryDirectory() as folder:
-        results, arrays = loop.train(config, Path(folder), keep=kept.append)
         results, arrays = loop.train(config.changed(tasks={}), Path(folder), keep=kept.append)
     loaded, corpus = kept[0], corpora.load(config.corpus, config.sources)
     held_out = streams.stream(corpus, loaded.tokenizer, config.needs).held_out
