@@ -15,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rederiving import capacity, measured, printed, resist, shares, trained
-from rederiving import capacity, measured, posttraining, printed, shares, trained
+from rederiving import capacity, measured, posttraining, printed, resist, shares, trained
 from rederiving.files import read
 from rederiving.texts import numbers
 
@@ -28,8 +27,7 @@ PAGES = {
     "table4": trained.table4, "table5": trained.table5, "audit": printed.audit, "gains": printed.gains,
     "figures": printed.figures, "linear": measured.linear, "signal": measured.signal, "static": measured.static,
     "cone": shares.cone,
-    "capacity": capacity.capacity, "resist": resist.resist,
-    "capacity": capacity.capacity, "posttraining": posttraining.posttraining,
+    "capacity": capacity.capacity, "resist": resist.resist, "posttraining": posttraining.posttraining,
 }  # fmt: skip
 
 

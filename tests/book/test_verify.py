@@ -17,15 +17,11 @@ from decondense.runs import grid, store
 
 ROOT = Path(__file__).parents[2]
 EVERY = sorted(records.committed_folder().glob("*-seed*.json"))
-# Numbers that stand alone: times, shares of forces, results of the two theories. The history holds them, and the claims
-# made of them.
-ALONE = ("anticollapse-cost-", "bench-", "cones-", "expansion-", "probe-", "resist-initial-", "signal-", "static-")
-ALONE += ("where-",)
 # Numbers that stand alone: times, shares of forces, results of the two theories, cosines within texts and between. The
 # history holds them, and the claims made of them.
 ALONE = (
-    "after-pretraining-", "anticollapse-cost-", "bench-", "cones-", "expansion-", "probe-", "signal-", "static-",
-    "where-",
+    "after-pretraining-", "anticollapse-cost-", "bench-", "cones-", "expansion-", "probe-", "resist-initial-",
+    "signal-", "static-", "where-",
 )  # fmt: skip
 
 

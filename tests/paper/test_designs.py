@@ -7,8 +7,8 @@ import pytest
 
 from decondense import metrics, paper, records
 from decondense.chapters.capacity import readings
-from decondense.chapters.resist import readings as resist
 from decondense.chapters.posttraining import readings as posttraining
+from decondense.chapters.resist import readings as resist
 from decondense.paper import designs
 from decondense.paper.trends import published_fall
 from decondense.runs.run import Run
@@ -104,6 +104,8 @@ def validation_loss(run):
 
 def pilot_of_resist(design):
     return pilot(f"resist-{design}", learning_rate=0.015, steps=300)
+
+
 def at_equal_divergence(name, run, relative=False):
     each = posttraining.course(run, name)
     return posttraining.at_divergence(each, posttraining.divergence(run), 0.005) / (each[0] if relative else 1)
@@ -169,6 +171,7 @@ PILOTS = {
     "resist_dispersion": (
         lambda: [pilot_of_resist(design) for design in ("pre-norm-train", "pre-norm-dispersion")],
         (resist.late(resist.LATE), resist.validation_loss),
+    ),
     "posttraining": (
         lambda: [pilot(f"after-pretraining-sft-{loss}") for loss in ("train", "dispersion")],
         (
@@ -183,16 +186,20 @@ PILOTS = {
 }
 
 
+# Their pilots are of the seeds 100 to 102, so that no run of the design is in them.
+OTHER_SEEDS = (
+    "anticollapse_midtraining", "capacity", "posttraining", "quantisation", "quantisation_aware", "resist",
+    "resist_dispersion",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("which", OF)
 @pytest.mark.parametrize("name", PILOTS)
 def test_the_spread_is_that_of_the_pilot(name, which):
     of, quantities = PILOTS[name]
     seeds = range(5 if name in ("table5", "cone", "released", "anticollapse") else 3)
     seeds = range(8) if name == "anticollapse_gpu" else seeds
-    # so that no run of the design is in it
-    late_seeds = ("anticollapse_midtraining", "capacity", "resist", "resist_dispersion")
-    seeds = range(100, 103) if name in late_seeds else seeds
-    seeds = range(100, 103) if name in ("anticollapse_midtraining", "capacity", "posttraining") else seeds
+    seeds = range(100, 103) if name in OTHER_SEEDS else seeds
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
 
