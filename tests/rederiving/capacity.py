@@ -13,6 +13,9 @@ def capacity(claim, used):
     text, here = claim["claim"], claim["here"].removesuffix(" bits per parameter")
     if text.startswith("every check run"):
         return
+    if "rounding" in text or "at 8 bits" in text:
+        yield "", here, with_interval(rounded(used, text))
+        return
     if "the more data" in text:
         value = lambda by_data: plain(by_data[-1], late) - plain(by_data[0], late)
     elif text.startswith("plain"):
@@ -25,7 +28,8 @@ def capacity(claim, used):
 
 def grouped(used, kind):
     """For each width of model the runs on each data set, from the smallest to the largest."""
-    runs = [r for r in used if r.config["data"]["kind"] == kind and r.seed < 100]
+    here = lambda r: r.config["data"]["kind"] == kind and r.seed < 100 and "rounding" not in r.config
+    runs = [r for r in used if here(r)]
     least = min(r.config["steps"] for r in runs)  # a run with twice the steps is none of them
     found = defaultdict(lambda: defaultdict(list))
     for run in runs:
@@ -59,3 +63,11 @@ def difference(runs, value):
 
 def fullest(by_data):
     return max(by_data, key=lambda runs: plain(runs, stored).mean())
+
+
+def rounded(used, text):
+    """Facts lost by plain training at 8 bits; or lost at 4 bits by plain training, less what dispersion loses."""
+    runs = [r for r in used if "rounding" in r.config]
+    facts = lambda run, bits: run.results["held"][bits]["facts"] / run.results["parameters"]
+    lost = lambda bits: lambda run: facts(run, "as trained") - facts(run, bits)
+    return plain(runs, lost("8")) if "at 8 bits" in text else -difference(runs, lost("4"))
