@@ -39,7 +39,7 @@ def of_experts(hidden: Float[Tensor, "tokens features"], chosen: Int[Tensor, "to
         means.append(_off_diagonal(own) if len(own) > 1 else 0.0)
     weights = torch.tensor(sizes, dtype=torch.float64)
     counted = torch.where(weights > 1, weights, 0.0)
-    expert = float((counted * torch.tensor(means)).sum() / counted.sum())
+    expert = float((counted * torch.tensor(means, dtype=torch.float64)).sum() / counted.sum())
     return {"all": _off_diagonal(units), "expert": expert, "largest": float(weights.max() / len(units))}
 
 
