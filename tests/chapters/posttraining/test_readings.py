@@ -88,6 +88,8 @@ def test_the_tables_have_a_row_a_quantity_and_a_method(made, tmp_path):
     ends = readings.ends(found)
     assert ends.loc["SFT", "end"] == -3.0
     assert ends.loc["GRPO", "steps without a gradient"] == 1
+    assert ends.loc["GRPO", ["reward: first half", "second half"]].tolist() == [0.05, 0.25]
+    assert np.isnan(ends.loc["SFT", "second half"])
 
 
 def test_runs_are_asked_for_by_method_arm_and_seed(monkeypatch):

@@ -163,16 +163,25 @@ def comparison(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def _halves(run: Run) -> list[float]:
+    """Mean reward in the first and the second half of the steps; NaN for a method without rewards."""
+    rewards = [row.get("reward", np.nan) for row in run.results["logged"]]
+    middle = len(rewards) // 2
+    return [float(np.mean(part)) if part else np.nan for part in (rewards[:middle], rewards[middle:])]
+
+
 def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     """What the runs without a loss learnt, in nats of the right answers; steps without a gradient; pairs left out."""
     rows = {}
     for method, runs in found.items():
         plain = [run for run in runs if run.label == PLAIN]
         right = np.mean([course(run, RIGHT) for run in plain], axis=0)
+        rewarded = np.mean([_halves(run) for run in plain], axis=0)
         rows[NAMES[method]] = {
             "right answers: start (nats)": right[0], "end": right[-1],
             "steps": plain[0].config["training"]["steps"],
             "steps without a gradient": np.mean([len(run.results["no_gradient"]) for run in plain]),
+            "reward: first half": rewarded[0], "second half": rewarded[1],
             "pairs left out": np.mean([run.results["left_out"]["equal answers"] for run in plain]),
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
