@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 EVERY = sorted(records.committed_folder().glob("*-seed*.json"))
 # Numbers that stand alone: times, shares of forces, results of the two theories. The history holds them, and the claims
 # made of them.
-ALONE = ("anticollapse-cost-", "bench-", "cones-", "expansion-", "probe-", "signal-", "static-", "where-")
+ALONE = ("anticollapse-cost-", "bench-", "cones-", "expansion-", "probe-", "quantisation-of-", "signal-", "static-")
+ALONE += ("where-",)
 
 
 def halved(value):
