@@ -30,7 +30,7 @@ def values(text, runs):
         return share(by_seed(spread, kurtosis), by_seed(plain, kurtosis))
     if scheme == TRAINED:
         return share(in_training(runs, "dispersion"), in_training(runs, "train"))
-    if "closes" in text:
+    if "a rotation helps" in text:
         without = share(costs(spread, scheme), costs(plain, scheme))
         turned = share(costs(spread, f"{scheme}, rotated"), costs(plain, f"{scheme}, rotated"), costs(plain, scheme))
         return np.subtract(turned, without)

@@ -33,7 +33,7 @@ def claims(
     peaks = readings.saved(runs, SPREAD, readings.outlier(KURTOSIS))
     found = [_where_enough(runs, f"{s}: spread models lose less", s, saved(SPREAD, s), less) for s in chosen]
     found += [
-        _where_enough(runs, f"{s}: a rotation closes the gap between spread and plain models", s,
+        _where_enough(runs, f"{s}: a rotation helps plain models more than spread ones", s,
                       readings.closed(runs, SPREAD, s), closing)
         for s in turned
     ]  # fmt: skip
