@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rederiving import capacity, measured, posttraining, printed, resist, shares, trained
+from rederiving import capacity, measured, posttraining, printed, quantisation, resist, shares, trained
 from rederiving.files import read
 from rederiving.texts import numbers
 
@@ -28,6 +28,7 @@ PAGES = {
     "figures": printed.figures, "linear": measured.linear, "signal": measured.signal, "static": measured.static,
     "cone": shares.cone,
     "capacity": capacity.capacity, "resist": resist.resist, "posttraining": posttraining.posttraining,
+    "quantisation": quantisation.quantisation,
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 from decondense import metrics, paper, records
 from decondense.chapters.capacity import readings
 from decondense.chapters.posttraining import readings as posttraining
+from decondense.chapters.quantisation import readings as rounding
 from decondense.chapters.resist import readings as resist
 from decondense.paper import designs
 from decondense.paper.trends import published_fall
@@ -34,6 +35,7 @@ NAMES = [
     "resist",
     "resist_dispersion",
     "posttraining",
+    "quantisation",
 ]
 
 
@@ -202,6 +204,21 @@ def test_the_spread_is_that_of_the_pilot(name, which):
     seeds = range(100, 103) if name in OTHER_SEEDS else seeds
     found = differences(*of(), seeds, quantities[OF[which]]).std(ddof=1)
     assert getattr(designs.load(name), which).spread == pytest.approx(found, abs=6e-4)
+
+
+def test_the_spread_of_what_rounding_costs_is_that_of_its_pilot():
+    cost = lambda scheme: [
+        np.array([rounding.cost(scheme)(run) for _, run in sorted(pilot(f"quantisation-{arm}", steps=600).items())
+                  if run.seed >= 100])
+        for arm in ("train", "dispersion")
+    ]  # fmt: skip
+    plain, spread = cost("ternary")
+    turned_plain, turned_spread = cost("ternary, rotated")
+    assert len(plain) == len(spread) == 3
+    without, turned = ((b - a) / plain.mean() for a, b in ((plain, spread), (turned_plain, turned_spread)))
+    design = designs.load("quantisation")
+    assert design.primary.spread == pytest.approx(without.std(ddof=1), abs=6e-4)
+    assert design.secondary.spread == pytest.approx((turned - without).std(ddof=1), abs=6e-4)
 
 
 @pytest.mark.parametrize(("which", "quantity"), [("primary", Run.late_half), ("secondary", rho)])

@@ -1,5 +1,7 @@
 """Linear layers of a model rounded to few bits, weights alone or with their inputs: what rounding costs a model.
 
+For as long as a `with` block lasts::
+
     from decondense.quantise import Scheme, quantised
     with quantised(model, Scheme(bits=4, group=32)):
         loss = model(input_ids=ids, labels=ids).loss      # of the rounded model; afterwards the weights are as before

@@ -9,7 +9,7 @@ from .layers import layers, matrix
 
 @torch.no_grad()
 def outliers(model: nn.Module, ids: Int[Tensor, "texts tokens"]) -> dict[str, dict[str, float]]:
-    """For each layer that is rounded (`layers`), of its weights and of its inputs on these texts:
+    """For each layer that is rounded (`layers`), of its weights and of its inputs on these texts::
 
         weights_kurtosis, inputs_kurtosis   excess kurtosis of all numbers together (0 for a normal distribution)
         weights_peak                        max |w| / median |w| of an output channel, mean over the channels

@@ -37,7 +37,7 @@ def trained(monkeypatch):
 def test_spread_models_that_lose_half_reproduce_the_claim(judged):
     found = judged(0.1, 0.04)
     assert found["W2: spread models lose less"] == REPRODUCED
-    assert found["W2: a rotation closes the gap between spread and plain models"] == REPRODUCED
+    assert found["W2: a rotation helps plain models more than spread ones"] == REPRODUCED
     assert found["W2: models collapsed on purpose lose more"] == REPRODUCED
     assert found["rounded in training: spread models lose less"] == REPRODUCED
     assert found["every check run agrees with its record"] == REPRODUCED
@@ -46,7 +46,7 @@ def test_spread_models_that_lose_half_reproduce_the_claim(judged):
 def test_spread_models_that_lose_more_contradict_it(judged):
     found = judged(0.1, 0.14, collapsed=0.05, turned=(0.1, 0.14))
     assert found["W2: spread models lose less"] == CONTRADICTED
-    assert found["W2: a rotation closes the gap between spread and plain models"] == CONTRADICTED
+    assert found["W2: a rotation helps plain models more than spread ones"] == CONTRADICTED
     assert found["W2: models collapsed on purpose lose more"] == CONTRADICTED
 
 

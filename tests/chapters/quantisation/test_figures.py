@@ -23,8 +23,3 @@ def test_rotated_schemes_have_a_panel_of_their_own(runs):
 def test_only_schemes_that_cost_enough_are_compared(runs):
     (axis,) = figures.saved(runs).axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["W2", "W2, rotated"]
-
-
-def test_a_real_model_has_an_interval_a_scheme(made):
-    (axis,) = figures.real({"one": made.record({"W8": 0.0, "W4": 0.1})}).axes
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["W8", "W4"]

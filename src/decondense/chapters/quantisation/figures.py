@@ -1,6 +1,6 @@
 """Figures: what each scheme costs each arm, and the share of it that an arm saves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from ... import plots
 from ...plots import STYLE, WIDTH, closed, legend_below
-from ...records import Record
 from ...runs import tables
 from ...runs.run import Run
 from . import readings
@@ -17,10 +16,12 @@ from .readings import FLOOR, PLAIN, ROTATED
 LOOKS = {  # of an arm: colour and marker
     PLAIN: ("0.2", "s"), "dispersion": (plots.BLUE, "o"), "centred": ("#2a9d8f", "^"), "collapsed": ("#b5651d", "v"),
 }  # fmt: skip
+LEAST = FLOOR / 20  # nats a token: what is less is not shown
+REACH = (-1.6, 2.4)  # of the axis of shares; longer intervals run out of it
 
 
 def costs(runs: Sequence[Run]) -> Figure:
-    """The cost of every scheme on a log axis, a mark an arm and pale ones for the seeds; rotated schemes beside."""
+    """The cost of every scheme on a log axis from `LEAST`: a mark an arm, pale ones for the seeds; rotated beside."""
     every = readings.schemes(runs[0].record)
     panels = {"as they are": [s for s in every if ROTATED not in s], "rotated": [s for s in every if ROTATED in s]}
     shown = {title: names for title, names in panels.items() if names}
@@ -33,7 +34,7 @@ def costs(runs: Sequence[Run]) -> Figure:
                 _arm(axis, runs, label, names, 0.14 * (number - 1.5))
             axis.axhline(FLOOR, color=plots.GREY, linewidth=1, linestyle=":")
             axis.set_xticks(range(len(names)), [name.replace(ROTATED, "") for name in names], rotation=60, ha="right")
-            axis.set(title=title, yscale="log")
+            axis.set(title=title, yscale="log", ylim=(LEAST, None))
         axes[0, 0].set_ylabel("loss added (nats a token)")
         legend_below(figure)
     return closed(figure)
@@ -65,23 +66,8 @@ def saved(runs: Sequence[Run]) -> Figure:
         axis.axvline(0, color="0.2", linewidth=0.8)
         axis.axvline(-0.5, color=plots.GREY, linewidth=1, linestyle=":")
         axis.set_yticks(range(len(names)), names)
+        axis.set_xlim(REACH)
         axis.invert_yaxis()
         axis.set_xlabel("change of the loss added, as a share of that of plain training (left: loses less)")
-        legend_below(figure)
-    return closed(figure)
-
-
-def real(found: Mapping[str, Record]) -> Figure:
-    """What each scheme costs real models, over the texts; a mark a model, with 95 % intervals."""
-    with plt.rc_context(STYLE):
-        figure, axis = plt.subplots(figsize=(WIDTH, 3.0), layout="constrained")
-        for number, (name, record) in enumerate(found.items()):
-            each = [readings.of_texts(record, scheme) for scheme in readings.schemes(record)]
-            values = np.array([one.value for one in each])
-            reach = np.nan_to_num(np.abs(np.array([one.interval for one in each]).T - values))
-            axis.errorbar(np.arange(len(each)) + 0.15 * number, values, reach, fmt="o", markersize=4, label=name)
-        axis.set_xticks(range(len(each)), readings.schemes(record), rotation=60, ha="right")
-        axis.set(yscale="symlog", ylabel="loss added (nats a token)")
-        axis.set_yscale("symlog", linthresh=FLOOR)
         legend_below(figure)
     return closed(figure)
