@@ -31,10 +31,17 @@ def resist(claim, used):
 
 
 def grouped(used):
-    """The runs by design and loss, without those that chose the rates."""
+    """The runs by design and loss at the rate of the design: that of the short run with the lowest loss."""
+    trained = [run for run in used if "loss" in run.config]
+    whole = max(run.config["steps"] for run in trained)
+    short = sorted((run for run in trained if run.config["steps"] < whole), key=validation, reverse=True)
+    rates = {run.config["design"]: run.config["learning_rate"] for run in short}  # the last, which is the lowest, stays
     found = defaultdict(list)
-    for run in used:
-        if "loss" in run.config and run.seed < 100:
+    for run in trained:
+        if (
+            run.seed < 100
+            and rates.get(run.config["design"], run.config["learning_rate"]) == run.config["learning_rate"]
+        ):
             found[run.config["design"], run.config["loss"]].append(run)
     return {key: sorted(runs, key=lambda run: run.seed) for key, runs in found.items()}
 

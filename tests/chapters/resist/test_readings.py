@@ -38,6 +38,15 @@ def test_short_runs_have_a_seed_of_their_own(asked):
     assert asked == [("post-norm", short | {"learning_rate": rate}, 200, None) for rate in (0.01, 0.02)]
 
 
+def test_the_pilot_has_one_rate(asked):
+    pilot = {"designs": ["pre-norm", "post-norm"], "learning_rate": 0.01, "seeds": [100]}
+    found = readings.pilot(pilot, {}, {}, {"steps": 3}, {"loss": "dispersion", "weight": 1.0})
+    assert [run.label for run in found] == ["pre-norm", "post-norm", "pre-norm, dispersion"]
+    assert [(design, how["learning_rate"], loss) for design, how, _, loss in asked] == [
+        ("pre-norm", 0.01, None), ("post-norm", 0.01, None), ("pre-norm", 0.01, "dispersion"),
+    ]  # fmt: skip
+
+
 def test_the_rate_is_that_of_the_lowest_loss(made):
     tried = {"post-norm": [made.run(loss=loss, rate=rate) for loss, rate in ((5, 0.01), (4, 0.02), (6, 0.03))]}
     assert readings.rates(tried) == {"post-norm": 0.02}

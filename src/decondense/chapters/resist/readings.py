@@ -72,6 +72,21 @@ def runs(
     return found
 
 
+def pilot(
+    asked: Mapping, shape: Mapping, data: Mapping, how: Mapping, loss: Mapping, sources: Sequence[str] = ()
+) -> list[Run]:
+    """The runs that the design was made from: some designs plain, and the reference with the loss, all at one rate.
+
+    asked
+        `designs`, `learning_rate`, `seeds`.
+    """
+    told = dict(how) | {"learning_rate": asked["learning_rate"]}
+    arms = [(name, name, {}) for name in asked["designs"]]
+    arms += [(f"{REFERENCE}, {loss['loss']}", REFERENCE, dict(loss))]
+    run = lambda name, seed, change: training.run(name, shape, data, told, seed, sources=sources, **change)
+    return [Run(label, seed, run(name, seed, change)) for label, name, change in arms for seed in asked["seeds"]]
+
+
 def references(
     rates: Mapping[str, float], shape: Mapping, data: Mapping, how: Mapping, seeds: Sequence[int],
     sources: Sequence[str] = (),
