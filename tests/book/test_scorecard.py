@@ -116,6 +116,22 @@ def test_keeping_leaves_the_records_of_benchmarks(run, tmp_path):
     assert (committed / "bench-loss-seed0-abc.json").read_text() == "bench-loss-seed0-abc.json"
 
 
+def test_keeping_one_page_leaves_the_others(run, tmp_path):
+    _, records = run
+    (records / "verdicts-fig3.json").unlink()
+    committed = tmp_path / "results"
+    committed.mkdir()
+    (committed / "verdicts-fig7.json").write_text('{"notebook": "09_fig7", "records": ["fig7-seed0-abc.json"]}')
+    (committed / "fig7-seed0-abc.json").write_text('{"arrays": {"file": "fig7-seed0-abc-1.npz"}}')
+    (committed / "fig7-seed0-abc-1.npz").write_text("arrays")
+    (committed / "verdicts-start.json").write_text('{"notebook": "00_start_here", "records": ["start-seed0-old.json"]}')
+    (committed / "start-seed0-old.json").write_text("{}")
+    assert {path.name for path in scorecard.keep(records, committed)} == {
+        "verdicts-start.json", "start-seed0-abc.json", "start-seed0-abc-1.npz",
+        "verdicts-fig7.json", "fig7-seed0-abc.json", "fig7-seed0-abc-1.npz",
+    }  # fmt: skip
+
+
 def test_keeping_needs_every_record(run, tmp_path):
     _, records = run
     with pytest.raises(FileNotFoundError, match=r"gone\.json.*--only fig3 --fresh"):

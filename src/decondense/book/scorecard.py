@@ -57,14 +57,14 @@ def read_verdicts(pages: Iterable[Page], records: Path) -> dict[str, dict]:
 
 def read_committed(folder: Path) -> dict[str, dict]:
     """Verdict files that the repository keeps (`keep`), by notebook name; empty where there are none."""
-    files = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("verdicts-*.json"))]
-    return {file["notebook"]: file for file in sorted(files, key=lambda file: file["notebook"])}
+    return dict(sorted(_by_notebook(folder.glob("verdicts-*.json")).items()))
 
 
 def keep(records: Path, committed: Path) -> list[Path]:
     """Copy the verdict files of a run, with the records that they name and their arrays, to the committed results.
 
-    What the folder `committed` held before is replaced, but for the records of `nox -s bench`. Returns its files.
+    What the folder `committed` held before of these pages is replaced; pages that did not run (`--only`) stay as they
+    were, and so do the records of `nox -s bench`. Returns its files.
 
     Raises
         FileNotFoundError: there is no verdict file, or a record is gone.
@@ -72,15 +72,21 @@ def keep(records: Path, committed: Path) -> list[Path]:
     files = sorted(records.glob("verdicts-*.json"))
     if not files:
         raise FileNotFoundError(f"No verdict under {records}. Run `nox -s reproduce` first.")
-    verdicts = {path: json.loads(path.read_text(encoding="utf-8")) for path in files}
     beside = committed.with_name(f".{committed.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
-    copy_records({file["notebook"]: file for file in verdicts.values()}, records, beside, arrays=True)
-    for path in [*files, *committed.glob(BENCHMARKS)]:
+    others = [path for path in committed.glob("verdicts-*.json") if path.name not in {file.name for file in files}]
+    copy_records(_by_notebook(others), committed, beside, arrays=True)
+    copy_records(_by_notebook(files), records, beside, arrays=True)
+    for path in [*files, *others, *committed.glob(BENCHMARKS)]:
         shutil.copyfile(path, beside / path.name)
     shutil.rmtree(committed, ignore_errors=True)  # only now that the new results are whole
     beside.rename(committed)
     return sorted(committed.iterdir())
+
+
+def _by_notebook(files: Iterable[Path]) -> dict[str, dict]:
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    return {file["notebook"]: file for file in read}
 
 
 def scorecard(profile: str, pages: list[Page], verdicts: dict[str, dict], committed: dict[str, dict]) -> str:
