@@ -42,7 +42,10 @@ def layers(model: nn.Module) -> Layers:
         elif any(p is not None and p.ndim > 1 for p in module._parameters.values()):
             left[name] = _why(module, head)
     if not found:
-        raise ValueError(f"{type(model).__name__} has no linear layer to round; left: {left or 'nothing'}.")
+        raise ValueError(
+            f"{type(model).__name__} has no linear layer to round; left: {left or 'nothing'}. "
+            "Give a model with linear layers beside its embeddings and its head."
+        )
     weights = {id(m.weight): m.weight.numel() for m in found.values()}
     return Layers(found, left, sum(weights.values()) / sum(p.numel() for p in model.parameters()))
 

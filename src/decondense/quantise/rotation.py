@@ -34,7 +34,9 @@ def check_width(n: int, where: str = "a row") -> None:
         ValueError: it is odd.
     """
     if n % 2:
-        raise ValueError(f"The {n} inputs of {where} are an odd number: no Hadamard block divides them.")
+        raise ValueError(
+            f"The {n} inputs of {where} are an odd number: no Hadamard block divides them. Leave out the rotation."
+        )
 
 
 @lru_cache(maxsize=32)

@@ -25,13 +25,18 @@ def cases(entry: Mapping) -> Iterator[Case]:
 
 
 def found() -> dict[str, dict[float, list[Run]]]:
-    """Those that the repository keeps, or that were made here, by the kind of data and its bits for each parameter."""
+    """Those that the repository keeps, or that were made here, by the kind of data and its bits for each parameter.
+
+    Data of which only one arm has run so far are left out.
+    """
     made: dict[str, dict[float, list[Run]]] = {}
     for case in cases(items.entry(ITEM)):
         if (record := training.find(**case.asked)) is not None:
             of_kind = made.setdefault(case.asked["data"]["kind"], {})
             of_kind.setdefault(case.bits, []).append(Run(case.label, case.seed, record))
-    return made
+    paired = lambda runs: len({run.label for run in runs}) > 1  # a table compares two arms
+    made = {kind: {bits: runs for bits, runs in found.items() if paired(runs)} for kind, found in made.items()}
+    return {kind: found for kind, found in made.items() if found}
 
 
 def shown(made: Mapping[str, readings.Filled]):

@@ -134,7 +134,7 @@ QUANTITIES: dict[str, Quantity] = {HELD: held, LATE: late(LATE), **{f"{name}, la
 
 def fullest(found: Filled) -> float:
     """The size of data of which plain training holds most, on average over the seeds."""
-    mean = lambda runs: sum(held(run) for run in runs if run.label == PLAIN) / len(runs)
+    mean = lambda runs: tables.by_seed(runs, held).loc[PLAIN].mean()
     return max(found, key=lambda bits: mean(found[bits]))
 
 

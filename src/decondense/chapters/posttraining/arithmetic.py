@@ -92,7 +92,10 @@ def usable(
     left_out = {"prompt too long": len(rows) - len(fits), "equal answers": len(fits) - len(kept)}
     said = ", ".join(f"{number} ({why})" for why, number in left_out.items() if number)
     if not kept:
-        raise ValueError(f"Of {len(rows)} rows none can be trained on, left out were {said}: give others.")
+        raise ValueError(
+            f"Of {len(rows)} rows none can be trained on, left out were {said or 'those held out'}: ask for more "
+            "problems, or for fewer held out."
+        )
     if said:
         warnings.warn(f"Of {len(rows)} rows some are left out: {said}.", stacklevel=2)
     return kept, left_out

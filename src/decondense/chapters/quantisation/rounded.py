@@ -78,7 +78,9 @@ def _mu(model: torch.nn.Module, asked: Asked) -> list[float]:
 
 def _logprob(loaded: models.Loaded, asked: Asked) -> float:
     how = {"few_shot": 0, "sources": tuple(asked.sources), "progress": False}
-    limit = next(iter(asked.tasks.values()))
+    limit, *others = set(asked.tasks.values())
+    if others:
+        raise ValueError(f"All tasks are scored with one limit, got {dict(asked.tasks)}: give them the same.")
     items = evaluate.evaluate(loaded.model, loaded.tokenizer, list(asked.tasks), limit=limit, **how).items
     return float(items.groupby("task").logprob.mean().mean())
 

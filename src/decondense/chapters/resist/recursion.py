@@ -53,7 +53,9 @@ def sizes(config) -> Sizes:
         ValueError: one that the recursion does not cover.
     """
     if config.model_type not in ("llama", "qwen3", "granite", VariantConfig.model_type):
-        raise ValueError(f"The recursion does not cover {config.model_type}: its parts depend on the tokens.")
+        raise ValueError(
+            f"The recursion does not cover {config.model_type}: give a design of `variants.designs.NAMES`."
+        )
     return Sizes(
         block=getattr(config, "block", "pre"),
         width=config.hidden_size,
