@@ -79,6 +79,5 @@ def check_group(group: int | None, width: int, where: str = "a row") -> None:
     """
     if group is not None and (isinstance(group, bool) or group < 2 or width % group):
         fit = ", ".join(str(size) for size in range(2, width + 1) if width % size == 0 and size <= 256)
-        raise ValueError(
-            f"Groups of {group} do not divide the {width} inputs of {where}. Give {'one of ' + fit if fit else 'no group'}."
-        )
+        cure = f"one of {fit}" if fit else "no group"
+        raise ValueError(f"Groups of {group} do not divide the {width} inputs of {where}. Give {cure}.")

@@ -83,5 +83,5 @@ def test_where_nothing_is_left_out_nothing_is_said():
 
 
 def test_rows_of_which_none_can_be_used_are_refused():
-    with pytest.raises(ValueError, match=r"Of 2 rows none .* 1 \(prompt too long\), 1 \(equal answers\): give others"):
+    with pytest.raises(ValueError, match=r"Of 2 rows none .* 1 \(prompt too long\), 1 \(equal answers\): ask for more"):
         arithmetic.usable(ROWS[1:], len, positions=12, new_tokens=4)

@@ -92,7 +92,8 @@ def look(model: torch.nn.Module, fixed: Fixed, start: Predictions | None, seed: 
     Numbers: `kl_text` and `kl_answers`, the divergence from the start on the neutral texts and on its own answers to
     the held-out prompts; `right`, log-probability of the right answers, nats an answer; `rank`, effective rank of the
     last tokens' final states over the neutral texts, and `rank_prompts` over the held-out prompts (the last tokens of
-    Li et al., arXiv 2509.23024; the spectrum is that of unit vectors, `metrics.effective_rank`). Arrays: `text` and `own`, within and between at each entry.
+    Li et al., arXiv 2509.23024; the spectrum is that of unit vectors, `metrics.effective_rank`).
+    Arrays: `text` and `own`, within and between at each entry.
 
     start
         Its predictions; without, these are the start's, and the divergence is 0.

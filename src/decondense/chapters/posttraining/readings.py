@@ -151,7 +151,7 @@ def reached(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
 
 
 def comparison(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
-    """A row for each quantity: its value at the start, and for each method what training changes and what the loss adds."""
+    """A row for each quantity: its value at the start, and of each method what training changes and the loss adds."""
     any_run = next(iter(found.values()))[0]
     rows = {}
     for name in quantities():

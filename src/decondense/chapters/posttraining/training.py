@@ -59,9 +59,9 @@ def run(
         `corpus` of the neutral texts, how many `texts` of what `length` in tokens; `own_texts`, their `opening` and
         `new_tokens` as in `looks.Fixed`.
 
-    In the results: `course`, a row for each look with `step` and what `looks.look` has; `logged`, what the trainer logged at
-    each step; `left_out`; `no_gradient`, the steps of GRPO in which no group had two rewards. Arrays: `text` and `own`
-    (looks, within and between, entries), `tokens` behind both.
+    In the results: `course`, a row for each look with `step` and what `looks.look` has; `logged`, what the
+    trainer logged at each step; `left_out`; `no_gradient`, the steps of GRPO in which no group had two rewards.
+    Arrays: `text` and `own` (looks, within and between, entries), `tokens` behind both.
 
     Raises
         ValueError: an unknown method or loss; a reward that is the same for all answers of the start; a look after the

@@ -21,7 +21,7 @@ REACH = (-1.6, 2.4)  # of the axis of shares; longer intervals run out of it
 
 
 def costs(runs: Sequence[Run]) -> Figure:
-    """The cost of every scheme on a log axis from `LEAST`: a mark for each arm, pale ones for the seeds; rotated beside."""
+    """The cost of every scheme, log axis from `LEAST`: a mark for each arm, pale ones for the seeds; rotated beside."""
     every = readings.schemes(runs[0].record)
     panels = {"as they are": [s for s in every if ROTATED not in s], "rotated": [s for s in every if ROTATED in s]}
     shown = {title: names for title, names in panels.items() if names}
