@@ -20,8 +20,8 @@ EVERY = sorted(records.committed_folder().glob("*-seed*.json"))
 # Numbers that stand alone: times, shares of forces, results of the two theories, cosines within texts and between. The
 # history holds them, and the claims made of them.
 ALONE = (
-    "after-pretraining-", "anticollapse-cost-", "bench-", "capacity-rounded-", "cones-", "expansion-", "probe-", "quantisation-of-",
-    "resist-initial-", "signal-", "static-", "where-",
+    "after-pretraining-", "anticollapse-cost-", "bench-", "capacity-rounded-", "cones-", "expansion-", "probe-",
+    "quantisation-of-", "resist-initial-", "signal-", "static-", "where-",
 )  # fmt: skip
 
 

@@ -208,9 +208,8 @@ def test_the_spread_is_that_of_the_pilot(name, which):
 
 def test_the_spread_of_what_rounding_costs_is_that_of_its_pilot():
     cost = lambda scheme: [
-        np.array([rounding.cost(scheme)(run) for _, run in sorted(pilot(f"quantisation-{arm}", steps=600, centre=None).items())
-                  if run.seed >= 100])
-        for arm in ("train", "dispersion")
+        np.array([rounding.cost(scheme)(run) for seed, run in sorted(runs.items()) if seed >= 100])
+        for runs in (pilot(f"quantisation-{arm}", steps=600, centre=None) for arm in ("train", "dispersion"))
     ]  # fmt: skip
     plain, spread = cost("ternary")
     turned_plain, turned_spread = cost("ternary, rotated")

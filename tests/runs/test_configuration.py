@@ -203,8 +203,7 @@ def test_a_change_leaves_the_rest_and_is_checked():
 
 
 def test_every_committed_record_of_a_run_is_read():
-    """Whatever became of keys and code since: the configuration alone decides. Those of page 33 are rounded as well, and
-    are no runs of the store."""
+    """Whatever became of keys and code since: the configuration alone decides. Page 33 rounds what it trains."""
     kept = [json.loads(path.read_text()) for path in sorted(records.committed_folder().glob("*-seed*.json"))]
     of_the_store = lambda config: {"steps", "accumulation"} <= set(config) and "rounding" not in config
     runs = [record for record in kept if of_the_store(record["config"])]
