@@ -189,10 +189,7 @@ PILOTS = {
 
 
 # Their pilots are of the seeds 100 to 102, so that no run of the design is in them.
-OTHER_SEEDS = (
-    "anticollapse_midtraining", "capacity", "posttraining", "quantisation", "quantisation_aware", "resist",
-    "resist_dispersion",
-)  # fmt: skip
+OTHER_SEEDS = ("anticollapse_midtraining", "capacity", "posttraining", "resist", "resist_dispersion")
 
 
 @pytest.mark.parametrize("which", OF)
