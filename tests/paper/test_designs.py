@@ -164,15 +164,15 @@ PILOTS = {
     ),
     "capacity": (
         lambda: [pilot(f"capacity-random-{loss}", steps=1000, n_embd=32) for loss in ("train", "dispersion")],
-        (readings.held, readings.late(readings.LATE)),
+        (readings.held, readings.QUANTITIES[readings.LATE]),
     ),
     "resist": (
         lambda: [pilot_of_resist(design) for design in ("pre-norm-train", "post-norm-train")],
-        (resist.late(resist.LATE), resist.validation_loss),
+        (resist.QUANTITIES[resist.LATE], resist.validation_loss),
     ),
     "resist_dispersion": (
         lambda: [pilot_of_resist(design) for design in ("pre-norm-train", "pre-norm-dispersion")],
-        (resist.late(resist.LATE), resist.validation_loss),
+        (resist.QUANTITIES[resist.LATE], resist.validation_loss),
     ),
     "posttraining": (
         lambda: [pilot(f"after-pretraining-sft-{loss}") for loss in ("train", "dispersion")],

@@ -246,6 +246,11 @@ def rejected(p: float, what: str) -> Verdict:
     return Verdict(CONTRADICTED if p < ALPHA else CANNOT_TELL, f"p = {p:.2g} if {what}")
 
 
+def no_interval() -> Verdict:
+    """Of a difference over seeds where there is one seed."""
+    return not_testable("one seed: no interval over seeds")
+
+
 def not_testable(why: str) -> Verdict:
     """Models, data or time are missing here."""
     return Verdict(NOT_TESTABLE, why)

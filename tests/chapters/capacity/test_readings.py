@@ -23,7 +23,7 @@ def geometry(monkeypatch, made):
             self.mu = np.array([0.0, at])
             self.controls = made.Controlled({"within": [0, at], "between": [0, at / 2], "excess": [0, at / 2]})
 
-    monkeypatch.setattr(readings, "geometry", Geometry)
+    monkeypatch.setattr(readings.geometry, "measured", Geometry)
 
 
 def test_the_data_has_so_many_bits_for_each_parameter():

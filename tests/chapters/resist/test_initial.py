@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from decondense import corpora, models
-from decondense.chapters.resist import data, initial
+from decondense.chapters.resist import initial
 
 INITIAL = {
     "shape": {"width": 32, "blocks": 2, "heads": 2, "mlp": 64, "initializer": 0.1},
@@ -12,14 +11,7 @@ INITIAL = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def own(made, tmp_path, monkeypatch):
-    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
-    monkeypatch.setattr(corpora, "load", lambda *_: corpora.Corpus("made up", made.TEXT, "here", "0" * 64))
-    monkeypatch.setattr(models, "load_tokenizer", lambda *_: made.trained(300))
-    data._texts.cache_clear()
-    yield
-    data._texts.cache_clear()
+pytestmark = pytest.mark.usefixtures("own")
 
 
 def test_predicted_and_measured_have_a_value_an_entry():

@@ -142,5 +142,5 @@ def test_depth_is_averaged_over_seeds(found, monkeypatch):
         def __init__(self, run):
             self.mu = np.array([0.0, run.results["late"]])
 
-    monkeypatch.setattr(readings, "geometry", Geometry)
+    monkeypatch.setattr(readings.geometry, "measured", Geometry)
     np.testing.assert_allclose(readings.over_depth(found, "pre-norm", "plain"), [0, 0.2005], atol=1e-6)

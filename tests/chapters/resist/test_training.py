@@ -6,22 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from decondense import Condensation, corpora, models
-from decondense.chapters.resist import data, training
+from decondense import Condensation
+from decondense.chapters.resist import training
 
 SHAPE = {"width": 16, "blocks": 2, "heads": 2, "mlp": 24, "initializer": 0.14}
 DATA = {"corpus": "made up", "tokenizer": "own", "vocabulary": 280, "length": 8}
 TRAINING = {"steps": 30, "batch_size": 4, "learning_rate": 0.02, "held_out": 6, "texts": 4}
 
 
-@pytest.fixture(autouse=True)
-def own(made, tmp_path, monkeypatch):
-    monkeypatch.setenv("DECONDENSE_RECORDS", str(tmp_path))
-    monkeypatch.setattr(corpora, "load", lambda *_: corpora.Corpus("made up", made.TEXT, "here", "0" * 64))
-    monkeypatch.setattr(models, "load_tokenizer", lambda *_: made.trained(300))
-    data._texts.cache_clear()
-    yield
-    data._texts.cache_clear()
+pytestmark = pytest.mark.usefixtures("own")
 
 
 def run(design="pre-norm", seed=0, **change):

@@ -52,7 +52,7 @@ def _published(full: Sequence[Sequence[Run]]) -> Claim:
     found, apart = readings.of_plain(full), readings.of_plain(full, less=PUBLISHED)
     reason = "a tenth of the published bits, the difference from them"
     runs = [run for those in full for run in those]
-    verdict = [verdicts.no_change(apart, RANGE, reason)] if found.units > 1 else _no_interval()
+    verdict = [verdicts.no_change(apart, RANGE, reason)] if found.units > 1 else verdicts.no_interval()
     if found.value < PUBLISHED - RANGE and readings.flat(runs) < len(runs):
         verdict = verdicts.not_testable("the runs still learnt when they ended: what they hold is a lower bound")
     return Claim(
@@ -77,14 +77,10 @@ def _after_rounding(rounded: Sequence[Run]) -> list[Claim]:
 
 
 def _no_change(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
-    tests = [verdicts.no_change(found, wanted.smallest, wanted.reason)] if found.units > 1 else _no_interval()
+    tests = [verdicts.no_change(found, wanted.smallest, wanted.reason)] if found.units > 1 else verdicts.no_interval()
     return Claim(claim=claim, here=text(found, 3), verdict=tests)
 
 
 def _effect(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
-    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else _no_interval()
+    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else verdicts.no_interval()
     return Claim(claim=claim, here=text(found, 3), verdict=tests)
-
-
-def _no_interval() -> verdicts.Verdict:
-    return verdicts.not_testable("one seed: no interval over seeds")

@@ -2,15 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from ... import metrics
-from ...condensation import Condensation
-from ...runs import tables
+from ...runs import geometry, tables
 from ...runs.run import Run
 from ...runs.tables import Quantity
 from ...stats import Estimate, mean_and_interval
@@ -106,27 +102,11 @@ def added_at_end(run: Run) -> float:
     return 1 - _bits(run, at) / _bits(run, -1)
 
 
-def geometry(run: Run) -> Condensation:
-    """After the last step, on rows of the data."""
-    return _read(run.record.arrays)
-
-
-@lru_cache(maxsize=256)
-def _read(path: Path) -> Condensation:
-    return Condensation.load(path)
-
-
-def late(name: str) -> Quantity:
-    """μ, or one of the controls, over the late half."""
-
-    def quantity(run: Run) -> float:
-        found = geometry(run)
-        return float(metrics.mean_of_last(found.mu if name == LATE else found.controls[name], None))
-
-    return quantity
-
-
-QUANTITIES: dict[str, Quantity] = {HELD: held, LATE: late(LATE), **{f"{name}, late half": late(name) for name in PARTS}}
+QUANTITIES: dict[str, Quantity] = {
+    HELD: held,
+    LATE: geometry.late_half(),
+    **{f"{name}, late half": geometry.late_half(name) for name in PARTS},
+}
 
 
 # --- of several -----------------------------------------------------------------------------------------------------
@@ -179,7 +159,7 @@ def table(found: Filled) -> pd.DataFrame:
         most = mean(lambda run: run.results.get("memorisable", math.nan) / run.results["parameters"])
         rows[f"{bits:g}"] = {
             HELD: mean(held), "most that can be": most, "passes": round(mean(lambda run: run.results["passes"])),
-            "added by the last third": mean(added_at_end), LATE: mean(late(LATE)), **change,
+            "added by the last third": mean(added_at_end), LATE: mean(QUANTITIES[LATE]), **change,
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("data (bits per parameter)")
 

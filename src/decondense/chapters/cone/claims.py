@@ -102,9 +102,5 @@ def _work(runs: Sequence[Run]) -> Iterator[Claim]:
 
 
 def _one(claim: str, found: Estimate, smallest: float, reason: str) -> Claim:
-    tests = [verdicts.effect(found, smallest, reason)] if found.units > 1 else _no_interval()
+    tests = [verdicts.effect(found, smallest, reason)] if found.units > 1 else verdicts.no_interval()
     return Claim(claim=claim, here=text(found, 3), verdict=tests)
-
-
-def _no_interval() -> verdicts.Verdict:
-    return verdicts.not_testable("one seed: no interval over seeds")

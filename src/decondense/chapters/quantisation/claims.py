@@ -57,14 +57,14 @@ def _where_enough(runs: Sequence[Run], claim: str, scheme: str, found: Estimate,
 
 
 def _effect(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
-    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else _no_interval()
+    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else verdicts.no_interval()
     return Claim(claim=claim, here=f"{text(found, 2)} of what plain models have", verdict=tests)
 
 
 def _no_change(claim: str, found: Estimate) -> Claim:
-    tests = [verdicts.no_change(found, STILL, "the tolerance of a check run")] if found.units > 1 else _no_interval()
+    tests = (
+        [verdicts.no_change(found, STILL, "the tolerance of a check run")]
+        if found.units > 1
+        else verdicts.no_interval()
+    )
     return Claim(claim=claim, here=text(found, 4), verdict=tests)
-
-
-def _no_interval() -> verdicts.Verdict:
-    return verdicts.not_testable("one seed: no interval over seeds")

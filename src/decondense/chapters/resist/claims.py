@@ -60,14 +60,14 @@ def _with(found: Found, apart: Mapping[str, Estimate]) -> dict[str, Estimate]:
 
 
 def _lower(name: str, found: Estimate, wanted: designs.Effect) -> Claim:
-    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else _no_interval()
+    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else verdicts.no_interval()
     return Claim(claim=f"{name}: late-half μ lower than that of {REFERENCE}", here=text(found, 3), verdict=tests)
 
 
 def _no_cost(costs: Mapping[str, Estimate], wanted: designs.Effect) -> Claim:
     claim = "no design that resists has a higher validation loss"
     if any(one.units < 2 for one in costs.values()):
-        return Claim(claim=claim, here="one seed", verdict=_no_interval())
+        return Claim(claim=claim, here="one seed", verdict=verdicts.no_interval())
     return of_each(claim, costs, wanted.smallest, wanted.reason, verdicts.not_beyond)
 
 
@@ -88,9 +88,5 @@ def _experts(mixtures: Sequence[Run]) -> Claim:
     claim = "mixture of experts: the tokens that one expert sees are more alike than all"
     found = readings.experts_apart(mixtures)
     reason = "the smallest change of a mean cosine that the runs should see"
-    tests = [verdicts.effect(found, EXPERTS_APART, reason)] if found.units > 1 else _no_interval()
+    tests = [verdicts.effect(found, EXPERTS_APART, reason)] if found.units > 1 else verdicts.no_interval()
     return Claim(claim=claim, here=text(found, 3), verdict=tests)
-
-
-def _no_interval() -> verdicts.Verdict:
-    return verdicts.not_testable("one seed: no interval over seeds")

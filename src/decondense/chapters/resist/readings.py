@@ -1,17 +1,13 @@
 """What the runs of the page say: rates, each design against the reference, and what the loss does in each."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ... import metrics
-from ...condensation import Condensation
 from ...models.variants import designs
 from ...models.variants.designs import REFERENCE
-from ...runs import tables
+from ...runs import geometry, tables
 from ...runs.run import Run
 from ...runs.tables import Quantity
 from ...stats import Estimate, mean_and_interval
@@ -114,34 +110,15 @@ def validation_loss(run: Run) -> float:
     return run.results["course"][-1]["validation_loss"]
 
 
-def geometry(run: Run) -> Condensation:
-    """After the last step, on held-out rows."""
-    return _read(run.record.arrays)
-
-
-@lru_cache(maxsize=512)
-def _read(path: Path) -> Condensation:
-    return Condensation.load(path)
-
-
-def late(name: str) -> Quantity:
-    """μ, or one of the controls, over the late half."""
-
-    def quantity(run: Run) -> float:
-        found = geometry(run)
-        return float(metrics.mean_of_last(found.mu if name == LATE else found.controls[name], None))
-
-    return quantity
-
-
 QUANTITIES: dict[str, Quantity] = {
-    LATE: late(LATE), LOSS: validation_loss, **{f"{name}, late half": late(name) for name in PARTS},
+    LATE: geometry.late_half(), LOSS: validation_loss,
+    **{f"{name}, late half": geometry.late_half(name) for name in PARTS},
 }  # fmt: skip
 
 
 def over_depth(found: Found, name: str, label: str) -> np.ndarray:
     """μ at every entry, mean over the seeds."""
-    return np.mean([geometry(run).mu for run in found[name] if run.label == label], axis=0)
+    return np.mean([geometry.measured(run).mu for run in found[name] if run.label == label], axis=0)
 
 
 # --- of several -----------------------------------------------------------------------------------------------------
