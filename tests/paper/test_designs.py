@@ -34,6 +34,7 @@ NAMES = [
     "capacity_rounded",
     "resist",
     "resist_dispersion",
+    "resist_experts",
     "posttraining",
     "quantisation",
 ]
@@ -215,6 +216,13 @@ def test_the_spread_of_what_rounding_costs_is_that_of_its_pilot():
     design = designs.load("quantisation")
     assert design.primary.spread == pytest.approx(without.std(ddof=1), abs=6e-4)
     assert design.secondary.spread == pytest.approx((turned - without).std(ddof=1), abs=6e-4)
+
+
+@pytest.mark.parametrize(("which", "first"), [("primary", 0), ("secondary", 1)])
+def test_the_spread_of_what_experts_see_is_that_of_the_first_three_seeds(which, first):
+    runs = pilot("resist-experts-train", learning_rate=0.03)
+    found = np.std([resist.more_alike(runs[seed], first) for seed in range(3)], ddof=1)
+    assert getattr(designs.load("resist_experts"), which).spread == pytest.approx(found, abs=6e-4)
 
 
 @pytest.mark.parametrize(("which", "quantity"), [("primary", Run.late_half), ("secondary", rho)])

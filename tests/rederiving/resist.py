@@ -8,6 +8,8 @@ from .mathematics import last_of, paired, with_interval
 from .texts import named
 
 REFERENCE, EXPERTS = "pre-norm", "experts"
+PILOT = 3  # seeds of experts, the first, that the design was made from
+TUNING = 200  # the seed of the runs that choose the rates
 
 
 def resist(claim, used):
@@ -17,7 +19,8 @@ def resist(claim, used):
         return
     runs = grouped(used)
     if text.startswith("mixture of experts"):
-        yield "", here, with_interval([experts_apart(run) for run in runs[EXPERTS, None]])
+        first = int("without the first block" in text)
+        yield "", here, with_interval([experts_apart(run, first) for run in runs[EXPERTS, None][PILOT:]])
     elif text.endswith(f"lower than that of {REFERENCE}"):
         name = text.partition(":")[0]
         yield "", here, paired(runs[name, None], runs[REFERENCE, None], late)
@@ -31,17 +34,14 @@ def resist(claim, used):
 
 
 def grouped(used):
-    """The runs by design and loss at the rate of the design: that of the short run with the lowest loss."""
+    """The runs by design and loss at the rate of the design: that of the run of `TUNING` with the lowest loss."""
     trained = [run for run in used if "loss" in run.config]
-    whole = max(run.config["steps"] for run in trained)
-    short = sorted((run for run in trained if run.config["steps"] < whole), key=validation, reverse=True)
-    rates = {run.config["design"]: run.config["learning_rate"] for run in short}  # the last, which is the lowest, stays
+    tried = sorted((run for run in trained if run.seed == TUNING), key=validation, reverse=True)
+    rates = {run.config["design"]: run.config["learning_rate"] for run in tried}  # the last, which is the lowest, stays
     found = defaultdict(list)
     for run in trained:
-        if (
-            run.seed < 100
-            and rates.get(run.config["design"], run.config["learning_rate"]) == run.config["learning_rate"]
-        ):
+        own = rates.get(run.config["design"], run.config["learning_rate"])
+        if run.seed < 100 and own == run.config["learning_rate"]:
             found[run.config["design"], run.config["loss"]].append(run)
     return {key: sorted(runs, key=lambda run: run.seed) for key, runs in found.items()}
 
@@ -54,9 +54,9 @@ def validation(run):
     return run.results["course"][-1]["validation_loss"]
 
 
-def experts_apart(run):
+def experts_apart(run, first):
     found = run.results["experts"]
-    return float(np.mean(np.array(found["expert"]) - np.array(found["all"])))
+    return float(np.mean((np.array(found["expert"]) - np.array(found["all"]))[first:]))
 
 
 def recursion(used):

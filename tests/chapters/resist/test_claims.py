@@ -10,6 +10,11 @@ CHECK = pd.DataFrame({"quantity": ["loss"], "agrees": [True]})
 CURVES = {"pre-norm": [0.1, 0.5], "post-norm": [0.1, 0.2]}
 
 
+def of_experts(first):
+    """Two blocks: the first has all of the difference."""
+    return {"all": [0.1, 0.1], "expert": [0.1 + 2 * first, 0.1], "largest": [1, 1]}
+
+
 @pytest.fixture
 def judged(made, numbers):
     def of(post, parallel=(0.2, 4.0, (0.1, 3.9)), experts=0.1, measured=CURVES, seeds=4):
@@ -18,10 +23,7 @@ def judged(made, numbers):
             "post-norm": made.runs(*post, seeds),
             "parallel": made.runs(*parallel, seeds),
         }
-        mixtures = [
-            made.run(seed=seed, experts={"all": [0.1], "expert": [0.1 + experts + seed / 1000], "largest": [1]})
-            for seed in range(max(1, seeds - 1))
-        ]
+        mixtures = [made.run(seed=seed, experts=of_experts(experts + seed / 1000)) for seed in range(max(1, seeds - 1))]
         made_of = claims.claims(found, mixtures, CURVES, measured, CHECK)
         return {claim.claim: claim for claim in made_of}, claims.resisting(found) if seeds > 2 else None
 
@@ -39,6 +41,10 @@ def test_a_design_that_resists_for_nothing(judged):
     assert words["dispersion lowers the validation loss of every design"] == REPRODUCED
     assert words["before training, the recursion gives μ of every design"] == REPRODUCED
     assert words["mixture of experts: the tokens that one expert sees are more alike than all"] == REPRODUCED
+    beyond = words[
+        "mixture of experts: the tokens that one expert sees are more alike than all, without the first block"
+    ]
+    assert beyond == CONTRADICTED
     assert found["no design that resists has a higher validation loss"].here.startswith("post-norm ")
 
 

@@ -30,7 +30,13 @@ def asked(monkeypatch):
     return seen
 
 
-def test_short_runs_have_a_seed_of_their_own(asked):
+def tried(made):
+    """The middle rate is best for one design, the highest for the other."""
+    of = lambda *losses: [made.run(loss=loss, rate=rate) for loss, rate in zip(losses, (0.01, 0.02, 0.03), strict=True)]
+    return {"post-norm": of(5, 4, 6), "parallel": of(6, 5, 4)}
+
+
+def test_tuning_runs_have_a_seed_of_their_own(asked):
     how = {"steps": 300, "texts": 12, "batch_size": 8}
     tuning = {"rates": [0.01, 0.02], "steps": 100, "texts": 3, "seed": 200}
     readings.tried(["post-norm"], {}, {}, how, tuning)
@@ -48,9 +54,10 @@ def test_the_pilot_has_one_rate(asked):
 
 
 def test_the_rate_is_that_of_the_lowest_loss(made):
-    tried = {"post-norm": [made.run(loss=loss, rate=rate) for loss, rate in ((5, 0.01), (4, 0.02), (6, 0.03))]}
-    assert readings.rates(tried) == {"post-norm": 0.02}
-    assert readings.tuned(tried).loc["post-norm"].to_dict() == {0.01: 5, 0.02: 4, 0.03: 6, "chosen": 0.02}
+    found = tried(made)
+    assert readings.rates(found) == {"post-norm": 0.02, "parallel": 0.03}
+    assert readings.tuned(found).loc["post-norm"].to_dict() == {0.01: 5, 0.02: 4, 0.03: 6, "chosen": 0.02}
+    assert readings.at_the_edge(found) == ["parallel"]
 
 
 def test_runs_are_asked_for_by_arm_seed_and_design(asked):
@@ -120,6 +127,7 @@ def test_experts_are_averaged_over_blocks_and_seeds(made):
     runs = [made.run(experts={"all": [0.1, 0.2], "expert": [0.2, 0.4 + d], "largest": [0.3, 0.5]}) for d in (0, 0.1)]
     assert readings.of_experts(runs).loc[1].tolist() == pytest.approx([0.2, 0.45, 0.5])
     assert readings.experts_apart(runs).value == pytest.approx((0.15 + 0.2) / 2)
+    assert readings.experts_apart(runs, first=1).value == pytest.approx((0.2 + 0.3) / 2)
 
 
 def test_the_recursion_is_set_beside_the_models():
@@ -129,10 +137,11 @@ def test_the_recursion_is_set_beside_the_models():
 
 def test_the_prose_gets_values_costs_and_the_busiest_expert(found, references, made):
     mixtures = [made.run(experts={"all": [0.1], "expert": [0.2], "largest": [0.4]})]
-    numbers = readings.numbers(found, mixtures, references)
+    numbers = readings.numbers(found, mixtures, references, tried(made))
     assert numbers["late half: parallel"].startswith("0.30 [")
     assert numbers["cost: post-norm"].startswith("+0.100 [")
     assert numbers["busiest expert"] == "40%"
+    assert numbers["at the edge of the rates"] == "1 of 2 designs: parallel"
     assert numbers["at one rate: post-norm"].startswith("-0.050 [")
     assert "cost: pre-norm" not in numbers
 

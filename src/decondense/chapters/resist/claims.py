@@ -15,8 +15,7 @@ from ...stats import Estimate
 from . import readings
 from .readings import LATE, LOSS, Found
 
-DESIGN, OF_LOSS = "resist", "resist_dispersion"  # of `paper.designs`
-EXPERTS_APART = 0.02  # fixed before the runs: the smallest change of a mean cosine that they should see
+DESIGN, OF_LOSS, OF_EXPERTS = "resist", "resist_dispersion", "resist_experts"  # of `paper.designs`
 WITHIN = 0.05  # of the measurement, at every entry: the recursion's tolerance, as on page 22
 Curves = Mapping[str, Sequence[float]]  # mu at every entry, by design
 
@@ -40,7 +39,7 @@ def claims(
             of_each("dispersion lowers late-half μ in every design", spread, *of_loss.primary[1:3]),
             of_each("dispersion lowers the validation loss of every design", gain, *of_loss.secondary[1:3]),
             recursion(predicted, measured),
-            _experts(mixtures),
+            *_experts(mixtures),
             check_claim(check),
         ]
     )
@@ -60,8 +59,7 @@ def _with(found: Found, apart: Mapping[str, Estimate]) -> dict[str, Estimate]:
 
 
 def _lower(name: str, found: Estimate, wanted: designs.Effect) -> Claim:
-    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else verdicts.no_interval()
-    return Claim(claim=f"{name}: late-half μ lower than that of {REFERENCE}", here=text(found, 3), verdict=tests)
+    return _apart(f"{name}: late-half μ lower than that of {REFERENCE}", found, wanted)
 
 
 def _no_cost(costs: Mapping[str, Estimate], wanted: designs.Effect) -> Claim:
@@ -84,9 +82,15 @@ def recursion(predicted: Curves, measured: Curves) -> Claim:
     )
 
 
-def _experts(mixtures: Sequence[Run]) -> Claim:
+def _experts(mixtures: Sequence[Run]) -> list[Claim]:
+    design = designs.load(OF_EXPERTS)
     claim = "mixture of experts: the tokens that one expert sees are more alike than all"
-    found = readings.experts_apart(mixtures)
-    reason = "the smallest change of a mean cosine that the runs should see"
-    tests = [verdicts.effect(found, EXPERTS_APART, reason)] if found.units > 1 else verdicts.no_interval()
+    return [
+        _apart(claim, readings.experts_apart(mixtures), design.primary),
+        _apart(f"{claim}, without the first block", readings.experts_apart(mixtures, first=1), design.secondary),
+    ]
+
+
+def _apart(claim: str, found: Estimate, wanted: designs.Effect) -> Claim:
+    tests = [verdicts.effect(found, wanted.smallest, wanted.reason)] if found.units > 1 else verdicts.no_interval()
     return Claim(claim=claim, here=text(found, 3), verdict=tests)

@@ -22,7 +22,7 @@ Found = Mapping[str, Sequence[Run]]  # by design; a run's label is PLAIN or the 
 def tried(
     names: Sequence[str], shape: Mapping, data: Mapping, how: Mapping, tuning: Mapping, sources: Sequence[str] = ()
 ) -> dict[str, list[Run]]:
-    """Short plain runs of each design at each rate, with a seed of their own.
+    """Plain runs of each design at each rate, with a seed of their own.
 
     tuning
         `rates`, `steps`, `seed`, `texts`.
@@ -35,15 +35,21 @@ def tried(
 
 
 def rates(tried: Found) -> dict[str, float]:
-    """The rate at which the short run of a design ended with the lowest validation loss."""
+    """The rate at which the run of a design ended with the lowest validation loss."""
     return {name: min(runs, key=validation_loss).config["learning_rate"] for name, runs in tried.items()}
 
 
 def tuned(tried: Found) -> pd.DataFrame:
-    """The validation loss of the short runs (nats a token): a row per design, a column per rate, and the one chosen."""
+    """The validation loss of these runs (nats a token): a row per design, a column per rate, and the one chosen."""
     rows = {name: {run.config["learning_rate"]: validation_loss(run) for run in runs} for name, runs in tried.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="learning rate")
     return table.assign(chosen=pd.Series(rates(tried)))
+
+
+def at_the_edge(tried: Found) -> list[str]:
+    """The designs whose rate is the lowest or the highest tried: a better one may lie beyond."""
+    edges = {name: [run.config["learning_rate"] for run in runs] for name, runs in tried.items()}
+    return [name for name, rate in rates(tried).items() if rate in (min(edges[name]), max(edges[name]))]
 
 
 def runs(
@@ -192,10 +198,15 @@ def of_experts(runs: Sequence[Run]) -> pd.DataFrame:
     return found.rename(columns={"expert": "one expert's", "largest": "share of the busiest"}).rename_axis("block")
 
 
-def experts_apart(runs: Sequence[Run]) -> Estimate:
-    """Mean over the blocks of the mean cosine of one expert's tokens minus that of all tokens."""
-    apart = lambda run: float(np.mean(np.subtract(run.results["experts"]["expert"], run.results["experts"]["all"])))
-    return mean_and_interval([apart(run) for run in runs])
+def more_alike(run: Run, first: int = 0) -> float:
+    """The mean cosine of one expert's tokens minus that of all tokens, mean over the blocks from `first` on."""
+    found = run.results["experts"]
+    return float(np.mean(np.subtract(found["expert"], found["all"])[first:]))
+
+
+def experts_apart(runs: Sequence[Run], first: int = 0) -> Estimate:
+    """`more_alike` over the seeds."""
+    return mean_and_interval([more_alike(run, first) for run in runs])
 
 
 def rows_apart(predicted: Mapping[str, Sequence[float]], measured: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -217,14 +228,18 @@ def shown(found: Found, lowest: int = 3, highest: int = 2) -> list[str]:
     return [name for name in order if name in chosen]
 
 
-def numbers(found: Found, mixtures: Sequence[Run], references: Mapping[float, Sequence[Run]]) -> dict[str, str]:
+def numbers(
+    found: Found, mixtures: Sequence[Run], references: Mapping[float, Sequence[Run]], tried: Found
+) -> dict[str, str]:
     """What the prose needs and no claim has: values of each design, its costs, and both at the reference's own rate."""
     each = {f"late half: {name}": one for name, one in _with_intervals(values(found, PLAIN, LATE)).items()}
     costs = {f"cost: {name}": tables.text(one, 3) for name, one in against_reference(found, LOSS).items()}
     busiest = np.mean([run.results["experts"]["largest"] for run in mixtures])
     at_one = at_one_rate(found, references, LATE)
     each |= {f"at one rate: {name}": tables.text(one, 3) for name, one in at_one.items()}
-    return each | costs | {"busiest expert": f"{busiest:.0%}"}
+    edge = at_the_edge(tried)
+    edge = f"{len(edge)} of {len(tried)} designs" + (f": {', '.join(edge)}" if edge else "")
+    return each | costs | {"busiest expert": f"{busiest:.0%}", "at the edge of the rates": edge}
 
 
 def _with_intervals(table: pd.DataFrame) -> dict[str, str]:
