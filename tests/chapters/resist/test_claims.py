@@ -11,8 +11,9 @@ CURVES = {"pre-norm": [0.1, 0.5], "post-norm": [0.1, 0.2]}
 
 
 def of_experts(first):
-    """Two blocks: the first has all of the difference."""
-    return {"all": [0.1, 0.1], "expert": [0.1 + 2 * first, 0.1], "largest": [1, 1]}
+    """Two blocks with `first` as their mean difference; that of the second is a little below 0."""
+    second = -0.1 - first / 100
+    return {"all": [0.1, 0.1], "expert": [0.1 + 2 * first - second, 0.1 + second], "largest": [1, 1]}
 
 
 @pytest.fixture
@@ -41,10 +42,7 @@ def test_a_design_that_resists_for_nothing(judged):
     assert words["dispersion lowers the validation loss of every design"] == REPRODUCED
     assert words["before training, the recursion gives μ of every design"] == REPRODUCED
     assert words["mixture of experts: the tokens that one expert sees are more alike than all"] == REPRODUCED
-    beyond = words[
-        "mixture of experts: the tokens that one expert sees are more alike than all, without the first block"
-    ]
-    assert beyond == CONTRADICTED
+    assert [words[name] for name in words if name.endswith("without the first block")] == [CONTRADICTED]
     assert found["no design that resists has a higher validation loss"].here.startswith("post-norm ")
 
 
