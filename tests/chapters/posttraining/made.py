@@ -19,7 +19,7 @@ def run(folder, label="train", seed=0, within=(0.6, 0.6, 0.6), rank=(10.0, 10.0,
     path = folder / f"{method}-{label}-{seed}-{abs(hash((within, rank, kl)))}.npz"
     np.savez(path, text=text, own=own, tokens=np.array(TOKENS))
     course = [{"step": k, "kl_text": kl[k], "kl_answers": 2 * kl[k], "right": -5.0 + k, "rank": rank[k],
-               "rank_prompts": 3.0} for k in range(looks)]  # fmt: skip
+               "chance": 0.1 + k / 5, "rank_prompts": 3.0} for k in range(looks)]  # fmt: skip
     left_out = {"prompt too long": 0, "equal answers": 2}
     results = {"course": course, "no_gradient": [1], "left_out": left_out, "logged": []}
     results["logged"] = [{"step": k, "loss": 0.0} | ({"reward": k / 10} if method == "grpo" else {}) for k in range(4)]

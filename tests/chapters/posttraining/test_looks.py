@@ -66,15 +66,26 @@ def test_the_look_of_the_start_has_no_divergence_and_a_changed_model_has(net, fi
 
 def test_answers_are_read_row_by_row_as_without_padding(net, fixed):
     with torch.no_grad():
-        places, mean, last = looks.answered(net, fixed.right, fixed.asked)
+        places, likely, last = looks.answered(net, fixed.right, fixed.asked)
         alone = [net(torch.tensor([row])).logits[0].log_softmax(-1) for row in fixed.right]
         states = [net(torch.tensor([row[:2]]), output_hidden_states=True).hidden_states[-1][0, -1]
                   for row in fixed.right]  # fmt: skip
     by_hand = [float(sum(logp[n - 1, row[n]] for n in range(2, len(row))))
                for logp, row in zip(alone, fixed.right, strict=True)]  # fmt: skip
-    assert mean == pytest.approx(np.mean(by_hand), abs=1e-5)
+    assert [each.sum() for each in likely] == pytest.approx(by_hand, abs=1e-5)
+    assert [len(each) for each in likely] == [len(row) - 2 for row in fixed.right]
     torch.testing.assert_close(places, torch.cat([alone[0][1:3], alone[1][1:2]]), atol=1e-5, rtol=0)
     torch.testing.assert_close(last, torch.stack(states), atol=1e-5, rtol=0)
+
+
+def test_a_chance_is_that_of_the_number_without_its_end(net, fixed):
+    numbers, _, _ = looks.look(net, fixed, None)
+    with torch.no_grad():
+        logps = [net(torch.tensor([row])).logits[0].log_softmax(-1) for row in fixed.right]
+    of = lambda stop: [sum(float(logp[n - 1, row[n]]) for n in range(2, len(row) - stop))
+                       for logp, row in zip(logps, fixed.right, strict=True)]  # fmt: skip
+    assert numbers["chance"] == pytest.approx(np.mean(np.exp(of(1))), abs=1e-6)
+    assert numbers["right"] == pytest.approx(np.mean(of(0)), abs=1e-5)
 
 
 def test_own_texts_are_seeded_of_equal_length_and_leave_the_random_state(net, fixed):

@@ -41,7 +41,7 @@ def test_the_start_is_no_divergence_to_compare_at(at):
 def test_every_quantity_is_read(made, tmp_path):
     run = made.run(tmp_path, within=(0.6, 0.5, 0.4), rank=(10.0, 11.0, 12.0))
     read = {name: readings.course(run, name) for name in readings.quantities()}
-    assert len(read) == 12
+    assert len(read) == 13
     np.testing.assert_allclose(read["late-half within, neutral text"], [0.6, 0.5, 0.4])
     np.testing.assert_allclose(read["late-half between, neutral text"], [0.3, 0.25, 0.2])
     np.testing.assert_allclose(read["late-half excess, neutral text"], [0.3, 0.25, 0.2])
@@ -86,7 +86,9 @@ def test_the_tables_have_a_row_a_quantity_and_a_method(made, tmp_path):
     assert table.columns.tolist() == ["start", "SFT", "SFT, loss", "GRPO", "GRPO, loss"]
     assert table.loc[LATE, "SFT"].startswith("-0.120 ")
     ends = readings.ends(found)
-    assert ends.loc["SFT", "end"] == -3.0
+    assert ends.loc["SFT", ["right number: start", "end"]].tolist() == pytest.approx([0.1, 0.5])
+    assert ends.loc["SFT", "change"] == "+0.40 [+0.40, +0.40]"
+    assert readings.comparison(found, 0.03, [RANK]).index.tolist() == [RANK]
     assert ends.loc["GRPO", "steps without a gradient"] == 1
     assert ends.loc["GRPO", ["reward: first half", "second half"]].tolist() == [0.05, 0.25]
     assert np.isnan(ends.loc["SFT", "second half"])
@@ -100,11 +102,11 @@ def test_runs_are_asked_for_by_method_arm_and_seed(monkeypatch):
         return Record(Path("none"), {}, None)
 
     monkeypatch.setattr(training, "run", run)
-    rates = {"sft": 1.0, "dpo": 2.0, "grpo": 3.0}
-    found = readings.all_runs({}, {}, {"steps": 2}, rates, {}, {"loss": "dispersion", "weight": 0.5}, [0, 1])
+    methods = {"sft": {"learning_rate": 1.0}, "dpo": {"learning_rate": 2.0}, "grpo": {"learning_rate": 3.0, "steps": 4}}
+    found = readings.all_runs({}, {}, {"steps": 2}, methods, {}, {"loss": "dispersion", "weight": 0.5}, [0, 1])
     assert list(found) == ["sft", "dpo", "grpo"]
     assert [(run.label, run.seed) for run in found["dpo"]] == [
         ("train", 0), ("train", 1), ("dispersion", 0), ("dispersion", 1),
     ]  # fmt: skip
-    assert asked[-1] == ("grpo", {"steps": 2, "learning_rate": 3.0}, 1, {"loss": "dispersion", "weight": 0.5})
+    assert asked[-1] == ("grpo", {"steps": 4, "learning_rate": 3.0}, 1, {"loss": "dispersion", "weight": 0.5})
     assert asked[0][3] == {}

@@ -90,9 +90,10 @@ def look(model: torch.nn.Module, fixed: Fixed, start: Predictions | None, seed: 
     """(numbers, arrays, predictions) of a model in evaluation mode.
 
     Numbers: `kl_text` and `kl_answers`, the divergence from the start on the neutral texts and on its own answers to
-    the held-out prompts; `right`, log-probability of the right answers, nats an answer; `rank`, effective rank of the
-    last tokens' final states over the neutral texts, and `rank_prompts` over the held-out prompts (the last tokens of
-    Li et al., arXiv 2509.23024; the spectrum is that of unit vectors, `metrics.effective_rank`).
+    the held-out prompts; `right`, log-probability of the right answers with their end of text, nats an answer;
+    `chance`, probability that an answer begins with the right number, mean over the prompts; `rank`, effective rank of
+    the last tokens' final states over the neutral texts, and `rank_prompts` over the held-out prompts (the last tokens
+    of Li et al., arXiv 2509.23024; the spectrum is that of unit vectors, `metrics.effective_rank`).
     Arrays: `text` and `own`, within and between at each entry.
 
     start
@@ -102,19 +103,21 @@ def look(model: torch.nn.Module, fixed: Fixed, start: Predictions | None, seed: 
     texts = logits[:, :-1].log_softmax(-1).flatten(0, 1)
     own = seen(model, continued(model, fixed, seed), fixed.opening)[1]
     answers, _, prompts = answered(model, fixed.answered, fixed.asked)
-    _, likelihood, _ = answered(model, fixed.right, fixed.asked)
+    _, likely, _ = answered(model, fixed.right, fixed.asked)
     now = Predictions(texts, answers)
     start = start or now
     numbers = {
         "kl_text": divergence(now.texts, start.texts), "kl_answers": divergence(now.answers, start.answers),
-        "right": likelihood, "rank": metrics.effective_rank(last), "rank_prompts": metrics.effective_rank(prompts),
+        "right": float(np.mean([each.sum() for each in likely])),
+        "chance": float(np.mean([np.exp(each[:-1].sum()) for each in likely])),
+        "rank": metrics.effective_rank(last), "rank_prompts": metrics.effective_rank(prompts),
     }  # fmt: skip
     return numbers, {"text": text, "own": own}, now
 
 
 def answered(model: torch.nn.Module, rows: Sequence[list[int]], asked: Sequence[int]):
-    """(log-probabilities at the places of the answers, mean over rows of the log-probability of the answer, final
-    state of the last token of each prompt); rows are padded on the right, which a causal model does not see.
+    """(log-probabilities at the places of the answers; of each row those of its answer's tokens; final state of the
+    last token of each prompt); rows are padded on the right, which a causal model does not see.
     """
     ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True).to(model.device)
     mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(row)) for row in rows], batch_first=True).to(model.device)
@@ -122,11 +125,11 @@ def answered(model: torch.nn.Module, rows: Sequence[list[int]], asked: Sequence[
         logits = model(input_ids=ids, attention_mask=mask.long()).logits.float().log_softmax(-1)
     each = [logits[k, n - 1 : len(row) - 1] for k, (row, n) in enumerate(zip(rows, asked, strict=True))]
     likely = [
-        float(one.gather(1, torch.tensor(row[n:], device=one.device)[:, None]).sum())
+        one.gather(1, torch.tensor(row[n:], device=one.device)[:, None]).flatten().double().cpu().numpy()
         for one, row, n in zip(each, rows, asked, strict=True)
     ]
     last = found[max(found)][torch.arange(len(rows)), torch.tensor(asked) - 1]
-    return torch.cat(each), float(np.mean(likely)), last
+    return torch.cat(each), likely, last
 
 
 def continued(model: torch.nn.Module, fixed: Fixed, seed: int) -> Int[Tensor, "own_texts tokens"]:

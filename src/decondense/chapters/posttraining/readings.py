@@ -13,7 +13,6 @@ from ...runs import tables
 from ...runs.run import Run
 from ...stats import Estimate, Interval, mean_and_interval
 from . import looks, training
-from .training import METHODS
 
 PLAIN = "train"
 NAMES = {"sft": "SFT", "dpo": "DPO", "grpo": "GRPO"}
@@ -22,8 +21,11 @@ WHICH = {TEXT: "neutral text", OWN: "own text"}
 LATE = "late-half μ, neutral text"
 RANK = "effective rank, last tokens"
 DIVERGENCE = "kl_text"  # nats a token, on the neutral texts: what runs are compared at
-RIGHT, ON_ANSWERS = "log-probability of right answers", "KL on the start's answers"
-SCALARS = {RANK: "rank", "effective rank, prompts": "rank_prompts", RIGHT: "right", ON_ANSWERS: "kl_answers"}
+CHANCE = "chance of the right number"  # over sums that no run was trained on
+SCALARS = {
+    RANK: "rank", "effective rank, prompts": "rank_prompts", CHANCE: "chance",
+    "log-probability of right answers": "right", "KL on the start's answers": "kl_answers",
+}  # fmt: skip
 
 
 def quantities() -> list[str]:
@@ -33,13 +35,17 @@ def quantities() -> list[str]:
 
 
 def all_runs(
-    start: Mapping, data: Mapping, train: Mapping, rates: Mapping[str, float], looked: Mapping, loss: Mapping,
-    seeds: Sequence[int], methods: Sequence[str] = METHODS,
+    start: Mapping, data: Mapping, train: Mapping, methods: Mapping[str, Mapping], looked: Mapping, loss: Mapping,
+    seeds: Sequence[int],
 ) -> dict[str, list[Run]]:  # fmt: skip
-    """The runs of each method, without and with the loss, with the learning rate of the method."""
+    """The runs of each method, without and with the loss.
+
+    train, methods
+        `training.run`'s `training`: what the methods share, and what each has of its own.
+    """
     found = {}
-    for method in methods:
-        how = dict(train) | {"learning_rate": rates[method]}
+    for method, own in methods.items():
+        how = dict(train) | dict(own)
         found[method] = [
             Run(label, seed, training.run(method, start, data, how, looked, seed, **change))
             for label, change in {PLAIN: {}, loss["loss"]: dict(loss)}.items()
@@ -150,11 +156,13 @@ def reached(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def comparison(found: Mapping[str, Sequence[Run]], at: float) -> pd.DataFrame:
-    """A row for each quantity: its value at the start, and of each method what training changes and the loss adds."""
+def comparison(found: Mapping[str, Sequence[Run]], at: float, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """A row for each quantity (`None`: all): its value at the start, and of each method what training changes and the
+    loss adds.
+    """
     any_run = next(iter(found.values()))[0]
     rows = {}
-    for name in quantities():
+    for name in names or quantities():
         row = {"start": float(course(any_run, name)[0])}
         for method, runs in found.items():
             row[NAMES[method]] = tables.text(change(runs, name, at), 3)
@@ -170,15 +178,22 @@ def _halves(run: Run) -> list[float]:
     return [float(np.mean(part)) if part else np.nan for part in (rewards[:middle], rewards[middle:])]
 
 
+def learnt(runs: Sequence[Run], label: str = PLAIN) -> Estimate:
+    """The chance of the right number after the last step minus before the first, over the seeds."""
+    return _over([course(run, CHANCE)[-1] - course(run, CHANCE)[0] for run in runs if run.label == label])
+
+
 def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
-    """What the runs without a loss learnt, in nats of the right answers; steps without a gradient; pairs left out."""
+    """What the runs without a loss learnt: the chance of the right number to sums that no run was trained on, GRPO's
+    reward; steps without a gradient; pairs left out.
+    """
     rows = {}
     for method, runs in found.items():
         plain = [run for run in runs if run.label == PLAIN]
-        right = np.mean([course(run, RIGHT) for run in plain], axis=0)
+        chance = np.mean([course(run, CHANCE) for run in plain], axis=0)
         rewarded = np.mean([_halves(run) for run in plain], axis=0)
         rows[NAMES[method]] = {
-            "right answers: start (nats)": right[0], "end": right[-1],
+            "right number: start": chance[0], "end": chance[-1], "change": tables.text(learnt(runs), 2),
             "steps": plain[0].config["training"]["steps"],
             "steps without a gradient": np.mean([len(run.results["no_gradient"]) for run in plain]),
             "reward: first half": rewarded[0], "second half": rewarded[1],
