@@ -111,7 +111,7 @@ def pilot_of_resist(design):
 
 def at_equal_divergence(name, run, relative=False):
     each = posttraining.course(run, name)
-    return posttraining.at_divergence(each, posttraining.divergence(run), 0.005) / (each[0] if relative else 1)
+    return posttraining.at_divergence(each, posttraining.divergence(run), 0.001) / (each[0] if relative else 1)
 
 
 OF = {"primary": 0, "secondary": 1}

@@ -4,7 +4,7 @@ import numpy as np
 
 from .mathematics import last_of, with_interval
 
-AT = 0.005  # nats a token, as the design says
+AT = 0.001  # nats a token, as the design says
 
 
 def posttraining(claim, used):
