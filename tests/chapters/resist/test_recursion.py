@@ -8,6 +8,7 @@ from decondense import hooks, metrics
 from decondense.chapters.resist import recursion
 from decondense.models.variants import designs
 from decondense.models.variants.linear import LinearAttention
+from decondense.models.variants.model import VariantModel
 
 SHAPE = {"width": 192, "blocks": 4, "heads": 4, "mlp": 512, "initializer": 0.04}
 IDS = np.random.default_rng(0).integers(0, 30, 24)
@@ -42,14 +43,36 @@ def test_a_residual_of_0_leaves_the_embedding():
 
 
 def test_tokens_that_are_one_stay_one():
+    same = [np.zeros(5, int)]
     for name in designs.NAMES:
-        np.testing.assert_allclose(recursion.predict(sizes(name), [np.zeros(5, int)]), 1, atol=1e-4)
+        if name != "state-space hybrid":
+            np.testing.assert_allclose(recursion.predict(sizes(name), same), 1, atol=1e-4)
+    assert recursion.predict(sizes("state-space hybrid"), same)[-1] < 0.99  # a state tells where its text began
 
 
 def test_the_kernel_is_that_of_the_model():
     u = np.linspace(-3, 3, 13)
     np.testing.assert_allclose(recursion._kernel(u), torch.nn.functional.elu(torch.tensor(u)) + 1)
     assert LinearAttention.__doc__.count("elu(u) + 1") == 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("common", [0.0, 0.6])
+def test_a_drawn_state_space_adds_the_predicted_products(common):
+    config = designs.config("state-space hybrid", SHAPE, 30)
+    root = np.linalg.cholesky(common + (1 - common) * np.eye(16))
+    rng, layer = np.random.default_rng(0), designs.model("state-space hybrid", SHAPE, 30, 0).model.layers[0].self_attn
+    initialised = VariantModel(config)._init_weights
+    drawn = []
+    for _ in range(100):
+        layer.apply(initialised)
+        x = torch.tensor(root @ rng.standard_normal((16, 192)), dtype=torch.float32)
+        added = layer(x[None])[0][0].double().numpy()
+        drawn.append(added @ added.T / 192)
+    found = np.mean([recursion.state_space(sizes("state-space hybrid"), root, rng) for _ in range(100)], axis=0)
+    size = np.diag(found).mean()
+    np.testing.assert_allclose(found, np.mean(drawn, axis=0), atol=0.1 * size)
+    assert found.mean() == pytest.approx(np.mean(drawn), abs=0.02 * size)
 
 
 def test_texts_are_averaged():

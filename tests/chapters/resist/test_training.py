@@ -22,7 +22,7 @@ def run(design="pre-norm", seed=0, **change):
     return training.run(design, SHAPE, DATA, how, seed, **change)
 
 
-@pytest.mark.parametrize("design", ["pre-norm", "hyperspherical", "linear hybrid"])
+@pytest.mark.parametrize("design", ["pre-norm", "hyperspherical", "linear hybrid", "state-space hybrid"])
 def test_a_model_learns_and_its_record_says_so(design):
     record = run(design)
     results = record.content["results"]

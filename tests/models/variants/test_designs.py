@@ -72,8 +72,9 @@ def test_the_same_seed_gives_the_same_weights():
     assert all(torch.equal(one, other) for one, other in zip(first.parameters(), second.parameters(), strict=True))
 
 
-def test_a_small_model_is_saved_and_loaded(tmp_path):
-    model = designs.model("embedding mix", SMALL, 12, 0).eval()
+@pytest.mark.parametrize("name", ["embedding mix", "state-space hybrid"])  # with values that only `draw` gives
+def test_a_small_model_is_saved_and_loaded(name, tmp_path):
+    model = designs.model(name, SMALL, 12, 0).eval()
     model.save_pretrained(tmp_path)
     again = VariantForCausalLM.from_pretrained(tmp_path).eval()
     ids = torch.arange(12)[None]

@@ -11,8 +11,9 @@ residual multiplier, and the means over the weights taken as there:
     sphere         K <- cosines((1 - alpha)^2 K + alpha^2 cosines(att(K))), then the same with mlp
 
 and attention's pattern A drawn from random queries and keys: softmax of their products (normalised per head where the
-design does so), or those of elu + 1 of them where attention is linear. A mixture of experts is not covered: which
-expert a token goes to depends on the token.
+design does so), or those of elu + 1 of them where attention is linear. A selective state space is no pattern alone: its
+layers are drawn from their inputs, which are Gaussian, to the norm before the output projection (`state_space`). A
+mixture of experts is not covered: which expert a token goes to depends on the token.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from ...models.variants.blocks import MIXED
 from ...models.variants.linear import EVERY
 from ...models.variants.model import BLOCKS, SPHERE, VariantConfig
 from ...models.variants.sphere import ALPHA
+from ...models.variants.state_space import RATES, STEPS, TAPS
 from ...propagation import Gram, causal_softmax, cosines, gaussian_mean, normalised, rotated, silu
 
 Update = Callable[[Gram], Gram]
@@ -122,8 +124,10 @@ def _block(a: Sizes, k: Gram, att: Update, mlp: Update) -> Gram:
 
 
 def attention(a: Sizes, c: Gram, number: int, draws: int, rng: np.random.Generator) -> Gram:
-    """What attention of block `number` adds to the products, its input having the products `c`."""
+    """What attention of block `number`, or what is in its place, adds to the products, its input having `c`."""
     root = np.linalg.cholesky(c + 1e-8 * np.diag(c).mean() * np.eye(len(c)))
+    if a.block == "state_space" and (number + 1) % EVERY:
+        return np.mean([state_space(a, root, rng) for _ in range(draws)], axis=0)
     mixed = [_pattern(a, root, number, rng) @ root for _ in range(draws)]
     scale = 1.0 if a.block == SPHERE else a.width * a.initializer**4 * a.heads * a.head_dim
     return scale * sum(m @ m.T for m in mixed) / draws
@@ -141,6 +145,31 @@ def _pattern(a: Sizes, root: Gram, number: int, rng: np.random.Generator) -> Gra
     if a.block == SPHERE:
         q, k, scale = *(x / np.linalg.norm(x, axis=1, keepdims=True) for x in (q, k)), a.head_dim**0.5
     return causal_softmax(rotated(q, a.base) @ rotated(k, a.base).T * scale)
+
+
+def state_space(a: Sizes, root: Gram, rng: np.random.Generator) -> Gram:
+    """What one selective state space with random weights adds to the products, its input having those of `root`.
+
+    All heads share B and C, and one norm: so whole layers are drawn, not heads.
+    """
+    inner, tokens = a.heads * a.head_dim, len(root)
+    field = lambda count: np.sqrt(a.width) * a.initializer * (root @ rng.standard_normal((tokens, count)))
+    x, b, c = np.split(_convolved(field(inner + 2 * a.head_dim), rng), (inner, inner + a.head_dim), axis=1)
+    bias = np.log(np.expm1(np.exp(rng.uniform(*np.log(STEPS), a.heads))))
+    delta = np.logaddexp(0, field(a.heads) + bias)
+    forgotten = np.cumsum(delta * rng.uniform(*RATES, a.heads), axis=0).T
+    decays = np.exp(-np.tril(forgotten[:, :, None] - forgotten[:, None, :]))
+    x = x.reshape(tokens, a.heads, a.head_dim).transpose(1, 0, 2)
+    y = np.tril(c @ b.T * decays) @ (delta.T[..., None] * x) + x
+    y = y.transpose(1, 0, 2).reshape(tokens, inner) * silu(field(inner))
+    return inner * a.initializer**2 * normalised(y @ y.T / inner, a.eps)
+
+
+def _convolved(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """SiLU of the causal convolution of each channel with its own weights, drawn as PyTorch does."""
+    bias, *taps = rng.uniform(-(TAPS**-0.5), TAPS**-0.5, (1 + TAPS, x.shape[1]))
+    padded = np.pad(x, ((TAPS - 1, 0), (0, 0)))
+    return silu(bias + sum(tap * padded[place : place + len(x)] for place, tap in enumerate(taps)))
 
 
 def _kernel(u: np.ndarray) -> np.ndarray:

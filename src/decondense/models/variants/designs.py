@@ -19,6 +19,7 @@ OWN = {
     "embedding mix": {"block": "mixed"},
     "parallel": {"block": "parallel"},
     "linear hybrid": {"block": "hybrid"},
+    "state-space hybrid": {"block": "state_space"},
     "hyperspherical": {"block": "sphere"},
 }
 DEEPER = {"deep and narrow": (2, Fraction(3, 4)), "shallow and wide": (Fraction(1, 2), Fraction(5, 4))}  # blocks, heads

@@ -8,12 +8,12 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.models.llama.modeling_llama import LlamaForCausalLM, LlamaModel, LlamaRMSNorm
 
 from ...base.errors import unknown
-from . import blocks, linear, sphere
+from . import blocks, linear, sphere, state_space
 
 BLOCKS = {
     "pre": blocks.PreNorm, "embedding_norm": blocks.EmbeddingNorm, "layer_norm": blocks.LayerNorms,
     "post": blocks.PostNorm, "sandwich": blocks.Sandwich, "parallel": blocks.Parallel, "mixed": blocks.Mixed,
-    "hybrid": linear.Hybrid, "sphere": sphere.Sphere,
+    "hybrid": linear.Hybrid, "state_space": state_space.StateSpaceHybrid, "sphere": sphere.Sphere,
 }  # fmt: skip
 SPHERE = "sphere"
 
