@@ -1,7 +1,5 @@
 """Small models that memorise: they do, their records say how much, and bad input is refused."""
 
-from itertools import islice
-
 import numpy as np
 import pytest
 import torch
@@ -68,19 +66,6 @@ def test_both_arms_begin_with_the_same_weights_and_data():
     for ours, theirs in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert not torch.equal(training.start(config | {"seed": 5})[0].lm_head.weight, first.lm_head.weight)
-
-
-def test_every_row_comes_once_in_a_pass():
-    passes = list(islice(training.batches(7, 3, 0), 4))
-    assert [len(part) for part in passes] == [3, 3, 3, 3]
-    assert len(torch.cat(passes[:2]).unique()) == len(torch.cat(passes[2:]).unique()) == 6
-    assert torch.cat(passes[:2]).tolist() != torch.cat(passes[2:]).tolist()
-    assert len(next(training.batches(2, 5, 0))) == 2
-
-
-@pytest.mark.parametrize(("step", "share"), [(0, 0.5), (1, 0.99), (50, 0.5), (99, 0.01)])
-def test_the_rate_rises_and_falls_linearly(step, share):
-    assert training.rate(step, 100) == pytest.approx(share)
 
 
 def test_a_check_run_gives_what_the_record_has():

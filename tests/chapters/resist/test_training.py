@@ -1,7 +1,5 @@
 """Small models of a design: they learn, their records say what they should, and bad input is refused."""
 
-from itertools import islice
-
 import numpy as np
 import pytest
 import torch
@@ -62,17 +60,6 @@ def test_the_validation_loss_is_the_mean_over_all_tokens(monkeypatch):
     whole = float(model.eval()(input_ids=texts.held_out, labels=texts.held_out).loss.detach())
     monkeypatch.setattr(training, "VALIDATED", 4)
     assert training.validation_loss(model, texts.held_out) == pytest.approx(whole, abs=1e-5)
-
-
-def test_every_window_comes_once_in_a_pass():
-    batches = list(islice(training.order(7, 3, 0), 4))
-    assert len(torch.cat(batches[:2]).unique()) == len(torch.cat(batches[2:]).unique()) == 6
-    assert torch.cat(batches[:2]).tolist() != torch.cat(batches[2:]).tolist()
-
-
-@pytest.mark.parametrize(("step", "share"), [(0, 0.1), (9, 0.91), (50, 0.5), (99, 0.01)])
-def test_the_rate_rises_and_falls_linearly(step, share):
-    assert training.rate(step, 100) == pytest.approx(share)
 
 
 def test_a_check_run_gives_what_the_record_has():

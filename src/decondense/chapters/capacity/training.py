@@ -11,6 +11,7 @@ from torch import Tensor
 from ... import capacity, corpora, losses, measure, records, surveys
 from ...base import machine
 from ...base.files import sha256
+from ...trainers.schedule import order, rate
 from ...trainers.step import step
 from . import biographies
 
@@ -88,19 +89,6 @@ def parameters(data: Mapping, shape: Mapping, columns: int) -> int:
     return sum(p.numel() for p in model_of(data, shape, columns, 0).parameters())
 
 
-def batches(rows: int, size: int, seed: int) -> Iterator[Int[Tensor, "batch"]]:
-    """Numbers of rows, in a new order in each pass; what does not fill a batch is left out of that pass."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        order = torch.randperm(rows, generator=generator)
-        yield from (part for part in order.split(min(size, rows)) if len(part) == min(size, rows))
-
-
-def rate(step: int, steps: int) -> float:
-    """The share of the learning rate at a step, from 0: a linear warm-up, and then down to 0 after the last."""
-    return min((step + 1) / max(1.0, WARM_UP * steps), 1 - step / steps)
-
-
 def courses(
     model: torch.nn.Module, rows: Int[Tensor, "rows columns"], config: Mapping, until: int
 ) -> Iterator[tuple[int, dict]]:
@@ -109,9 +97,9 @@ def courses(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config["learning_rate"], betas=DECAYS, weight_decay=0, fused=True
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda number: rate(number, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda number: rate(number, steps, WARM_UP))
     loss = losses.get(config["loss"]) if config["loss"] else None
-    for number, chosen in enumerate(islice(batches(len(rows), config["batch_size"], config["seed"]), until), 1):
+    for number, chosen in enumerate(islice(order(len(rows), config["batch_size"], config["seed"]), until), 1):
         step(model, rows[chosen], optimizer, loss, config["weight"] or 0.0)
         schedule.step()
         if number in looks or number == until:

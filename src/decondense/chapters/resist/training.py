@@ -9,6 +9,7 @@ from torch import Tensor
 from ... import losses, measure, records, surveys
 from ...base import machine
 from ...models.variants import designs, sphere
+from ...trainers.schedule import order, rate
 from ...trainers.step import step
 from . import data as windows
 from . import experts
@@ -61,19 +62,6 @@ def _surroundings() -> dict:
     return {"versions": {name: records.version(name) for name in ("torch", "transformers")}, "device": machine.device()}
 
 
-def rate(step: int, steps: int) -> float:
-    """The share of the learning rate at a step, from 0: a linear warm-up, and then down to 0 after the last."""
-    return min((step + 1) / max(1.0, WARM_UP * steps), 1 - step / steps)
-
-
-def order(windows: int, size: int, seed: int) -> Iterator[Int[Tensor, "batch"]]:
-    """Numbers of windows, in a new order in each pass; what does not fill a batch is left out of that pass."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        shuffled = torch.randperm(windows, generator=generator)
-        yield from (part for part in shuffled.split(min(size, windows)) if len(part) == min(size, windows))
-
-
 def start(config: Mapping, sources: Sequence[str]) -> tuple[torch.nn.Module, windows.Texts]:
     """The model of a run with its first weights, and its texts."""
     texts = windows.texts(config["data"], sources, config["held_out"])
@@ -88,7 +76,7 @@ def courses(model: torch.nn.Module, texts: windows.Texts, config: Mapping, until
         model.parameters(), lr=config["learning_rate"], betas=DECAYS, weight_decay=0, fused=True
     )
     optimizer.register_step_post_hook(lambda *_: sphere.unit(model))  # nothing but where rows have length 1
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda number: rate(number, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda number: rate(number, steps, WARM_UP))
     loss = losses.get(config["loss"]) if config["loss"] else None
     device = next(model.parameters()).device
     batches = order(len(texts.train), config["batch_size"], config["seed"])
