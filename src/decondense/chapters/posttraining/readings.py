@@ -1,8 +1,9 @@
 """What the runs say: each quantity over the divergence from the start, and all of them at one common divergence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,19 +33,33 @@ def quantities() -> list[str]:
     return [*geometry, *SCALARS]
 
 
-def all_runs(
+class Case(NamedTuple):
+    """One run: its method, with the loss or without, its seed, and the arguments of `training.run`."""
+
+    method: str
+    label: str
+    seed: int
+    asked: dict
+
+
+def cases(
     start: Mapping, data: Mapping, train: Mapping, rates: Mapping[str, float], looked: Mapping, loss: Mapping,
     seeds: Sequence[int], methods: Sequence[str] = METHODS,
-) -> dict[str, list[Run]]:  # fmt: skip
+) -> Iterator[Case]:  # fmt: skip
     """The runs of each method, without and with the loss, with the learning rate of the method."""
-    found = {}
     for method in methods:
-        how = dict(train) | {"learning_rate": rates[method]}
-        found[method] = [
-            Run(label, seed, training.run(method, start, data, how, looked, seed, **change))
-            for label, change in {PLAIN: {}, loss["loss"]: dict(loss)}.items()
-            for seed in seeds
-        ]
+        shared = {"method": method, "start": start, "data": data, "looked": looked}
+        shared["training"] = dict(train) | {"learning_rate": rates[method]}
+        for label, change in {PLAIN: {}, loss["loss"]: dict(loss)}.items():
+            for seed in seeds:
+                yield Case(method, label, seed, shared | {"seed": seed} | change)
+
+
+def all_runs(*asked, **more) -> dict[str, list[Run]]:
+    """The runs of all `cases` by their method; arguments as there."""
+    found: dict[str, list[Run]] = {}
+    for case in cases(*asked, **more):
+        found.setdefault(case.method, []).append(Run(case.label, case.seed, training.run(**case.asked)))
     return found
 
 

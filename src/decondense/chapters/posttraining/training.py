@@ -67,6 +67,24 @@ def run(
             after the last step or none at it; what `usable`, `refuse_too_long` and the maker of the rows raise.
         ImportError: TRL is missing.
     """
+    name, config = _asked(method, start, data, training, looked, seed, loss, weight)
+    return records.run(name, config, lambda: _trained(config), __name__, surroundings=_surroundings(), committed=True)
+
+
+def find(
+    method: str, start: Mapping, data: Mapping, training: Mapping, looked: Mapping, seed: int,
+    loss: str | None = None, weight: float = 0.1,
+):  # fmt: skip
+    """The record that `run` would read, or `None` where it would train."""
+    name, config = _asked(method, start, data, training, looked, seed, loss, weight)
+    return records.find(name, config, __name__, surroundings=_surroundings(), committed=True)
+
+
+def _asked(
+    method: str, start: Mapping, data: Mapping, training: Mapping, looked: Mapping, seed: int,
+    loss: str | None, weight: float,
+) -> tuple[str, dict]:  # fmt: skip
+    """The name of a run among the records, and its configuration."""
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     problems.maker(data)
@@ -74,8 +92,7 @@ def run(
         raise ValueError(f"The last look must be after the last step, {training['steps']}; got {training['looks']}.")
     asked = {"method": method, "start": dict(start), "data": dict(data), "training": dict(training)}
     config = asked | {"looked": dict(looked), "loss": loss, "weight": weight if loss else None, "seed": seed}
-    name = f"after-pretraining-{method}-{loss or 'train'}"
-    return records.run(name, config, lambda: _trained(config), __name__, surroundings=_surroundings(), committed=True)
+    return f"after-pretraining-{method}-{loss or 'train'}", config
 
 
 def _surroundings() -> dict:
