@@ -29,21 +29,6 @@ def test_all_runs_are_made_and_the_next_call_finds_them(tmp_path, monkeypatch):
     assert make() == (True, said[-1:])
 
 
-def test_a_run_that_no_longer_fits_is_left_for_the_next_call(monkeypatch):
-    clock, made = [0.0], {}
-
-    def run(**asked):
-        clock[0] += 40
-        made[str(asked)] = True
-
-    monkeypatch.setattr(capacity.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(training, "run", run)
-    monkeypatch.setattr(training, "find", lambda **asked: made.get(str(asked)))
-    done, said = make(100.0)
-    assert (done, said[-1]) == (False, "capacity: 2 of 8 runs are done. The same command goes on.")
-    assert make(1000.0)[0]
-
-
 def test_the_biographies_come_first_and_whole_seeds_first():
     every = list(larger.cases(ENTRY))
     assert [(case.asked["data"]["kind"], case.seed, case.label) for case in every[:5]] == [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from decondense.campaign import capacity, command, plan, speed, training
+from decondense.campaign import capacity, command, plan, posttraining, speed, training
 from decondense.runs import items
 
 pytestmark = pytest.mark.usefixtures("tokens")
@@ -70,8 +70,23 @@ def test_the_items_are_made_in_order_in_the_time_that_is_left(tmp_path, monkeypa
     done, said = run(tmp_path, 5.1, tiny=True)
     assert seen == [("speed", 306), ("family", 206), ("width", 106)]
     assert said[0].startswith("midtraining is left out: Unknown token files 'packed/smollm2-135m-instruct'.")
-    assert said[1:] == [f"{name}: no time is left for it." for name in ("pretraining", "anti-collapse", "capacity")]
+    late = ("pretraining", "anti-collapse", "capacity", "posttraining")
+    assert said[1:] == [f"{name}: no time is left for it." for name in late]
     assert not done
+
+
+def test_without_trl_one_item_is_left_out_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trl", None)
+    for each in (speed, capacity, training):
+        monkeypatch.setattr(each, "make", lambda *_: True)
+    monkeypatch.setattr(posttraining, "make", lambda *_: pytest.fail("it lacks TRL"))
+    done, said = run(tmp_path / "out", tiny=True)
+    assert not done
+    assert said[1].startswith("posttraining is left out: trl is not installed, part of the extra `tune`: python -m pip")
+    assert len(said) == 2
+    with pytest.raises(ImportError, match="trl is not installed"):
+        run(tmp_path / "alone", only="posttraining", tiny=True)
+    assert not (tmp_path / "alone").exists()
 
 
 def test_one_item_alone(tmp_path, monkeypatch):
@@ -84,7 +99,7 @@ def test_an_item_that_does_not_fit_is_an_error_if_it_is_the_one_asked_for(tmp_pa
     def make(*_):
         raise plan.TooShort("5 minutes are too few")
 
-    for alone in (speed, capacity):
+    for alone in (speed, capacity, posttraining):
         monkeypatch.setattr(alone, "make", lambda *_: True)
     monkeypatch.setattr(training, "make", make)
     if raises:

@@ -23,7 +23,8 @@ def parameters(item, change):
 
 
 def test_the_items_in_order_of_worth():
-    assert items.names() == ["speed", "family", "midtraining", "width", "pretraining", "anti-collapse", "capacity"]
+    grids = ["family", "midtraining", "width", "pretraining", "anti-collapse"]
+    assert items.names() == ["speed", *grids, "capacity", "posttraining"]
 
 
 def test_an_unknown_item_names_the_nearest():

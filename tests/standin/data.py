@@ -96,6 +96,14 @@ def exam(number: int, subject: str) -> dict:
     return {"question": words(number, 7), "subject": subject, "choices": choices, "answer": number % 4}
 
 
+def school(number: int) -> dict:
+    """A problem of school: of every second the solution begins with a number, and every fifth number is a large one."""
+    left, right = 3 + number % 17, 1000 * (number % 5 == 0) + number % 11
+    steps = f"{words(number, 3)} " * (number % 2) + f"{left} and {right} are <<{left}+{right}={left + right}>>"
+    answer = f"{steps}{left + right} in all.\n#### {left + right:,}"
+    return {"question": f"{words(number, 8)} {left} and {right}?", "answer": answer}
+
+
 def split_into(names: str, row: Row, rows: int = ITEMS) -> dict[str, tuple[Row, int]]:
     return dict.fromkeys(names.split(), (row, rows))
 
@@ -113,6 +121,7 @@ SETS = {
     "rajpurkar/squad": {"plain_text": split_into("train validation", passage, ROWS)},
     "codelion/fineweb-edu-1B": {"default": split_into("train", page, ROWS)},
     "allenai/c4": {"en": split_into("train validation", page, ROWS), "de": split_into("train validation", page, 2)},
+    "openai/gsm8k": {name: split_into("train test", school, ROWS) for name in ("main", "socratic")},
     "facebook/anli": {
         "plain_text": split_into(" ".join(f"{s}_r{r}" for r in (1, 2, 3) for s in ("train", "dev", "test")), premise)
     },

@@ -25,6 +25,7 @@ from decondense.base.files import cache_dir, repository_root
 from decondense.base.hub import COMMIT
 from decondense.book import cells, profiles
 from decondense.chapters.fig4.course import REVISIONS
+from decondense.chapters.posttraining import problems
 from decondense.corpora import ORIGINS
 from decondense.evaluate import benchmarks
 from decondense.models import catalogue, memory
@@ -133,6 +134,7 @@ def named(profile: str, pages: dict[str, Path]) -> set[tuple[str, str, str]]:
             found |= set() if entry.get("remote_code") else {("models", entry["hub"], "main")}
         for origin in (ORIGINS[name] for name in names & ORIGINS.keys()):
             found |= {("datasets", origin.hub[0], origin.revision or "main")} if origin.hub else set()
+        found |= {("datasets", name, "main") for name in names & problems.NAMED.keys()}
         found |= {("datasets", benchmarks.table()[n]["hub"], "main") for n in names & benchmarks.table().keys()}
         found |= {("models", OLMO, REVISIONS[name]) for name in names & REVISIONS.keys()}
     return found

@@ -5,6 +5,7 @@ from standin import data
 from standin.server import commit
 
 from decondense import corpora, evaluate, models
+from decondense.chapters.posttraining import grade_school
 from decondense.corpora import hub as any_set
 from decondense.evaluate import harness
 
@@ -35,6 +36,17 @@ def test_c4_is_streamed_at_its_pinned_revision(hub):
     assert first == data.page(0)["text"]
     assert {asked.revision for asked in hub.downloads()} == {corpora.ORIGINS["c4"].revision}
     assert {asked.file for asked in hub.downloads()} - {"README.md"} == {"en/c4-train.00000-of-00002.json.gz"}
+
+
+def test_problems_of_school_with_the_commit_of_both_splits(hub):
+    grade_school.read.cache_clear()
+    rows = grade_school.training({"problems": data.ROWS}, 0, ["local", "hub"])
+    assert {row.prompt for row in rows} >= {f"{grade_school.ASKED}{data.school(0)['question']}\nSolution:"}
+    assert any(row.answer > 1000 for row in rows)
+    at = commit("openai/gsm8k", "main")
+    source = f"hub openai/gsm8k (train) at {at}; hub openai/gsm8k (test) at {at}"
+    assert grade_school.about(["local", "hub"]) == {"data": {"name": "openai/gsm8k", "source": source}}
+    grade_school.read.cache_clear()
 
 
 def test_a_data_set_without_a_name_here(hub):

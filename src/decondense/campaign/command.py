@@ -14,10 +14,14 @@ import transformers
 
 from ..corpora import packed
 from ..runs import items
-from . import capacity, speed, training
+from . import capacity, posttraining, speed, training
 from .plan import TooShort
 
-ALONE = {"speed": speed, "capacity": capacity}  # kinds of items that are no grids of runs, and what makes them
+ALONE = {
+    "speed": speed,
+    "capacity": capacity,
+    "posttraining": posttraining,
+}  # kinds of items that are no grids of runs, and what makes them
 LEAST = 20.0  # seconds: with less left no further item is begun
 
 
@@ -36,7 +40,7 @@ def run(out: Path, minutes: float, only: str | None = None, tiny: bool = False, 
 
     Raises
         ValueError: no minutes; an unknown item; without `tiny` no CUDA device; what `training.make` raises.
-        FileNotFoundError: the token files are not there (`packed.folder_of`).
+        FileNotFoundError, ImportError: what all of the items need that need more than this package is not there.
     """
     if not minutes > 0:
         raise ValueError(f"--minutes must be above 0, got {minutes:g}.")
@@ -47,8 +51,8 @@ def run(out: Path, minutes: float, only: str | None = None, tiny: bool = False, 
         raise ValueError(
             "The campaign needs a CUDA device, and there is none here. --tiny runs all of it small, on the CPU."
         )
-    missing = _without_tokens(chosen, tiny)
-    if missing and len(missing) == sum(items.entry(name)["kind"] == "runs" for name in chosen):
+    missing = _missing(chosen, tiny)
+    if missing and all(name in missing or items.entry(name)["kind"] != "runs" for name in chosen):
         raise next(iter(missing.values()))
     for name, error in missing.items():
         say(f"{name} is left out: {error}")
@@ -61,15 +65,18 @@ def run(out: Path, minutes: float, only: str | None = None, tiny: bool = False, 
     return all(done) and not missing
 
 
-def _without_tokens(chosen: Iterable[str], tiny: bool) -> dict[str, Exception]:
-    """The grids of runs whose token files are not here, and why; one without any is left out, not an error."""
+def _missing(chosen: Iterable[str], tiny: bool) -> dict[str, Exception]:
+    """The items whose token files, weights or packages are not here, and why; one such is left out, not an error."""
     missing = {}
     for name in chosen:
-        if items.entry(name)["kind"] == "runs":
-            try:
+        kind = items.entry(name)["kind"]
+        try:
+            if kind == "runs":
                 packed.folder_of(items.runs(name, tiny).shared.corpus)
-            except (FileNotFoundError, ValueError) as error:
-                missing[name] = error
+            elif kind == "posttraining":
+                posttraining.check(items.entry(name, tiny))
+        except (FileNotFoundError, ValueError, ImportError) as error:
+            missing[name] = error
     return missing
 
 

@@ -85,3 +85,18 @@ def test_where_nothing_is_left_out_nothing_is_said():
 def test_rows_of_which_none_can_be_used_are_refused():
     with pytest.raises(ValueError, match=r"Of 2 rows none .* 1 \(prompt too long\), 1 \(equal answers\): ask for more"):
         arithmetic.usable(ROWS[1:], len, positions=12, new_tokens=4)
+
+
+def test_an_answer_that_is_longer_than_the_room_is_too_long_as_well():
+    solved = Sum("1 + 1 =", " I count one, two", " I count one", 2)
+    for row in (solved, Sum(solved.prompt, solved.rejected, solved.chosen, 2)):
+        assert arithmetic.fits(row, len, positions=25, new_tokens=4)
+        assert not arithmetic.fits(row, len, positions=24, new_tokens=4)
+    assert arithmetic.fits(ROWS[0], len, positions=11, new_tokens=4)
+    assert not arithmetic.fits(ROWS[0], len, positions=10, new_tokens=4)
+
+
+def test_held_out_problems_that_do_not_fit_are_refused():
+    arithmetic.refuse_too_long(ROWS[:2], len, 11, 4)
+    with pytest.raises(ValueError, match="1 of 3 held-out problems do not fit into the model's 12 positions"):
+        arithmetic.refuse_too_long(ROWS, len, 12, 4)

@@ -1,5 +1,7 @@
 """What a look measures, against slower ways to the same numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ def net():
 def fixed():
     generator = torch.Generator().manual_seed(0)
     texts = torch.randint(2, 60, (5, 12), generator=generator)
-    return Fixed(texts, 3, 4, 6, [[5, 6, 7, 8], [9, 10, 11]], [[5, 6, 20, 1], [9, 10, 30]], [2, 2])
+    return Fixed(texts, 3, 4, 6, [[5, 6, 7, 8], [9, 10, 11]], [[5, 6, 20, 1], [9, 10, 30]], [2, 2], True)
 
 
 def test_divergence_is_the_mean_over_places_of_what_scipy_gives():
@@ -86,6 +88,8 @@ def test_a_chance_is_that_of_the_number_without_its_end(net, fixed):
                        for logp, row in zip(logps, fixed.right, strict=True)]  # fmt: skip
     assert numbers["chance"] == pytest.approx(np.mean(np.exp(of(1))), abs=1e-6)
     assert numbers["right"] == pytest.approx(np.mean(of(0)), abs=1e-5)
+    solved, _, _ = looks.look(net, replace(fixed, numbers=False), None)
+    assert solved["chance"] is None
 
 
 def test_own_texts_are_seeded_of_equal_length_and_leave_the_random_state(net, fixed):

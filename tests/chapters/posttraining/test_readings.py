@@ -97,8 +97,8 @@ def test_the_tables_have_a_row_a_quantity_and_a_method(made, tmp_path):
 def test_runs_are_asked_for_by_method_arm_and_seed(monkeypatch):
     asked = []
 
-    def run(method, _start, _data, how, _looked, seed, **change):
-        asked.append((method, how, seed, change))
+    def run(*, start, data, looked, **more):
+        asked.append(more)
         return Record(Path("none"), {}, None)
 
     monkeypatch.setattr(training, "run", run)
@@ -108,5 +108,6 @@ def test_runs_are_asked_for_by_method_arm_and_seed(monkeypatch):
     assert [(run.label, run.seed) for run in found["dpo"]] == [
         ("train", 0), ("train", 1), ("dispersion", 0), ("dispersion", 1),
     ]  # fmt: skip
-    assert asked[-1] == ("grpo", {"steps": 4, "learning_rate": 3.0}, 1, {"loss": "dispersion", "weight": 0.5})
-    assert asked[0][3] == {}
+    loss = {"loss": "dispersion", "weight": 0.5}
+    assert asked[-1] == {"method": "grpo", "training": {"steps": 4, "learning_rate": 3.0}, "seed": 1} | loss
+    assert asked[0] == {"method": "sft", "training": {"steps": 2, "learning_rate": 1.0}, "seed": 0}

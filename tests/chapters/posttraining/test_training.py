@@ -1,11 +1,13 @@
 """Small runs by TRL: what their records have, that a seed gives the same again, and what is refused."""
 
+import json
 import sys
 
 import numpy as np
 import pytest
 
-from decondense.chapters.posttraining import arithmetic, training
+from decondense import records
+from decondense.chapters.posttraining import arithmetic, grade_school, training
 from decondense.models import pocket
 from decondense.records import Record
 
@@ -91,9 +93,42 @@ def test_the_missing_package_is_named_with_its_command_before_anything_is_loaded
         run(start=START | {"train_tokens": 1024})
 
 
+COMMITTED = sorted(records.committed_folder().glob("after-pretraining-*.json"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_a_committed_record_is_found_by_the_arguments_that_made_it(path, monkeypatch):
+    monkeypatch.setattr(training, "_trained", lambda config: pytest.fail("it has a record"))
+    config = json.loads(path.read_text(encoding="utf-8"))["config"]
+    names = ("method", "start", "data", "training", "looked", "seed", "loss")
+    given = {name: config[name] for name in names} | {"weight": config["weight"] or 0.1}
+    found = training.run(**given)
+    assert found.path.name == path.name
+    assert found.content["config"] == config
+
+
+def test_problems_of_a_set_by_its_name(tmp_path, monkeypatch):
+    (tmp_path / "gsm8k").mkdir()
+    for split in ("train", "test"):
+        rows = [{"question": f"{n} and {split}?", "answer": f"{'so ' * (n % 2)}{n} is it\n#### {n}"} for n in range(40)]
+        (tmp_path / "gsm8k" / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setenv("DECONDENSE_DATA", str(tmp_path))
+    monkeypatch.setattr(pocket, "CONTEXT", 256)
+    grade_school.read.cache_clear()
+    data = {"name": grade_school.NAME, "problems": 40, "held_out": 12}
+    start = START | {"sources": ["local"], "train_tokens": 4096}
+    results = {method: run(method, start=start, data=data).content["results"] for method in training.METHODS}
+    grade_school.read.cache_clear()
+    assert results["sft"]["model"]["data"]["source"].startswith("local file gsm8k/train.jsonl")
+    assert results["dpo"]["left_out"]["equal answers"] > 0
+    assert set(results["grpo"]["rewards_of_start"]) <= {0.0, arithmetic.A_NUMBER, 1.0}
+    assert all(len(each["course"]) == 3 for each in results.values())
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"data": {"name": "openai/gsm"}}, "Unknown data set 'openai/gsm'. Did you mean 'openai/gsm8k'"),
         ({"method": "ppo"}, "Unknown method 'ppo'"),
         ({"looks": [1]}, "last look must be after the last step, 2"),
         ({"looks": []}, "last look must be after the last step"),

@@ -42,10 +42,25 @@ def _sum(a: int, b: int, off: int) -> Sum:
     return Sum(f"{EXAMPLE}{a} + {b} =", f" {a + b}", f" {abs(a + b + off)}", a + b)
 
 
-def apart(training: Sequence[Sum], held_out: Sequence[Sum]) -> list[Sum]:
-    """Those of `training` that are not among `held_out`."""
-    known = {each.prompt for each in held_out}
-    return [each for each in training if each.prompt not in known]
+def training(data: Mapping, seed: int, _sources: Sequence[str]) -> list[Sum]:
+    """The sums of a run, up to `data["largest"]`; some may be held out."""
+    return sums(data["problems"], data["largest"], seed)
+
+
+def held_out(data: Mapping, seed: int, _sources: Sequence[str]) -> list[Sum]:
+    """The sums that no run is trained on."""
+    return sums(data["held_out"], data["largest"], seed)
+
+
+def about(_sources: Sequence[str]) -> dict:
+    """What a record says of the data: nothing beyond its configuration."""
+    return {}
+
+
+def apart(rows: Sequence[Sum], others: Sequence[Sum]) -> list[Sum]:
+    """Those of `rows` that are not among `others`."""
+    known = {each.prompt for each in others}
+    return [each for each in rows if each.prompt not in known]
 
 
 def reward(completion: str, answer: int) -> float:
@@ -70,7 +85,26 @@ def refuse_constant(values: Sequence[float]) -> None:
     if len(set(values)) < 2:
         raise ValueError(
             f"All {len(values)} answers of the start have the reward {next(iter(values), 'none')}: GRPO has no "
-            "gradient. Take easier sums (largest), or a start that answers some of them."
+            "gradient. Take easier problems (of sums a smaller `largest`), or a start that answers some of them."
+        )
+
+
+def fits(row: Sum, length: Callable[[str], int], positions: int, new_tokens: int) -> bool:
+    """Whether a model can read the prompt with an answer of `new_tokens`, and with each of its two and an end."""
+    longest = max(length(row.prompt + row.chosen), length(row.prompt + row.rejected))
+    return max(length(row.prompt) + new_tokens, longest + 1) <= positions
+
+
+def refuse_too_long(rows: Sequence[Sum], length: Callable[[str], int], positions: int, new_tokens: int) -> None:
+    """Refuse held-out problems that are not among those that `fits`: all looks are to read the same ones.
+
+    Raises
+        ValueError: one or more do not fit.
+    """
+    if long := sum(not fits(row, length, positions, new_tokens) for row in rows):
+        raise ValueError(
+            f"{long} of {len(rows)} held-out problems do not fit into the model's {positions} positions with an answer "
+            f"of {new_tokens} tokens: take a model with more, or fewer new_tokens."
         )
 
 
@@ -87,9 +121,9 @@ def usable(
     Raises
         ValueError: no row is left.
     """
-    fits = [row for row in rows if length(row.prompt) + new_tokens <= positions]
-    kept = [row for row in fits if row.chosen != row.rejected]
-    left_out = {"prompt too long": len(rows) - len(fits), "equal answers": len(fits) - len(kept)}
+    short = [row for row in rows if fits(row, length, positions, new_tokens)]
+    kept = [row for row in short if row.chosen != row.rejected]
+    left_out = {"prompt too long": len(rows) - len(short), "equal answers": len(short) - len(kept)}
     said = ", ".join(f"{number} ({why})" for why, number in left_out.items() if number)
     if not kept:
         raise ValueError(

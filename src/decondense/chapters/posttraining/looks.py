@@ -26,6 +26,8 @@ class Fixed:
         Rows of a held-out prompt with the start's own answer, and how many tokens of each are the prompt.
     right
         The same with the right answers.
+    numbers
+        Whether a right answer is its number alone.
     """
 
     texts: Int[Tensor, "texts tokens"]
@@ -35,6 +37,7 @@ class Fixed:
     answered: Sequence[list[int]]
     right: Sequence[list[int]]
     asked: Sequence[int]
+    numbers: bool
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,10 @@ def look(model: torch.nn.Module, fixed: Fixed, start: Predictions | None, seed: 
 
     Numbers: `kl_text` and `kl_answers`, the divergence from the start on the neutral texts and on its own answers to
     the held-out prompts; `right`, log-probability of the right answers with their end of text, nats an answer;
-    `chance`, probability that an answer begins with the right number, mean over the prompts; `rank`, effective rank of
-    the last tokens' final states over the neutral texts, and `rank_prompts` over the held-out prompts (the last tokens
-    of Li et al., arXiv 2509.23024; the spectrum is that of unit vectors, `metrics.effective_rank`).
+    `chance`, probability that an answer begins with the right number, mean over the prompts (`None` where right answers
+    have more than a number); `rank`, effective rank of the last tokens' final states over the neutral texts, and
+    `rank_prompts` over the held-out prompts (the last tokens of Li et al., arXiv 2509.23024; the spectrum is that of
+    unit vectors, `metrics.effective_rank`).
     Arrays: `text` and `own`, within and between at each entry.
 
     start
@@ -109,7 +113,7 @@ def look(model: torch.nn.Module, fixed: Fixed, start: Predictions | None, seed: 
     numbers = {
         "kl_text": divergence(now.texts, start.texts), "kl_answers": divergence(now.answers, start.answers),
         "right": float(np.mean([each.sum() for each in likely])),
-        "chance": float(np.mean([np.exp(each[:-1].sum()) for each in likely])),
+        "chance": float(np.mean([np.exp(each[:-1].sum()) for each in likely])) if fixed.numbers else None,
         "rank": metrics.effective_rank(last), "rank_prompts": metrics.effective_rank(prompts),
     }  # fmt: skip
     return numbers, {"text": text, "own": own}, now
@@ -170,6 +174,7 @@ def fixed_of(model, tokenizer, texts: Sequence[str], held_out: Sequence[Sum], ho
     return Fixed(
         torch.tensor(ids, device=machine.device()), how["own_texts"], how["opening"], how["new_tokens"],
         [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)], right, [len(p) for p in prompts],
+        all(each.chosen.strip() == str(each.answer) for each in held_out),
     )  # fmt: skip
 
 

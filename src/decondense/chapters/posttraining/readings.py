@@ -1,8 +1,9 @@
 """What the runs say: each quantity over the divergence from the start, and all of them at one common divergence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,23 +35,37 @@ def quantities() -> list[str]:
     return [*geometry, *SCALARS]
 
 
-def all_runs(
+class Case(NamedTuple):
+    """One run: its method, with the loss or without, its seed, and the arguments of `training.run`."""
+
+    method: str
+    label: str
+    seed: int
+    asked: dict
+
+
+def cases(
     start: Mapping, data: Mapping, train: Mapping, methods: Mapping[str, Mapping], looked: Mapping, loss: Mapping,
     seeds: Sequence[int],
-) -> dict[str, list[Run]]:  # fmt: skip
+) -> Iterator[Case]:  # fmt: skip
     """The runs of each method, without and with the loss.
 
     train, methods
         `training.run`'s `training`: what the methods share, and what each has of its own.
     """
-    found = {}
     for method, own in methods.items():
-        how = dict(train) | dict(own)
-        found[method] = [
-            Run(label, seed, training.run(method, start, data, how, looked, seed, **change))
-            for label, change in {PLAIN: {}, loss["loss"]: dict(loss)}.items()
-            for seed in seeds
-        ]
+        shared = {"method": method, "start": start, "data": data, "looked": looked}
+        shared["training"] = dict(train) | dict(own)
+        for label, change in {PLAIN: {}, loss["loss"]: dict(loss)}.items():
+            for seed in seeds:
+                yield Case(method, label, seed, shared | {"seed": seed} | change)
+
+
+def all_runs(*asked) -> dict[str, list[Run]]:
+    """The runs of all `cases` by their method; arguments as there."""
+    found: dict[str, list[Run]] = {}
+    for case in cases(*asked):
+        found.setdefault(case.method, []).append(Run(case.label, case.seed, training.run(**case.asked)))
     return found
 
 

@@ -1,9 +1,9 @@
-"""Runs from one start by SFT, DPO or GRPO on sums, with or without a loss on the states, looked at every few steps."""
+"""Runs from one start by SFT, DPO or GRPO, with or without a loss on the states, looked at every few steps."""
 
 import copy
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from functools import lru_cache
 from io import BytesIO, StringIO
@@ -19,11 +19,10 @@ from ...base import machine
 from ...base.errors import unknown
 from ...base.extras import need, require
 from ...trainers import DispersionMixin
-from . import arithmetic, looks
+from . import arithmetic, looks, problems
 from .arithmetic import Sum
 
 SFT, DPO, GRPO = METHODS = ("sft", "dpo", "grpo")
-HELD_OUT_SEED = 12345  # of the sums that no run is trained on
 LOGGED = ("loss", "loss_regulariser", "reward", "frac_reward_zero_std")
 
 
@@ -47,10 +46,10 @@ def run(
     """The record of one run; a committed one is taken where there is one.
 
     start
-        `model`, `sources` and `train_tokens` as in `models.load`; `warm_up`, steps of SFT on other sums that every run
-        begins with, for a model that would answer none, and their `warm_up_rate`.
+        `model`, `sources` and `train_tokens` as in `models.load`; `warm_up`, steps of SFT on other problems that every
+        run begins with, for a model that would answer none, and their `warm_up_rate`.
     data
-        `largest` number in the sums, `problems` a run is trained on (the seed draws them), `held_out` ones.
+        As in `problems.maker`; the seed draws those of a run.
     training
         `steps`, `batch_size` (rows of SFT, two rows a pair of DPO, completions of GRPO), `completions` of one prompt
         in GRPO, `new_tokens` of an answer at most, `learning_rate` of AdamW, constant, and `beta` of DPO; `looks`, the
@@ -64,18 +63,36 @@ def run(
     Arrays: `text` and `own` (looks, within and between, entries), `tokens` behind both.
 
     Raises
-        ValueError: an unknown method or loss; a reward that is the same for all answers of the start; a look after the
-            last step or none at it; what `usable` raises.
+        ValueError: an unknown method, data set or loss; a reward that is the same for all answers of the start; a look
+            after the last step or none at it; what `usable`, `refuse_too_long` and the maker of the rows raise.
         ImportError: TRL is missing.
     """
+    name, config = _asked(method, start, data, training, looked, seed, loss, weight)
+    return records.run(name, config, lambda: _trained(config), __name__, surroundings=_surroundings(), committed=True)
+
+
+def find(
+    method: str, start: Mapping, data: Mapping, training: Mapping, looked: Mapping, seed: int,
+    loss: str | None = None, weight: float = 0.1,
+):  # fmt: skip
+    """The record that `run` would read, or `None` where it would train."""
+    name, config = _asked(method, start, data, training, looked, seed, loss, weight)
+    return records.find(name, config, __name__, surroundings=_surroundings(), committed=True)
+
+
+def _asked(
+    method: str, start: Mapping, data: Mapping, training: Mapping, looked: Mapping, seed: int,
+    loss: str | None, weight: float,
+) -> tuple[str, dict]:  # fmt: skip
+    """The name of a run among the records, and its configuration."""
     if method not in METHODS:
         raise unknown("method", method, METHODS)
+    problems.maker(data)
     if not training["looks"] or sorted(set(training["looks"]))[-1] != training["steps"]:
         raise ValueError(f"The last look must be after the last step, {training['steps']}; got {training['looks']}.")
     asked = {"method": method, "start": dict(start), "data": dict(data), "training": dict(training)}
     config = asked | {"looked": dict(looked), "loss": loss, "weight": weight if loss else None, "seed": seed}
-    name = f"after-pretraining-{method}-{loss or 'train'}"
-    return records.run(name, config, lambda: _trained(config), __name__, surroundings=_surroundings(), committed=True)
+    return f"after-pretraining-{method}-{loss or 'train'}", config
 
 
 def _surroundings() -> dict:
@@ -103,44 +120,48 @@ def _start(asked: str) -> Start:
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    held_out = arithmetic.sums(data["held_out"], data["largest"], HELD_OUT_SEED)
+    held_out = problems.held_out(data, start["sources"])
+    arithmetic.refuse_too_long(held_out, *_room(model, tokenizer), asked["new_tokens"])
     if start["warm_up"]:
         _warm_up(model, tokenizer, start, data, held_out)
     corpus = corpora.load(how["corpus"], start["sources"])
     texts = corpora.sample_texts(corpus, how["texts"], min_words=how["length"], max_words=2 * how["length"])
     fixed = looks.fixed_of(model.eval(), tokenizer, texts, held_out, how, asked["new_tokens"])
     about = found.provenance | {"corpus": {"name": corpus.name, "source": corpus.source, "sha256": corpus.sha256}}
+    about |= problems.maker(data).about(start["sources"])
     return Start(model, tokenizer, about, fixed, held_out, *looks.look(model, fixed, None))
 
 
 def _warm_up(model, tokenizer, start: Mapping, data: Mapping, held_out: Sequence[Sum]) -> None:
     training = {"steps": start["warm_up"], "learning_rate": start["warm_up_rate"], "batch_size": 16, "looks": []}
-    config = {"method": SFT, "training": training, "seed": HELD_OUT_SEED, "loss": None, "weight": None}
-    rows = arithmetic.apart(arithmetic.sums(data["problems"], data["largest"], HELD_OUT_SEED + 1), held_out)
+    config = {"method": SFT, "training": training, "seed": problems.HELD_OUT_SEED, "loss": None, "weight": None}
+    rows = problems.training(data, problems.HELD_OUT_SEED + 1, start["sources"], held_out)
     trained = copy.deepcopy(model)  # trainers of TRL replace the forward method, which later copies must not inherit
     _train(trained, tokenizer, rows, config, [])
     model.load_state_dict(trained.state_dict())
 
 
 def rows_of(config: Mapping, start: Start) -> tuple[list[Sum], Mapping[str, int]]:
-    """The sums of a run: none of those held out, none that cannot be used; and how many were left out."""
-    data = config["data"]
-    drawn = arithmetic.apart(arithmetic.sums(data["problems"], data["largest"], config["seed"]), start.held_out)
-    length = lambda text: len(start.tokenizer(text)["input_ids"])
-    positions = start.model.config.max_position_embeddings
-    return arithmetic.usable(drawn, length, positions, config["training"]["new_tokens"])
+    """The rows of a run: none of those held out, none that cannot be used; and how many were left out."""
+    drawn = problems.training(config["data"], config["seed"], config["start"]["sources"], start.held_out)
+    return arithmetic.usable(drawn, *_room(start.model, start.tokenizer), config["training"]["new_tokens"])
 
 
-def rewards_of_start(start: Start) -> list[float]:
+def _room(model, tokenizer) -> tuple[Callable[[str], int], int]:
+    """The tokens of a text, and how many the model reads."""
+    return lambda text: len(tokenizer(text)["input_ids"]), model.config.max_position_embeddings
+
+
+def rewards_of_start(start: Start, data: Mapping) -> list[float]:
     """The rewards of the start's own answers to the held-out prompts."""
     texts = [start.tokenizer.decode(row[n:]) for row, n in zip(start.fixed.answered, start.fixed.asked, strict=True)]
-    return arithmetic.rewards(texts, [each.answer for each in start.held_out])
+    return problems.maker(data).rewards(texts, [each.answer for each in start.held_out])
 
 
 def _trained(config: Mapping) -> tuple[dict, bytes]:
     start = start_of(config)
     if config["method"] == GRPO:
-        arithmetic.refuse_constant(rewards_of_start(start))
+        arithmetic.refuse_constant(rewards_of_start(start, config["data"]))
     rows, left_out = rows_of(config, start)
     course, logged = courses(start, rows, config)
     end = [{key: row[key] for key in LOGGED if key in row} | {"step": row["step"]} for row in logged if "loss" in row]
@@ -151,7 +172,8 @@ def _trained(config: Mapping) -> tuple[dict, bytes]:
     results = {
         "course": [numbers for numbers, _ in course], "logged": end, "left_out": dict(left_out),
         "no_gradient": [row["step"] for row in end if row.get("frac_reward_zero_std") == 1],
-        "model": start.about, "trl": records.version("trl"), "rewards_of_start": rewards_of_start(start),
+        "model": start.about, "trl": records.version("trl"),
+        "rewards_of_start": rewards_of_start(start, config["data"]),
     }  # fmt: skip
     return results, buffer.getvalue()
 
@@ -186,7 +208,7 @@ def _train(model, tokenizer, rows: Sequence[Sum], config: Mapping, callbacks: li
     kind = {SFT: trl.SFTTrainer, DPO: trl.DPOTrainer, GRPO: trl.GRPOTrainer}[method]
     settings = {SFT: trl.SFTConfig, DPO: trl.DPOConfig, GRPO: trl.GRPOConfig}[method]
     regularised = type("Regularised", (DispersionMixin, kind), {})
-    more = {"reward_funcs": arithmetic.rewards} if method == GRPO else {}
+    more = {"reward_funcs": problems.maker(config["data"]).rewards} if method == GRPO else {}
     loss = {"loss": config["loss"], "weight": config["weight"], "subsample": None}
     with TemporaryDirectory() as folder, _quiet(datasets):
         args = settings(folder, **_common(how, config["seed"]), **_own(method, how))
@@ -201,7 +223,7 @@ def _train(model, tokenizer, rows: Sequence[Sum], config: Mapping, callbacks: li
 
 
 def _columns(method: str, rows: Sequence[Sum]) -> list[dict]:
-    """What the trainer of the method reads of each sum."""
+    """What the trainer of the method reads of each row."""
     if method == SFT:
         return [{"prompt": row.prompt, "completion": row.chosen} for row in rows]
     if method == DPO:
