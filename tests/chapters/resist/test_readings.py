@@ -123,6 +123,12 @@ def test_the_reference_is_shown_with_the_extremes(found):
     assert readings.shown(found, lowest=1, highest=0) == ["post-norm", "pre-norm"]
 
 
+def test_experts_take_the_rate_of_a_design():
+    assert readings.rate_of_experts({"pre-norm": 0.02, "QK-norm": 0.01}) == 0.01
+    with pytest.raises(ValueError, match=r"take the rate of 'QK-norm': add it to DESIGNS\.$"):
+        readings.rate_of_experts({"pre-norm": 0.02})
+
+
 def test_experts_are_averaged_over_blocks_and_seeds(made):
     runs = [made.run(experts={"all": [0.1, 0.2], "expert": [0.2, 0.4 + d], "largest": [0.3, 0.5]}) for d in (0, 0.1)]
     assert readings.of_experts(runs).loc[1].tolist() == pytest.approx([0.2, 0.45, 0.5])

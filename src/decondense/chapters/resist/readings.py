@@ -16,6 +16,7 @@ from . import training
 PLAIN = "plain"
 LATE, LOSS = "late-half μ", "validation loss (nats a token)"
 PARTS = ("within", "between")
+LIKE_EXPERTS = "QK-norm"  # OLMoE normalises queries and keys, too
 Found = Mapping[str, Sequence[Run]]  # by design; a run's label is PLAIN or the name of the loss
 
 
@@ -106,6 +107,17 @@ def mixtures(
     """The mixtures of experts, plain."""
     told = dict(how) | {"learning_rate": rate}
     return [Run(PLAIN, seed, training.run(designs.EXPERTS, shape, data, told, seed, sources=sources)) for seed in seeds]
+
+
+def rate_of_experts(rates: Mapping[str, float]) -> float:
+    """The rate of the mixtures of experts: that of the design which differs from them in the experts alone.
+
+    Raises
+        ValueError: it is not among the designs.
+    """
+    if LIKE_EXPERTS not in rates:
+        raise ValueError(f"The mixtures of experts take the rate of {LIKE_EXPERTS!r}: add it to DESIGNS.")
+    return rates[LIKE_EXPERTS]
 
 
 # --- of one run -----------------------------------------------------------------------------------------------------
