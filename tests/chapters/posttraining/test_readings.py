@@ -111,3 +111,14 @@ def test_runs_are_asked_for_by_method_arm_and_seed(monkeypatch):
     loss = {"loss": "dispersion", "weight": 0.5}
     assert asked[-1] == {"method": "grpo", "training": {"steps": 4, "learning_rate": 3.0}, "seed": 1} | loss
     assert asked[0] == {"method": "sft", "training": {"steps": 2, "learning_rate": 1.0}, "seed": 0}
+
+
+def test_the_prose_gets_changes_what_was_learnt_and_rewards(made, tmp_path):
+    found = {method: made.runs(tmp_path, [0.5, 0.4], [0.3, 0.3], method=method) for method in ("sft", "grpo")}
+    numbers = readings.numbers(found, 0.03)
+    assert numbers["SFT alone"].startswith("-0.1200 [")
+    assert numbers["GRPO with the loss"].startswith("-0.1200 [")
+    assert numbers["SFT has learnt"] == numbers["SFT learns"] == "+0.40 [+0.40, +0.40]"
+    assert numbers["rewards"] == "0.05, then 0.25"
+    assert numbers["no gradient"] == "1.0 of 8 steps, on average"
+    assert "rewards" not in readings.numbers({"sft": found["sft"]}, 0.03)

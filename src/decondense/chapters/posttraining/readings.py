@@ -215,3 +215,21 @@ def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
             "pairs left out": np.mean([run.results["left_out"]["equal answers"] for run in plain]),
         }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def numbers(found: Mapping[str, Sequence[Run]], at: float) -> dict[str, str]:
+    """What the prose needs and no claim has: changes of each method, what it learnt, and GRPO's rewards."""
+    each, end = {}, ends(found)
+    for method, runs in found.items():
+        name = NAMES[method]
+        each |= {
+            f"{name} alone": tables.text(change(runs, LATE, at), 4),
+            f"{name} with the loss": tables.text(with_loss(runs, LATE, at), 4),
+            f"{name} has learnt": tables.text(change(runs, CHANCE, at), 2),
+            f"{name} learns": tables.text(learnt(runs), 2),
+        }
+    if "GRPO" in end.index:
+        row = end.loc["GRPO"]
+        each["rewards"] = f"{row['reward: first half']:.2f}, then {row['second half']:.2f}"
+        each["no gradient"] = f"{row['steps without a gradient']:.1f} of {row['steps']} steps, on average"
+    return each
