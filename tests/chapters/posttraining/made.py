@@ -7,6 +7,13 @@ from decondense.runs.run import Run
 
 KL = (0.0, 0.01, 0.03)
 TOKENS = (5, 3)  # of the neutral texts, of the model's own
+SMALL = {  # what a run asks for that takes seconds
+    "start": {"model": "pocket-small", "sources": [], "train_tokens": 2048, "warm_up": 60, "warm_up_rate": 3e-3},
+    "data": {"largest": 4, "problems": 16, "held_out": 4},
+    "training": {"steps": 2, "batch_size": 4, "completions": 2, "new_tokens": 3, "beta": 0.1, "learning_rate": 1e-3,
+                 "looks": [1, 2]},
+    "looked": {"corpus": "documentation", "texts": 3, "length": 12, "own_texts": 2, "opening": 4, "new_tokens": 5},
+}  # fmt: skip
 
 
 def run(folder, label="train", seed=0, within=(0.6, 0.6, 0.6), rank=(10.0, 10.0, 10.0), kl=KL, method="sft"):

@@ -1,10 +1,10 @@
 """Small runs by TRL: what their records have, that a seed gives the same again, and what is refused."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from toys import module_beside
 
 from decondense import records
 from decondense.chapters.posttraining import arithmetic, grade_school, training
@@ -15,11 +15,8 @@ pytest.importorskip("trl", reason="TRL is not installed")
 pytest.importorskip("datasets", reason="datasets is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TRL, about itself
 
-START = {"model": "pocket-small", "sources": [], "train_tokens": 2048, "warm_up": 60, "warm_up_rate": 3e-3}
-DATA = {"largest": 4, "problems": 16, "held_out": 4}
-TRAINING = {"steps": 2, "batch_size": 4, "completions": 2, "new_tokens": 3, "beta": 0.1, "learning_rate": 1e-3}
-TRAINING |= {"looks": [1, 2]}
-LOOKED = {"corpus": "documentation", "texts": 3, "length": 12, "own_texts": 2, "opening": 4, "new_tokens": 5}
+SMALL = module_beside(__file__, "made").SMALL
+START, DATA, TRAINING, LOOKED = SMALL.values()
 
 
 @pytest.fixture(autouse=True)
@@ -76,21 +73,6 @@ def test_a_constant_reward_is_said_before_training(monkeypatch):
     monkeypatch.setattr(training, "courses", None)
     with pytest.raises(ValueError, match=r"All 4 answers of the start have the reward 0\.5: GRPO has no gradient"):
         run("grpo")
-
-
-def test_prompts_that_the_model_cannot_read_are_refused(monkeypatch):
-    config = {"start": START, "data": DATA, "training": TRAINING, "looked": LOOKED, "seed": 0}
-    start = training.start_of(config)
-    monkeypatch.setattr(start.model.config, "n_positions", 10)
-    with pytest.raises(ValueError, match=r"none can be trained on, left out were 1\d \(prompt too long\)"):
-        training.rows_of(config, start)
-
-
-def test_the_missing_package_is_named_with_its_command_before_anything_is_loaded(monkeypatch):
-    monkeypatch.setitem(sys.modules, "trl", None)
-    monkeypatch.setattr(pocket, "load", None)
-    with pytest.raises(ImportError, match=r"trl is not installed, part of the extra `tune`: python -m pip install"):
-        run(start=START | {"train_tokens": 1024})
 
 
 COMMITTED = sorted(records.committed_folder().glob("after-pretraining-*.json"))

@@ -1,42 +1,21 @@
 """Runs from one start by SFT, DPO or GRPO, with or without a loss on the states, looked at every few steps."""
 
 import copy
-import json
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
-from functools import lru_cache
-from io import BytesIO, StringIO
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 import numpy as np
-from transformers import PrinterCallback, TrainerCallback, set_seed
-from transformers.utils import logging
+from transformers import TrainerCallback
 
-from ... import corpora, models, records
+from ... import records
 from ...base import machine
 from ...base.errors import unknown
-from ...base.extras import need, require
-from ...trainers import DispersionMixin
-from . import arithmetic, looks, problems
+from . import arithmetic, looks, methods, problems
 from .arithmetic import Sum
+from .methods import GRPO, METHODS
+from .start import Start, rewards_of_start, rows_of, start_of
 
-SFT, DPO, GRPO = METHODS = ("sft", "dpo", "grpo")
 LOGGED = ("loss", "loss_regulariser", "reward", "frac_reward_zero_std")
-
-
-class Start(NamedTuple):
-    """What all runs begin with: the model, its tokenizer, what the looks read, and the first of them."""
-
-    model: object
-    tokenizer: object
-    about: dict
-    fixed: looks.Fixed
-    held_out: Sequence[Sum]
-    numbers: dict
-    arrays: dict
-    predictions: looks.Predictions
 
 
 def run(
@@ -100,64 +79,6 @@ def _surroundings() -> dict:
     return {"versions": versions, "device": machine.device()}
 
 
-def start_of(config: Mapping) -> Start:
-    """What a run with this configuration begins with; the last one is held.
-
-    Raises
-        ImportError: TRL is missing; said before anything is loaded.
-    """
-    require("trl", "datasets", extra="tune")
-    parts = {name: config[name] for name in ("start", "data", "looked")}
-    return _start(json.dumps(parts | {"new_tokens": config["training"]["new_tokens"]}, sort_keys=True))
-
-
-@lru_cache(maxsize=1)
-def _start(asked: str) -> Start:
-    asked = json.loads(asked)
-    start, data, how = asked["start"], asked["data"], asked["looked"]
-    found = models.load(start["model"], sources=start["sources"], train_tokens=start["train_tokens"])
-    model, tokenizer = found.model, found.tokenizer
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    held_out = problems.held_out(data, start["sources"])
-    arithmetic.refuse_too_long(held_out, *_room(model, tokenizer), asked["new_tokens"])
-    if start["warm_up"]:
-        _warm_up(model, tokenizer, start, data, held_out)
-    corpus = corpora.load(how["corpus"], start["sources"])
-    texts = corpora.sample_texts(corpus, how["texts"], min_words=how["length"], max_words=2 * how["length"])
-    fixed = looks.fixed_of(model.eval(), tokenizer, texts, held_out, how, asked["new_tokens"])
-    about = found.provenance | {"corpus": {"name": corpus.name, "source": corpus.source, "sha256": corpus.sha256}}
-    about |= problems.maker(data).about(start["sources"])
-    return Start(model, tokenizer, about, fixed, held_out, *looks.look(model, fixed, None))
-
-
-def _warm_up(model, tokenizer, start: Mapping, data: Mapping, held_out: Sequence[Sum]) -> None:
-    training = {"steps": start["warm_up"], "learning_rate": start["warm_up_rate"], "batch_size": 16, "looks": []}
-    config = {"method": SFT, "training": training, "seed": problems.HELD_OUT_SEED, "loss": None, "weight": None}
-    rows = problems.training(data, problems.HELD_OUT_SEED + 1, start["sources"], held_out)
-    trained = copy.deepcopy(model)  # trainers of TRL replace the forward method, which later copies must not inherit
-    _train(trained, tokenizer, rows, config, [])
-    model.load_state_dict(trained.state_dict())
-
-
-def rows_of(config: Mapping, start: Start) -> tuple[list[Sum], Mapping[str, int]]:
-    """The rows of a run: none of those held out, none that cannot be used; and how many were left out."""
-    drawn = problems.training(config["data"], config["seed"], config["start"]["sources"], start.held_out)
-    return arithmetic.usable(drawn, *_room(start.model, start.tokenizer), config["training"]["new_tokens"])
-
-
-def _room(model, tokenizer) -> tuple[Callable[[str], int], int]:
-    """The tokens of a text, and how many the model reads."""
-    return lambda text: len(tokenizer(text)["input_ids"]), model.config.max_position_embeddings
-
-
-def rewards_of_start(start: Start, data: Mapping) -> list[float]:
-    """The rewards of the start's own answers to the held-out prompts."""
-    texts = [start.tokenizer.decode(row[n:]) for row, n in zip(start.fixed.answered, start.fixed.asked, strict=True)]
-    return problems.maker(data).rewards(texts, [each.answer for each in start.held_out])
-
-
 def _trained(config: Mapping) -> tuple[dict, bytes]:
     start = start_of(config)
     if config["method"] == GRPO:
@@ -183,7 +104,7 @@ def courses(start: Start, rows: Sequence[Sum], config: Mapping) -> tuple[list[tu
     course = [({"step": 0} | start.numbers, start.arrays)]
     model = copy.deepcopy(start.model)
     watch = _Watch(start, config["training"]["looks"], course)
-    logged = _train(model, start.tokenizer, rows, config, [watch])
+    logged = methods.train(model, start.tokenizer, rows, config, [watch])
     return course, logged
 
 
@@ -199,73 +120,6 @@ class _Watch(TrainerCallback):
             numbers, arrays, _ = looks.look(model, self.start.fixed, self.start.predictions)
             model.train(was)
             self.course.append(({"step": state.global_step} | numbers, arrays))
-
-
-def _train(model, tokenizer, rows: Sequence[Sum], config: Mapping, callbacks: list) -> list[dict]:
-    """One training of the model itself by a trainer of TRL with the mixin; its log."""
-    trl, datasets = need("trl", extra="tune"), need("datasets", extra="tune")
-    how, method = config["training"], config["method"]
-    kind = {SFT: trl.SFTTrainer, DPO: trl.DPOTrainer, GRPO: trl.GRPOTrainer}[method]
-    settings = {SFT: trl.SFTConfig, DPO: trl.DPOConfig, GRPO: trl.GRPOConfig}[method]
-    regularised = type("Regularised", (DispersionMixin, kind), {})
-    more = {"reward_funcs": problems.maker(config["data"]).rewards} if method == GRPO else {}
-    loss = {"loss": config["loss"], "weight": config["weight"], "subsample": None}
-    with TemporaryDirectory() as folder, _quiet(datasets):
-        args = settings(folder, **_common(how, config["seed"]), **_own(method, how))
-        set_seed(config["seed"])
-        trainer = regularised(
-            model=model, args=args, train_dataset=datasets.Dataset.from_list(_columns(method, rows)),
-            processing_class=tokenizer, callbacks=callbacks, **loss, **more,
-        )  # fmt: skip
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-    return trainer.state.log_history
-
-
-def _columns(method: str, rows: Sequence[Sum]) -> list[dict]:
-    """What the trainer of the method reads of each row."""
-    if method == SFT:
-        return [{"prompt": row.prompt, "completion": row.chosen} for row in rows]
-    if method == DPO:
-        return [{"prompt": row.prompt, "chosen": row.chosen, "rejected": row.rejected} for row in rows]
-    return [{"prompt": row.prompt, "answer": row.answer} for row in rows]
-
-
-def _common(how: Mapping, seed: int) -> dict:
-    return {
-        "max_steps": how["steps"], "learning_rate": how["learning_rate"], "lr_scheduler_type": "constant",
-        "seed": seed, "report_to": "none", "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True,
-        "gradient_checkpointing": False, "bf16": False, "use_cpu": machine.device() == "cpu",
-    }  # fmt: skip
-
-
-def _own(method: str, how: Mapping) -> dict:
-    """Settings of one method; all read as many rows in a step."""
-    size = how["batch_size"]
-    if method == SFT:
-        return {"per_device_train_batch_size": size}
-    if method == DPO:  # the start's log-probabilities are taken before the first step, so no second model is held
-        return {"per_device_train_batch_size": size // 2, "beta": how["beta"], "precompute_ref_log_probs": True}
-    return {
-        "per_device_train_batch_size": size, "num_generations": how["completions"], "beta": 0.0,
-        "max_completion_length": how["new_tokens"],
-    }  # fmt: skip
-
-
-@contextmanager
-def _quiet(datasets):
-    """Without bars, and without the trainers' notes about themselves."""
-    shown, level = datasets.are_progress_bars_disabled(), logging.get_verbosity()
-    datasets.disable_progress_bars()
-    logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings(), redirect_stderr(StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if not shown:
-            datasets.enable_progress_bars()
 
 
 def check(record: records.Record):
