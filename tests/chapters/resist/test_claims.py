@@ -42,7 +42,7 @@ def test_a_design_that_resists_for_nothing(judged):
     assert words["dispersion lowers the validation loss of every design"] == REPRODUCED
     assert words["before training, the recursion gives μ of every design"] == REPRODUCED
     assert words["mixture of experts: the tokens that one expert sees are more alike than all"] == REPRODUCED
-    assert [words[name] for name in words if name.endswith("without the first block")] == [CONTRADICTED]
+    assert [words[name] for name in words if "without the first block" in name] == [CONTRADICTED]
     assert found["no design that resists has a higher validation loss"].here.startswith("post-norm ")
 
 

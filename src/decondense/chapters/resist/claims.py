@@ -84,10 +84,11 @@ def recursion(predicted: Curves, measured: Curves) -> Claim:
 
 def _experts(mixtures: Sequence[Run]) -> list[Claim]:
     design = designs.load(OF_EXPERTS)
-    claim = "mixture of experts: the tokens that one expert sees are more alike than all"
+    claim = "the tokens that one expert sees are more alike than all"
+    later = readings.experts_apart(mixtures, first=1)
     return [
-        _apart(claim, readings.experts_apart(mixtures), design.primary),
-        _apart(f"{claim}, without the first block", readings.experts_apart(mixtures, first=1), design.secondary),
+        _apart(f"mixture of experts: {claim}", readings.experts_apart(mixtures), design.primary),
+        _apart(f"mixture of experts, without the first block: {claim}", later, design.secondary),
     ]
 
 
