@@ -87,6 +87,8 @@ def test_the_tables_have_a_row_a_quantity_and_a_method(made, tmp_path):
     assert table.loc[LATE, "SFT"].startswith("-0.120 ")
     ends = readings.ends(found)
     assert ends.loc["SFT", ["right number: start", "end"]].tolist() == pytest.approx([0.1, 0.5])
+    assert ends.loc["SFT", "KL at the end (nats a token)"] == 0.03
+    assert ends.loc["SFT", f"{LATE}, at the end"].startswith("-0.1200 ")
     assert ends.loc["SFT", "change"] == "+0.40 [+0.40, +0.40]"
     assert readings.comparison(found, 0.03, [RANK]).index.tolist() == [RANK]
     assert ends.loc["GRPO", "steps without a gradient"] == 1
@@ -118,6 +120,8 @@ def test_the_prose_gets_changes_what_was_learnt_and_rewards(made, tmp_path):
     numbers = readings.numbers(found, 0.03)
     assert numbers["SFT alone"].startswith("-0.1200 [")
     assert numbers["GRPO with the loss"].startswith("-0.1200 [")
+    assert numbers["SFT at the end"].startswith("-0.1200 [")
+    assert numbers["SFT at the end, with the loss"] == "-0.2400 [-0.2400, -0.2400]"
     assert numbers["SFT has learnt"] == numbers["SFT learns"] == "+0.40 [+0.40, +0.40]"
     assert numbers["rewards"] == "0.05, then 0.25"
     assert numbers["no gradient"] == "1.0 of 8 steps, on average"

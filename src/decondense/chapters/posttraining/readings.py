@@ -186,6 +186,11 @@ def comparison(found: Mapping[str, Sequence[Run]], at: float, names: Sequence[st
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def _other(runs: Sequence[Run]) -> str:
+    """The label of the runs with the loss."""
+    return next(run.label for run in runs if run.label != PLAIN)
+
+
 def _halves(run: Run) -> list[float]:
     """Mean reward in the first and the second half of the steps; NaN for a method without rewards."""
     rewards = [row.get("reward", np.nan) for row in run.results["logged"]]
@@ -193,14 +198,14 @@ def _halves(run: Run) -> list[float]:
     return [float(np.mean(part)) if part else np.nan for part in (rewards[:middle], rewards[middle:])]
 
 
-def learnt(runs: Sequence[Run], label: str = PLAIN) -> Estimate:
-    """The chance of the right number after the last step minus before the first, over the seeds."""
-    return _over([course(run, CHANCE)[-1] - course(run, CHANCE)[0] for run in runs if run.label == label])
+def at_end(runs: Sequence[Run], name: str, label: str = PLAIN) -> Estimate:
+    """A quantity after the last step minus the start's, over the seeds, however far the runs are by then."""
+    return _over([course(run, name)[-1] - course(run, name)[0] for run in runs if run.label == label])
 
 
 def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
     """What the runs without a loss learnt: the chance of the right number to sums that no run was trained on, GRPO's
-    reward; steps without a gradient; pairs left out.
+    reward; how far they went; steps without a gradient; pairs left out.
     """
     rows = {}
     for method, runs in found.items():
@@ -208,7 +213,9 @@ def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         chance = np.mean([course(run, CHANCE) for run in plain], axis=0)
         rewarded = np.mean([_halves(run) for run in plain], axis=0)
         rows[NAMES[method]] = {
-            "right number: start": chance[0], "end": chance[-1], "change": tables.text(learnt(runs), 2),
+            "right number: start": chance[0], "end": chance[-1], "change": tables.text(at_end(runs, CHANCE), 2),
+            "KL at the end (nats a token)": np.mean([divergence(run)[-1] for run in plain]),
+            f"{LATE}, at the end": tables.text(at_end(runs, LATE), 4),
             "steps": plain[0].config["training"]["steps"],
             "steps without a gradient": np.mean([len(run.results["no_gradient"]) for run in plain]),
             "reward: first half": rewarded[0], "second half": rewarded[1],
@@ -226,7 +233,9 @@ def numbers(found: Mapping[str, Sequence[Run]], at: float) -> dict[str, str]:
             f"{name} alone": tables.text(change(runs, LATE, at), 4),
             f"{name} with the loss": tables.text(with_loss(runs, LATE, at), 4),
             f"{name} has learnt": tables.text(change(runs, CHANCE, at), 2),
-            f"{name} learns": tables.text(learnt(runs), 2),
+            f"{name} at the end": tables.text(at_end(runs, LATE), 4),
+            f"{name} at the end, with the loss": tables.text(at_end(runs, LATE, _other(runs)), 4),
+            f"{name} learns": tables.text(at_end(runs, CHANCE), 2),
         }
     if "GRPO" in end.index:
         row = end.loc["GRPO"]
