@@ -20,7 +20,10 @@ def resist(claim, used):
     runs = grouped(used)
     if text.startswith("mixture of experts"):
         first = int("without the first block" in text)
-        yield "", here, with_interval([experts_apart(run, first) for run in runs[EXPERTS, None][PILOT:]])
+        untrained = {run.config["seed"]: run for run in used if run.name.startswith("resist-initial-experts")}
+        trained = runs[EXPERTS, None][PILOT:]
+        yield "", here, with_interval([experts_apart(run, first) - experts_apart(untrained[run.seed], first)
+                                       for run in trained])  # fmt: skip
     elif text.endswith(f"lower than that of {REFERENCE}"):
         name = text.partition(":")[0]
         yield "", here, paired(runs[name, None], runs[REFERENCE, None], late)
@@ -63,5 +66,5 @@ def recursion(used):
     """Largest difference of prediction and untrained model, a list of one for each design."""
     (predicted,) = (made.results["mu"] for made in used if "designs" in made.config)
     models = {made.config["design"]: made.results["mu"] for made in used if made.name.startswith("resist-initial-")
-              and "design" in made.config}  # fmt: skip
+              and "mu" in made.results}  # fmt: skip
     return {name: [float(np.abs(np.array(mu) - np.array(predicted[name])).max())] for name, mu in models.items()}

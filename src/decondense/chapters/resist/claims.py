@@ -21,9 +21,11 @@ Curves = Mapping[str, Sequence[float]]  # mu at every entry, by design
 
 
 def claims(
-    found: Found, mixtures: Sequence[Run], predicted: Curves, measured: Curves, check: pd.DataFrame
-) -> list[Claim]:
-    """found: runs of every design; mixtures: those of mixtures of experts; predicted, measured: mu before training.
+    found: Found, mixtures: Sequence[Run], untrained: Sequence[Run], predicted: Curves, measured: Curves,
+    check: pd.DataFrame,
+) -> list[Claim]:  # fmt: skip
+    """found: runs of every design; mixtures, untrained: those of mixtures of experts, and these before training;
+    predicted, measured: mu before training.
 
     Whether a design costs anything is asked of those alone that resist. check: tables of check runs.
     """
@@ -39,7 +41,7 @@ def claims(
             of_each("dispersion lowers late-half μ in every design", spread, *of_loss.primary[1:3]),
             of_each("dispersion lowers the validation loss of every design", gain, *of_loss.secondary[1:3]),
             recursion(predicted, measured),
-            *_experts(mixtures),
+            *_experts(mixtures, untrained),
             check_claim(check),
         ]
     )
@@ -82,12 +84,12 @@ def recursion(predicted: Curves, measured: Curves) -> Claim:
     )
 
 
-def _experts(mixtures: Sequence[Run]) -> list[Claim]:
+def _experts(mixtures: Sequence[Run], untrained: Sequence[Run]) -> list[Claim]:
     design = designs.load(OF_EXPERTS)
-    claim = "the tokens that one expert sees are more alike than all"
-    later = readings.experts_apart(mixtures, first=1)
+    claim = "training makes the tokens that one expert sees more alike, beside all tokens"
+    later = readings.by_training(mixtures, untrained, first=1)
     return [
-        _apart(f"mixture of experts: {claim}", readings.experts_apart(mixtures), design.primary),
+        _apart(f"mixture of experts: {claim}", readings.by_training(mixtures, untrained), design.primary),
         _apart(f"mixture of experts, without the first block: {claim}", later, design.secondary),
     ]
 

@@ -1,13 +1,14 @@
-"""Before training, at real width: what the recursion predicts for each design, and what its model has."""
+"""Before training: what the recursion predicts for each design at real width, what its model has, how a router cuts."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ... import measure, records
+from ...base import machine
 from ...models import streaming
 from ...models.variants import designs
-from . import recursion
+from . import experts, recursion
 from .data import texts
 from .training import slug
 
@@ -47,6 +48,26 @@ def _measured(name: str, initial: Mapping, sources: Sequence[str]) -> list[float
     model = streaming.streamed(small, initial["seed"])
     how = {"max_length": initial["data"]["length"], "histogram": None, "name": name, "progress": False}
     return measure(model, None, ids, batch_tokens=sum(map(len, ids)), **how).mu.tolist()
+
+
+def routed(shape: Mapping, data: Mapping, how: Mapping, seed: int, sources: Sequence[str] = ()) -> records.Record:
+    """The record of `experts.alike` for a mixture of experts with first weights, those that a run of this seed begins
+    with: what a router does that has learnt nothing.
+
+    shape, data
+        As for `training.run`; of its `training` what `how` needs: `held_out`, and `texts`, how many of these are read.
+    """
+    asked = {name: how[name] for name in ("held_out", "texts")}
+    config = {"design": designs.EXPERTS, "shape": dict(shape), "data": dict(data), **asked, "seed": seed}
+
+    def compute() -> tuple[dict, None]:
+        model = designs.model(designs.EXPERTS, shape, data["vocabulary"], seed).to(machine.device()).eval()
+        ids = texts(data, sources, how["held_out"]).held_out[: how["texts"]].to(machine.device())
+        return {"experts": experts.alike(model, ids)}, None
+
+    surroundings = {"versions": {name: records.version(name) for name in ("torch", "transformers")}}
+    name = f"resist-initial-{slug(designs.EXPERTS)}"
+    return records.run(name, config, compute, __name__, surroundings=surroundings, committed=True)
 
 
 def configuration(name: str, initial: Mapping):

@@ -11,12 +11,12 @@ from ...runs import geometry, tables
 from ...runs.run import Run
 from ...runs.tables import Quantity
 from ...stats import Estimate, mean_and_interval
-from . import training
+from . import initial, training
 
-PLAIN = "plain"
+PLAIN, UNTRAINED = "plain", "untrained"
 LATE, LOSS = "late-half μ", "validation loss (nats a token)"
 PARTS = ("within", "between")
-LIKE_EXPERTS = "QK-norm"  # OLMoE normalises queries and keys, too
+LIKE_EXPERTS = "QK-norm"  # OLMoE normalises queries and keys, too, over all heads together
 Found = Mapping[str, Sequence[Run]]  # by design; a run's label is PLAIN or the name of the loss
 
 
@@ -28,9 +28,9 @@ def tried(
     tuning
         `rates`, `steps`, `seed`, `texts`.
     """
-    short = dict(how) | {name: tuning[name] for name in ("steps", "texts")}
+    told = dict(how) | {name: tuning[name] for name in ("steps", "texts")}
     run = lambda name, rate: training.run(
-        name, shape, data, short | {"learning_rate": rate}, tuning["seed"], sources=sources
+        name, shape, data, told | {"learning_rate": rate}, tuning["seed"], sources=sources
     )
     return {name: [Run(name, tuning["seed"], run(name, rate)) for rate in tuning["rates"]] for name in names}
 
@@ -101,6 +101,13 @@ def references(
     return {rate: [Run(PLAIN, seed, run(rate, seed)) for seed in seeds] for rate in sorted(set(rates.values()))}
 
 
+def untrained(
+    shape: Mapping, data: Mapping, how: Mapping, seeds: Sequence[int], sources: Sequence[str] = ()
+) -> list[Run]:
+    """The mixtures of experts before their first step."""
+    return [Run(UNTRAINED, seed, initial.routed(shape, data, how, seed, sources)) for seed in seeds]
+
+
 def mixtures(
     shape: Mapping, data: Mapping, how: Mapping, rate: float, seeds: Sequence[int], sources: Sequence[str] = ()
 ) -> list[Run]:
@@ -110,7 +117,7 @@ def mixtures(
 
 
 def rate_of_experts(rates: Mapping[str, float]) -> float:
-    """The rate of the mixtures of experts: that of the design which differs from them in the experts alone.
+    """The rate of the mixtures of experts: that of the design which is nearest to them.
 
     Raises
         ValueError: it is not among the designs.
@@ -204,7 +211,14 @@ def parts(found: Found) -> pd.DataFrame:
 
 
 def of_experts(runs: Sequence[Run]) -> pd.DataFrame:
-    """Mean cosine of all tokens, of those of one expert, and the share of the busiest one: a row per block."""
+    """Mean cosine of all tokens, of those of one expert, and the share of the busiest one: a row per block, before
+    training and after it.
+    """
+    return pd.concat({label: _of_experts([run for run in runs if run.label == label]) for label in (UNTRAINED, PLAIN)},
+                     axis=1)  # fmt: skip
+
+
+def _of_experts(runs: Sequence[Run]) -> pd.DataFrame:
     each = [pd.DataFrame(run.results["experts"]) for run in runs]
     found = sum(each) / len(each)
     return found.rename(columns={"expert": "one expert's", "largest": "share of the busiest"}).rename_axis("block")
@@ -219,6 +233,12 @@ def more_alike(run: Run, first: int = 0) -> float:
 def experts_apart(runs: Sequence[Run], first: int = 0) -> Estimate:
     """`more_alike` over the seeds."""
     return mean_and_interval([more_alike(run, first) for run in runs])
+
+
+def by_training(mixtures: Sequence[Run], untrained: Sequence[Run], first: int = 0) -> Estimate:
+    """`more_alike` after training minus before, seed by seed: a router cuts by direction before it has learnt."""
+    before = {run.seed: more_alike(run, first) for run in untrained}
+    return mean_and_interval([more_alike(run, first) - before[run.seed] for run in mixtures])
 
 
 def rows_apart(predicted: Mapping[str, Sequence[float]], measured: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -241,17 +261,30 @@ def shown(found: Found, lowest: int = 3, highest: int = 2) -> list[str]:
 
 
 def numbers(
-    found: Found, mixtures: Sequence[Run], references: Mapping[float, Sequence[Run]], tried: Found
+    found: Found, experts: Sequence[Run], references: Mapping[float, Sequence[Run]], tried: Found
 ) -> dict[str, str]:
-    """What the prose needs and no claim has: values of each design, its costs, and both at the reference's own rate."""
+    """What the prose needs and no claim has: values of each design without and with the loss, its costs, and the late
+    half beside the reference at the design's rate; `experts`: the mixtures, untrained and trained.
+    """
+    other = next(run.label for runs in found.values() for run in runs if run.label != PLAIN)
     each = {f"late half: {name}": one for name, one in _with_intervals(values(found, PLAIN, LATE)).items()}
-    costs = {f"cost: {name}": tables.text(one, 3) for name, one in against_reference(found, LOSS).items()}
-    busiest = np.mean([run.results["experts"]["largest"] for run in mixtures])
+    each |= {f"with the loss: {name}": one for name, one in _with_intervals(values(found, other, LATE)).items()}
+    each |= {f"cost: {name}": tables.text(one, 3) for name, one in against_reference(found, LOSS).items()}
     at_one = at_one_rate(found, references, LATE)
     each |= {f"at one rate: {name}": tables.text(one, 3) for name, one in at_one.items()}
     edge = at_the_edge(tried)
     edge = f"{len(edge)} of {len(tried)} designs" + (f": {', '.join(edge)}" if edge else "")
-    return each | costs | {"busiest expert": f"{busiest:.0%}", "at the edge of the rates": edge}
+    return each | {"at the edge of the rates": edge} | _routing(experts)
+
+
+def _routing(experts: Sequence[Run]) -> dict[str, str]:
+    """Of the mixtures, untrained and trained: how much more alike are an expert's tokens, the share of the busiest."""
+    said = {}
+    for label in (UNTRAINED, PLAIN):
+        runs = [run for run in experts if run.label == label]
+        said[f"experts, {label}"] = tables.text(experts_apart(runs), 3)
+        said[f"busiest expert, {label}"] = f"{np.mean([run.results['experts']['largest'] for run in runs]):.0%}"
+    return said
 
 
 def _with_intervals(table: pd.DataFrame) -> dict[str, str]:
