@@ -220,8 +220,9 @@ def test_the_spread_of_what_rounding_costs_is_that_of_its_pilot():
 
 @pytest.mark.parametrize(("which", "first"), [("primary", 0), ("secondary", 1)])
 def test_the_spread_of_what_experts_see_is_that_of_the_first_three_seeds(which, first):
-    runs = pilot("resist-experts-train", learning_rate=0.03)
-    found = np.std([resist.more_alike(runs[seed], first) for seed in range(3)], ddof=1)
+    trained, untrained = pilot("resist-experts-train", learning_rate=0.03), pilot("resist-initial-experts")
+    apart = lambda runs: np.array([resist.more_alike(runs[seed], first) for seed in range(3)])
+    found = np.std(apart(trained) - apart(untrained), ddof=1)
     assert getattr(designs.load("resist_experts"), which).spread == pytest.approx(found, abs=6e-4)
 
 

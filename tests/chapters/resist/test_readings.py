@@ -129,11 +129,26 @@ def test_experts_take_the_rate_of_a_design():
         readings.rate_of_experts({"pre-norm": 0.02})
 
 
-def test_experts_are_averaged_over_blocks_and_seeds(made):
-    runs = [made.run(experts={"all": [0.1, 0.2], "expert": [0.2, 0.4 + d], "largest": [0.3, 0.5]}) for d in (0, 0.1)]
-    assert readings.of_experts(runs).loc[1].tolist() == pytest.approx([0.2, 0.45, 0.5])
-    assert readings.experts_apart(runs).value == pytest.approx((0.15 + 0.2) / 2)
-    assert readings.experts_apart(runs, first=1).value == pytest.approx((0.2 + 0.3) / 2)
+@pytest.fixture
+def routed(made):
+    """Two seeds before training and after it, in two blocks."""
+    of = lambda seed, more, label: made.run(label=label, seed=seed, experts={
+        "all": [0.1, 0.2], "expert": [0.2, 0.4 + more], "largest": [0.3, 0.5 + more]})  # fmt: skip
+    return [*(of(seed, 0.0, "untrained") for seed in (0, 1)), of(0, 0.1, "plain"), of(1, 0.2, "plain")]
+
+
+def test_experts_are_averaged_over_blocks_and_seeds(routed):
+    table = readings.of_experts(routed)
+    assert table.loc[1, "untrained"].tolist() == pytest.approx([0.2, 0.4, 0.5])
+    assert table.loc[1, "plain"].tolist() == pytest.approx([0.2, 0.55, 0.65])
+    assert readings.experts_apart(routed[2:]).value == pytest.approx((0.2 + 0.25) / 2)
+    assert readings.experts_apart(routed[2:], first=1).value == pytest.approx((0.3 + 0.4) / 2)
+
+
+def test_what_training_adds_is_taken_seed_by_seed(routed):
+    found = readings.by_training(routed[2:], routed[:2][::-1])
+    assert found.value == pytest.approx((0.05 + 0.1) / 2)
+    assert readings.by_training(routed[2:], routed[:2], first=1).value == pytest.approx(0.15)
 
 
 def test_the_recursion_is_set_beside_the_models():
@@ -141,12 +156,13 @@ def test_the_recursion_is_set_beside_the_models():
     assert table.loc["pre-norm"].tolist() == pytest.approx([0.7, 0.72, 0.05, 1])
 
 
-def test_the_prose_gets_values_costs_and_the_busiest_expert(found, references, made):
-    mixtures = [made.run(experts={"all": [0.1], "expert": [0.2], "largest": [0.4]})]
-    numbers = readings.numbers(found, mixtures, references, tried(made))
+def test_the_prose_gets_values_costs_and_the_busiest_expert(found, references, made, routed):
+    numbers = readings.numbers(found, routed, references, tried(made))
+    assert numbers["with the loss: parallel"].startswith("0.10 [")
     assert numbers["late half: parallel"].startswith("0.30 [")
     assert numbers["cost: post-norm"].startswith("+0.100 [")
-    assert numbers["busiest expert"] == "40%"
+    assert (numbers["busiest expert, untrained"], numbers["busiest expert, plain"]) == ("40%", "48%")
+    assert numbers["experts, untrained"].startswith("+0.150 [")
     assert numbers["at the edge of the rates"] == "1 of 2 designs: parallel"
     assert numbers["at one rate: post-norm"].startswith("-0.050 [")
     assert "cost: pre-norm" not in numbers
