@@ -40,7 +40,8 @@ def run(out: Path, minutes: float, only: str | None = None, tiny: bool = False, 
 
     Raises
         ValueError: no minutes; an unknown item; without `tiny` no CUDA device; what `training.make` raises.
-        FileNotFoundError, ImportError: what all of the items need that need more than this package is not there.
+        FileNotFoundError, ImportError: of the grids of runs that were chosen none has its token files; or the one item
+            that was chosen lacks what it needs. Other items that lack something are left out, which is said.
     """
     if not minutes > 0:
         raise ValueError(f"--minutes must be above 0, got {minutes:g}.")

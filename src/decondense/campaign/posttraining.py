@@ -13,10 +13,18 @@ def check(entry: Mapping) -> None:
 
     Raises
         ImportError: TRL, or `datasets` that it needs, is missing.
-        FileNotFoundError, ValueError: the carried weights are not here (`packed.folder_of`).
+        FileNotFoundError, ValueError: the carried weights are not here; says how they are packed.
     """
     require("trl", "datasets", extra="tune")
-    packed.place(entry["start"]["model"])
+    model = entry["start"]["model"]
+    try:
+        packed.place(model)
+    except FileNotFoundError as error:
+        name = model.removeprefix(packed.PREFIX)
+        raise FileNotFoundError(
+            f"The weights of {name} are not in DECONDENSE_DATA. Pack them: decondense tokens --out data/tokens "
+            f"--tokenizer {name} --pieces 1 --weights"
+        ) from error
 
 
 def make(entry: Mapping, tiny: bool, seconds: float, say: Callable[[str], None]) -> bool:

@@ -58,6 +58,7 @@ def test_the_rate_is_that_of_the_lowest_loss(made):
     assert readings.rates(found) == {"post-norm": 0.02, "parallel": 0.03}
     assert readings.tuned(found).loc["post-norm"].to_dict() == {0.01: 5, 0.02: 4, 0.03: 6, "chosen": 0.02}
     assert readings.at_the_edge(found) == ["parallel"]
+    assert readings.at_the_edge({"post-norm": found["post-norm"][1:]}) == ["post-norm"]
 
 
 def test_runs_are_asked_for_by_arm_seed_and_design(asked):

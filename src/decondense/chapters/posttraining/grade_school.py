@@ -113,10 +113,10 @@ def read(split: str, sources: tuple[str, ...]) -> tuple[list[tuple[str, str]], s
             return _READERS[source](split)
         except (OSError, ValueError) as error:
             lost = ConnectionError if hub.may_pass(error) else lost
-            tried.append(f"{source}: {str(error).splitlines()[0]}")
+            tried.append(f"{source}: {str(error).partition(chr(10))[0]}")
     raise lost(
         f"Could not get the data set {NAME} ({split}). Tried {'; '.join(tried) or 'nothing'}. Allow the source hub, or "
-        f"set DECONDENSE_DATA to a folder that has {FOLDER}/{split}.jsonl; sums, which are made here, have no name."
+        f"set DECONDENSE_DATA to a folder that has {FOLDER}/{split}.jsonl; or train on sums: give `largest` in place of `name`."
     )
 
 
@@ -128,7 +128,7 @@ def _from_local(split: str) -> tuple[list[tuple[str, str]], str]:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [(each["question"], each["answer"]) for each in rows], f"local file {file}"
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file} is damaged, copy it again ({error})") from error
 
 

@@ -65,7 +65,7 @@ def _common(how: Mapping, seed: int) -> dict:
 
 
 def _own(method: str, how: Mapping) -> dict:
-    """Settings of one method; all read as many rows in a step."""
+    """Settings of one method: a step reads `batch_size` rows; two of them are a pair of DPO."""
     size = how["batch_size"]
     if method == SFT:
         return {"per_device_train_batch_size": size}

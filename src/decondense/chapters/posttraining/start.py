@@ -59,7 +59,13 @@ def _start(asked: str) -> Start:
 
 def _warm_up(model, tokenizer, start: Mapping, data: Mapping, held_out: Sequence[Sum]) -> None:
     training = {"steps": start["warm_up"], "learning_rate": start["warm_up_rate"], "batch_size": 16, "looks": []}
-    config = {"method": methods.SFT, "training": training, "seed": problems.HELD_OUT_SEED, "loss": None, "weight": None}
+    config = {
+        "method": methods.SFT,
+        "training": training,
+        "seed": problems.HELD_OUT_SEED,
+        "loss": None,
+        "weight": None,
+    } | {"data": data}
     rows = problems.training(data, problems.HELD_OUT_SEED + 1, start["sources"], held_out)
     trained = copy.deepcopy(model)  # trainers of TRL replace the forward method, which later copies must not inherit
     methods.train(trained, tokenizer, rows, config, [])

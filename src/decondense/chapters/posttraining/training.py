@@ -125,7 +125,8 @@ class _Watch(TrainerCallback):
 def check(record: records.Record):
     """A run up to its first look made again now, beside its record.
 
-    The tolerances leave room for another processor: a twentieth of the divergence, 0.005 of a mean cosine.
+    The tolerances leave room for another processor: a quarter of a divergence, a twentieth of the log-probability,
+    0.005 of a mean cosine.
     """
     config, there = record.content["config"], record.content["results"]["course"][1]
     start = start_of(config)
@@ -135,6 +136,6 @@ def check(record: records.Record):
     with np.load(record.arrays) as kept:
         apart = [float(np.abs(kept["text"][k] - course[k][1]["text"]).max()) for k in range(2)]
     now, step = course[1][0], there["step"]
-    near = lambda name: (f"{name}, step {step}", there[name], now[name], max(0.002, 0.05 * abs(there[name])))
+    near = lambda name, share: (f"{name}, step {step}", there[name], now[name], share * abs(there[name]))
     cosines = [(f"cosines: largest difference, step {k}", 0.0, d, 0.005) for k, d in zip((0, step), apart, strict=True)]
-    return records.beside_record([near("kl_text"), near("kl_answers"), near("right"), *cosines])
+    return records.beside_record([near("kl_text", 0.25), near("kl_answers", 0.25), near("right", 0.05), *cosines])

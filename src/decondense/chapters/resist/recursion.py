@@ -11,8 +11,8 @@ residual multiplier, and the means over the weights taken as there:
     sphere         K <- cosines((1 - alpha)^2 K + alpha^2 cosines(att(K))), then the same with mlp
 
 and attention's pattern A drawn from random queries and keys: softmax of their products (normalised per head where the
-design does so), or those of elu + 1 of them where attention is linear. A selective state space is no pattern alone: its
-layers are drawn from their inputs, which are Gaussian, to the norm before the output projection (`state_space`). A
+design does so), or those of elu + 1 of them where attention is linear. A selective state space is more than a
+pattern: whole layers are drawn, with Gaussian inputs, up to the norm before the output projection (`state_space`). A
 mixture of experts is not covered: which expert a token goes to depends on the token.
 """
 
@@ -124,7 +124,7 @@ def _block(a: Sizes, k: Gram, att: Update, mlp: Update) -> Gram:
 
 
 def attention(a: Sizes, c: Gram, number: int, draws: int, rng: np.random.Generator) -> Gram:
-    """What attention of block `number`, or what is in its place, adds to the products, its input having `c`."""
+    """What attention of block `number`, or what is in its place, adds to the products, those of its input being `c`."""
     root = np.linalg.cholesky(c + 1e-8 * np.diag(c).mean() * np.eye(len(c)))
     if a.block == "state_space" and (number + 1) % EVERY:
         return np.mean([state_space(a, root, rng) for _ in range(draws)], axis=0)
@@ -148,7 +148,7 @@ def _pattern(a: Sizes, root: Gram, number: int, rng: np.random.Generator) -> Gra
 
 
 def state_space(a: Sizes, root: Gram, rng: np.random.Generator) -> Gram:
-    """What one selective state space with random weights adds to the products, its input having those of `root`.
+    """What one selective state space with random weights adds to the products, those of its input being root root'.
 
     All heads share B and C, and one norm: so whole layers are drawn, not heads.
     """
