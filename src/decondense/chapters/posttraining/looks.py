@@ -94,10 +94,10 @@ def look(model: torch.nn.Module, fixed: Fixed, start: Predictions | None, seed: 
 
     Numbers: `kl_text` and `kl_answers`, the divergence from the start on the neutral texts and on its own answers to
     the held-out prompts; `right`, log-probability of the right answers with their end of text, nats an answer;
-    `chance`, probability that an answer begins with the digits of the right number, mean over the prompts (`None` where
-    right answers have more than a number; 24 begins with those of 2); `rank`, effective rank of the last tokens' final states over the neutral texts, and
-    `rank_prompts` over the held-out prompts (the last tokens of Li et al., arXiv 2509.23024; the spectrum is that of
-    unit vectors, `metrics.effective_rank`).
+    `chance`, probability that an answer begins with the digits of the right number, mean over the prompts (`None`
+    where right answers have more than a number; 24 begins with those of 2); `rank`, effective rank of the last tokens'
+    final states over the neutral texts, and `rank_prompts` over the held-out prompts (the last tokens of Li et al.,
+    arXiv 2509.23024; the spectrum is that of unit vectors, `metrics.effective_rank`).
     Arrays: `text` and `own`, within and between at each entry.
 
     start
