@@ -109,9 +109,9 @@ def pilot_of_resist(design):
     return pilot(f"resist-{design}", learning_rate=0.015, steps=300)
 
 
-def at_equal_divergence(name, run, relative=False):
+def at_equal_divergence(name, run, relative=False, at=0.001):
     each = posttraining.course(run, name)
-    return posttraining.at_divergence(each, posttraining.divergence(run), 0.001) / (each[0] if relative else 1)
+    return posttraining.at_divergence(each, posttraining.divergence(run), at) / (each[0] if relative else 1)
 
 
 OF = {"primary": 0, "secondary": 1}
@@ -216,6 +216,17 @@ def test_the_spread_of_what_rounding_costs_is_that_of_its_pilot():
     design = designs.load("quantisation")
     assert design.primary.spread == pytest.approx(without.std(ddof=1), abs=6e-4)
     assert design.secondary.spread == pytest.approx((turned - without).std(ddof=1), abs=6e-4)
+
+
+@pytest.mark.parametrize(("which", "name"), [("primary", posttraining.LATE), ("secondary", posttraining.RANK)])
+def test_the_spread_of_the_longer_runs_after_pre_training_is_the_largest_of_the_shorter_ones(which, name):
+    spreads = []
+    for method in ("sft", "dpo", "grpo"):
+        plain, other = (pilot(f"after-pretraining-{method}-{loss}") for loss in ("train", "dispersion"))
+        value = lambda run: at_equal_divergence(name, run, relative=which == "secondary", at=0.002)
+        values = np.array([[value(runs[seed]) for seed in range(5)] for runs in (plain, other)])
+        spreads += [values[0].std(ddof=1), (values[1] - values[0]).std(ddof=1)]
+    assert getattr(designs.load("posttraining_gpu"), which).spread == pytest.approx(max(spreads), abs=6e-5)
 
 
 @pytest.mark.parametrize(("which", "first"), [("primary", 0), ("secondary", 1)])
