@@ -53,10 +53,13 @@ def test_the_pilot_has_one_rate(asked):
     ]  # fmt: skip
 
 
-def test_the_rate_is_that_of_the_lowest_loss(made):
+def test_the_rate_is_that_of_the_lowest_loss(made, numbers):
     found = tried(made)
     assert readings.rates(found) == {"post-norm": 0.02, "parallel": 0.03}
-    assert readings.tuned(found).loc["post-norm"].to_dict() == {0.01: 5, 0.02: 4, 0.03: 6, "chosen": 0.02}
+    table = readings.tuned(found)
+    assert table.loc["post-norm", readings.LOSS].to_dict() == {0.01: 5, 0.02: 4, 0.03: 6}
+    assert table.loc["parallel", readings.LATE].to_dict() == dict.fromkeys((0.01, 0.02, 0.03), 0.2)
+    assert table["chosen", "rate"].to_dict() == {"post-norm": 0.02, "parallel": 0.03}
     assert readings.at_the_edge(found) == ["parallel"]
     assert readings.at_the_edge({"post-norm": found["post-norm"][1:]}) == ["post-norm"]
 

@@ -41,10 +41,16 @@ def rates(tried: Found) -> dict[str, float]:
 
 
 def tuned(tried: Found) -> pd.DataFrame:
-    """The validation loss of these runs (nats a token): a row per design, a column per rate, and the one chosen."""
-    rows = {name: {run.config["learning_rate"]: validation_loss(run) for run in runs} for name, runs in tried.items()}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="learning rate")
-    return table.assign(chosen=pd.Series(rates(tried)))
+    """Validation loss and late-half μ of these runs: a row per design, a column per rate, and the rate chosen."""
+    of = lambda quantity: pd.DataFrame.from_dict(
+        {
+            name: {run.config["learning_rate"]: QUANTITIES[quantity](run) for run in runs}
+            for name, runs in tried.items()
+        },
+        orient="index",
+    )
+    chosen = pd.DataFrame({"rate": rates(tried)})
+    return pd.concat({LOSS: of(LOSS), LATE: of(LATE), "chosen": chosen}, axis=1)
 
 
 def at_the_edge(tried: Found) -> list[str]:
