@@ -29,7 +29,10 @@ def run(folder, label="train", seed=0, within=(0.6, 0.6, 0.6), rank=(10.0, 10.0,
                "chance": 0.1 + k / 5, "rank_prompts": 3.0} for k in range(looks)]  # fmt: skip
     left_out = {"prompt too long": 0, "equal answers": 2}
     results = {"course": course, "no_gradient": [1], "left_out": left_out, "logged": []}
-    results["logged"] = [{"step": k, "loss": 0.0} | ({"reward": k / 10} if method == "grpo" else {}) for k in range(4)]
+    results["logged"] = [
+        {"step": k, "loss": 0.0} | ({"reward": k / 10, "frac_reward_zero_std": 0.75} if method == "grpo" else {})
+        for k in range(4)
+    ]
     content = {"config": {"method": method, "training": {"steps": 8}}, "results": results}
     return Run(label, seed, Record(path, content, path))
 

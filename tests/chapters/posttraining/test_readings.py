@@ -121,7 +121,10 @@ def test_the_prose_gets_changes_what_was_learnt_and_rewards(made, tmp_path):
     assert numbers["SFT alone"].startswith("-0.1200 [")
     assert numbers["GRPO with the loss"].startswith("-0.1200 [")
     assert numbers["SFT at the end"].startswith("-0.1200 [")
-    assert numbers["SFT at the end, with the loss"] == "-0.2400 [-0.2400, -0.2400]"
+    assert numbers["SFT at the end, with the loss"].startswith("-0.1200 [")
+    assert numbers["SFT learns, with the loss"] == "+0.00 [+0.00, +0.00]"
+    assert numbers["SFT right answers"] == "+2.0 [+2.0, +2.0]"
+    assert numbers["groups without a gradient"] == "75%"
     assert numbers["SFT has learnt"] == numbers["SFT learns"] == "+0.40 [+0.40, +0.40]"
     assert numbers["rewards"] == "0.05, then 0.25"
     assert numbers["no gradient"] == "1.0 of 8 steps, on average"

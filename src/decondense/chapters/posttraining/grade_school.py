@@ -115,8 +115,8 @@ def read(split: str, sources: tuple[str, ...]) -> tuple[list[tuple[str, str]], s
             lost = ConnectionError if hub.may_pass(error) else lost
             tried.append(f"{source}: {str(error).partition(chr(10))[0]}")
     raise lost(
-        f"Could not get the data set {NAME} ({split}). Tried {'; '.join(tried) or 'nothing'}. Allow the source hub, or "
-        f"set DECONDENSE_DATA to a folder that has {FOLDER}/{split}.jsonl; or train on sums: `largest` in place of `name`."
+        f"Could not get the data set {NAME} ({split}). Tried {'; '.join(tried) or 'nothing'}. Allow the source hub, set "
+        f"DECONDENSE_DATA to a folder that has {FOLDER}/{split}.jsonl, or train on sums: `largest` in place of `name`."
     )
 
 

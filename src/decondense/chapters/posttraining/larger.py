@@ -1,4 +1,4 @@
-"""The runs of the campaign's item `posttraining`: more steps, larger sums and groups, more seeds, longer texts."""
+"""The runs of the campaign's item `posttraining`: more steps, larger sums and groups, longer texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -23,10 +23,9 @@ LATE = "late-half μ, neutral text"
 RANK = "effective rank, last tokens"
 DIVERGENCE = "kl_text"  # nats a token, on the neutral texts: what runs are compared at
 CHANCE = "chance of the right number"  # over sums that no run was trained on
-SCALARS = {
-    RANK: "rank", "effective rank, prompts": "rank_prompts", CHANCE: "chance",
-    "log-probability of right answers": "right", "KL on the start's answers": "kl_answers",
-}  # fmt: skip
+RIGHT, ON_ANSWERS = "log-probability of right answers", "KL on the start's answers"
+OF_PROMPTS = "effective rank, prompts"
+SCALARS = {RANK: "rank", OF_PROMPTS: "rank_prompts", CHANCE: "chance", RIGHT: "right", ON_ANSWERS: "kl_answers"}
 
 
 def quantities() -> list[str]:
@@ -180,15 +179,16 @@ def comparison(found: Mapping[str, Sequence[Run]], at: float, names: Sequence[st
     for name in names or quantities():
         row = {"start": float(course(any_run, name)[0])}
         for method, runs in found.items():
-            row[NAMES[method]] = tables.text(change(runs, name, at), 3)
-            row[f"{NAMES[method]}, loss"] = tables.text(with_loss(runs, name, at), 3)
+            row[NAMES[method]] = tables.text(change(runs, name, at), 4)
+            row[f"{NAMES[method]}, loss"] = tables.text(with_loss(runs, name, at), 4)
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _other(runs: Sequence[Run]) -> str:
-    """The label of the runs with the loss."""
-    return next(run.label for run in runs if run.label != PLAIN)
+def end_with_loss(runs: Sequence[Run], name: str) -> Estimate:
+    """After the last step with the loss minus without, seed by seed, however far both are by then."""
+    table = tables.by_seed(runs, lambda run: course(run, name)[-1])
+    return _over(table.drop(PLAIN).iloc[0] - table.loc[PLAIN])
 
 
 def _halves(run: Run) -> list[float]:
@@ -228,17 +228,26 @@ def numbers(found: Mapping[str, Sequence[Run]], at: float) -> dict[str, str]:
     """What the prose needs and no claim has: changes of each method, what it learnt, and GRPO's rewards."""
     each, end = {}, ends(found)
     for method, runs in found.items():
-        name = NAMES[method]
-        each |= {
-            f"{name} alone": tables.text(change(runs, LATE, at), 4),
-            f"{name} with the loss": tables.text(with_loss(runs, LATE, at), 4),
-            f"{name} has learnt": tables.text(change(runs, CHANCE, at), 2),
-            f"{name} at the end": tables.text(at_end(runs, LATE), 4),
-            f"{name} at the end, with the loss": tables.text(at_end(runs, LATE, _other(runs)), 4),
-            f"{name} learns": tables.text(at_end(runs, CHANCE), 2),
+        said = {
+            "alone": tables.text(change(runs, LATE, at), 4),
+            "with the loss": tables.text(with_loss(runs, LATE, at), 4),
+            "has learnt": tables.text(change(runs, CHANCE, at), 2),
+            "on its answers": tables.text(change(runs, ON_ANSWERS, at), 2),
+            "prompts": tables.text(change(runs, OF_PROMPTS, at), 1),
+            "right answers": tables.text(change(runs, RIGHT, at), 1),
+            "at the end": tables.text(at_end(runs, LATE), 4),
+            "at the end, with the loss": tables.text(end_with_loss(runs, LATE), 4),
+            "learns": tables.text(at_end(runs, CHANCE), 2),
+            "learns, with the loss": tables.text(end_with_loss(runs, CHANCE), 2),
         }
-    if "GRPO" in end.index:
-        row = end.loc["GRPO"]
-        each["rewards"] = f"{row['reward: first half']:.2f}, then {row['second half']:.2f}"
-        each["no gradient"] = f"{row['steps without a gradient']:.1f} of {row['steps']} steps, on average"
-    return each
+        each |= {f"{NAMES[method]} {what}": one for what, one in said.items()}
+    return each | (_of_grpo(found["grpo"], end.loc["GRPO"]) if "grpo" in found else {})
+
+
+def _of_grpo(runs: Sequence[Run], end: pd.Series) -> dict[str, str]:
+    shares = [row["frac_reward_zero_std"] for run in runs if run.label == PLAIN for row in run.results["logged"]]
+    return {
+        "rewards": f"{end['reward: first half']:.2f}, then {end['second half']:.2f}",
+        "no gradient": f"{end['steps without a gradient']:.1f} of {end['steps']} steps, on average",
+        "groups without a gradient": f"{np.mean(shares):.0%}",
+    }

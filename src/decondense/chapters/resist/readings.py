@@ -42,13 +42,8 @@ def rates(tried: Found) -> dict[str, float]:
 
 def tuned(tried: Found) -> pd.DataFrame:
     """Validation loss and late-half μ of these runs: a row per design, a column per rate, and the rate chosen."""
-    of = lambda quantity: pd.DataFrame.from_dict(
-        {
-            name: {run.config["learning_rate"]: QUANTITIES[quantity](run) for run in runs}
-            for name, runs in tried.items()
-        },
-        orient="index",
-    )
+    rows = lambda runs, quantity: {run.config["learning_rate"]: QUANTITIES[quantity](run) for run in runs}
+    of = lambda quantity: pd.DataFrame({name: rows(runs, quantity) for name, runs in tried.items()}).T
     chosen = pd.DataFrame({"rate": rates(tried)})
     return pd.concat({LOSS: of(LOSS), LATE: of(LATE), "chosen": chosen}, axis=1)
 
