@@ -84,7 +84,7 @@ def test_the_tables_have_a_row_a_quantity_and_a_method(made, tmp_path):
     table = readings.comparison(found, 0.03)
     assert table.index.tolist() == readings.quantities()
     assert table.columns.tolist() == ["start", "SFT", "SFT, loss", "GRPO", "GRPO, loss"]
-    assert table.loc[LATE, "SFT"].startswith("-0.120 ")
+    assert table.loc[LATE, "SFT"].startswith("-0.1200 ")
     ends = readings.ends(found)
     assert ends.loc["SFT", ["right number: start", "end"]].tolist() == pytest.approx([0.1, 0.5])
     assert ends.loc["SFT", "KL at the end (nats a token)"] == 0.03

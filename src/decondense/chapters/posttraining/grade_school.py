@@ -115,7 +115,7 @@ def read(split: str, sources: tuple[str, ...]) -> tuple[list[tuple[str, str]], s
             lost = ConnectionError if hub.may_pass(error) else lost
             tried.append(f"{source}: {str(error).partition(chr(10))[0]}")
     raise lost(
-        f"Could not get the data set {NAME} ({split}). Tried {'; '.join(tried) or 'nothing'}. Allow the source hub, set "
+        f"Could not get the data set {NAME} ({split}). Tried {'; '.join(tried) or 'nothing'}. Allow the hub, set "
         f"DECONDENSE_DATA to a folder that has {FOLDER}/{split}.jsonl, or train on sums: `largest` in place of `name`."
     )
 
