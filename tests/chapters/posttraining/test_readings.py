@@ -87,7 +87,7 @@ def test_the_tables_have_a_row_a_quantity_and_a_method(made, tmp_path):
     assert table.loc[LATE, "SFT"].startswith("-0.1200 ")
     ends = readings.ends(found)
     assert ends.loc["SFT", ["right number: start", "end"]].tolist() == pytest.approx([0.1, 0.5])
-    assert ends.loc["SFT", "KL at the end (nats a token)"] == 0.03
+    assert ends.loc["SFT", "KL at the end (nats a token)"] == "0.0300"
     assert ends.loc["SFT", f"{LATE}, at the end"].startswith("-0.1200 ")
     assert ends.loc["SFT", "change"] == "+0.40 [+0.40, +0.40]"
     assert readings.comparison(found, 0.03, [RANK]).index.tolist() == [RANK]

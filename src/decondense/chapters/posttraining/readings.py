@@ -214,7 +214,7 @@ def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
         rewarded = np.mean([_halves(run) for run in plain], axis=0)
         rows[NAMES[method]] = {
             "right number: start": chance[0], "end": chance[-1], "change": tables.text(at_end(runs, CHANCE), 2),
-            "KL at the end (nats a token)": np.mean([divergence(run)[-1] for run in plain]),
+            "KL at the end (nats a token)": f"{np.mean([divergence(run)[-1] for run in plain]):.4f}",
             f"{LATE}, at the end": tables.text(at_end(runs, LATE), 4),
             "steps": plain[0].config["training"]["steps"],
             "steps without a gradient": np.mean([len(run.results["no_gradient"]) for run in plain]),
