@@ -1,4 +1,4 @@
-"""The book that is made while notebooks run: when it is made, and what is said of it."""
+"""The book that is made while notebooks run: when it is made, and the lines about it."""
 
 import json
 from pathlib import Path

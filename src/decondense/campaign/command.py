@@ -17,11 +17,8 @@ from ..runs import items
 from . import capacity, posttraining, speed, training
 from .plan import TooShort
 
-ALONE = {
-    "speed": speed,
-    "capacity": capacity,
-    "posttraining": posttraining,
-}  # kinds of items that are no grids of runs, and what makes them
+# Kinds of items that are no grids of runs, and what makes them.
+ALONE = {"speed": speed, "capacity": capacity, "posttraining": posttraining}
 LEAST = 20.0  # seconds: with less left no further item is begun
 
 
@@ -41,7 +38,7 @@ def run(out: Path, minutes: float, only: str | None = None, tiny: bool = False, 
     Raises
         ValueError: no minutes; an unknown item; without `tiny` no CUDA device; what `training.make` raises.
         FileNotFoundError, ImportError: of the grids of runs that were chosen none has its token files; or the one item
-            that was chosen lacks what it needs. Other items that lack something are left out, which is said.
+            that was chosen lacks what it needs. Others that lack something are left out, with a line that names it.
     """
     if not minutes > 0:
         raise ValueError(f"--minutes must be above 0, got {minutes:g}.")

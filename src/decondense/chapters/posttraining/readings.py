@@ -226,7 +226,7 @@ def ends(found: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
 def numbers(found: Mapping[str, Sequence[Run]], at: float) -> dict[str, str]:
     """What the prose needs and no claim has: changes of each method, what it learnt, and GRPO's rewards."""
-    each, end = {}, ends(found)
+    each = {}
     for method, runs in found.items():
         said = {
             "alone": tables.text(change(runs, LATE, at), 4),
@@ -241,10 +241,11 @@ def numbers(found: Mapping[str, Sequence[Run]], at: float) -> dict[str, str]:
             "learns, with the loss": tables.text(end_with_loss(runs, CHANCE), 2),
         }
         each |= {f"{NAMES[method]} {what}": one for what, one in said.items()}
-    return each | (_of_grpo(found["grpo"], end.loc["GRPO"]) if "grpo" in found else {})
+    return each | (_of_grpo(found["grpo"]) if "grpo" in found else {})
 
 
-def _of_grpo(runs: Sequence[Run], end: pd.Series) -> dict[str, str]:
+def _of_grpo(runs: Sequence[Run]) -> dict[str, str]:
+    end = ends({"grpo": runs}).loc[NAMES["grpo"]]
     shares = [row["frac_reward_zero_std"] for run in runs if run.label == PLAIN for row in run.results["logged"]]
     return {
         "rewards": f"{end['reward: first half']:.2f}, then {end['second half']:.2f}",
